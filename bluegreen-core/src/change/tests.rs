@@ -1,0 +1,96 @@
+use super::*;
+use crate::Container;
+
+fn live() -> Configuration {
+    let mut container = Container::new("registry.example.com/agent-service:1.2.0");
+    container.put("OPENAI_API_KEY", EnvValue::Reference("secret agent-secrets/key".to_owned()));
+    container.set("AGENT_VERSION", "1.2.0");
+    container.set("TEMPERATURE", "0.7");
+    Configuration::new(BTreeMap::from([("agent".to_owned(), container)])).with_version("1.2.0")
+}
+
+fn resolve(change: &Change) -> Result<ResolvedChange, Vec<Problem>> {
+    change.resolve(&live(), "AGENT_VERSION")
+}
+
+fn codes(change: &Change) -> Vec<String> {
+    resolve(change).unwrap_err().into_iter().map(|problem| problem.code).collect()
+}
+
+#[test]
+fn a_delta_keeps_what_it_does_not_name() {
+    let change = Change::image("agent", "registry.example.com/agent-service:1.3.0");
+    let resolved = resolve(&change).unwrap();
+    let agent = &resolved.configuration.containers["agent"];
+    assert_eq!(agent.image, "registry.example.com/agent-service:1.3.0");
+    assert_eq!(agent.value("TEMPERATURE"), live().containers["agent"].value("TEMPERATURE"));
+    assert!(resolved.is_complete());
+}
+
+#[test]
+fn a_version_is_made_of_tag_and_digest_and_told_to_the_agent() {
+    let resolved = resolve(&Change::image("agent", "example.com:5000/a/b:1.3.0")).unwrap();
+    assert!(resolved.version().starts_with("1.3.0-"), "{}", resolved.version());
+    assert_eq!(resolved.version().len(), "1.3.0-".len() + 8);
+    let told = resolved.configuration.containers["agent"].value("AGENT_VERSION").cloned();
+    assert_eq!(told, Some(EnvValue::Literal(Sensitive::new(resolved.version()))));
+    let untagged = resolve(&Change::image("agent", "example.com/a/b")).unwrap();
+    assert_eq!(untagged.version().len(), 8);
+}
+
+#[test]
+fn the_same_change_has_the_same_digest_and_another_env_another() {
+    let change = Change::image("agent", "example.com/a:2").env("TEMPERATURE", "0.2");
+    assert_eq!(resolve(&change).unwrap().digest, resolve(&change).unwrap().digest);
+    let other = change.clone().env("TEMPERATURE", "0.3");
+    assert_ne!(resolve(&change).unwrap().digest, resolve(&other).unwrap().digest);
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let change = Change::image("sidecar", "Bad Image")
+        .env_in("agnet", "A", "1")
+        .env("B=C", "2")
+        .version("-x");
+    assert_eq!(
+        codes(&change),
+        [
+            "unknown-container",
+            "malformed-image",
+            "unknown-container",
+            "malformed-variable",
+            "malformed-version"
+        ]
+    );
+}
+
+#[test]
+fn malformed_images_are_refused_and_good_ones_are_not() {
+    for bad in ["", "a b", "UPPER/case", "a//b", "a:", "a@sha256:xyz", "a:t@g", "example.com/a:b c"]
+    {
+        assert!(image::check(bad).is_err(), "{bad} should be refused");
+    }
+    let digest = format!("example.com/a:1@sha256:{}", "0".repeat(64));
+    for good in ["a", "a:1", "localhost:5000/a/b:v1.2_x", "Example.com/a", &digest] {
+        assert_eq!(image::check(good), Ok(()), "{good}");
+    }
+}
+
+#[test]
+fn what_a_later_version_does_is_a_problem_today() {
+    let mut change = Change::image("agent", "example.com/a:2");
+    change.config.insert("agent-prompts".to_owned(), "prompts/".to_owned());
+    assert_eq!(codes(&change), ["unsupported"]);
+}
+
+#[test]
+fn literals_lost_in_a_record_are_found_again_where_they_run() {
+    let resolved = resolve(&Change::image("agent", "example.com/a:2").version("2")).unwrap();
+    let stored = serde_json::to_string(&resolved).unwrap();
+    assert!(!stored.contains("0.7"));
+    let read: ResolvedChange = serde_json::from_str(&stored).unwrap();
+    assert!(!read.is_complete());
+    let found = read.completed_from(&resolved.configuration);
+    assert!(found.is_complete());
+    assert_eq!(found, resolved);
+}

@@ -1,0 +1,70 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod agent;
+mod approver;
+mod change;
+pub mod clock;
+mod configuration;
+mod digest;
+mod error;
+mod liveness;
+mod load;
+mod metrics;
+mod names;
+pub mod plan;
+mod ports;
+mod problem;
+mod progress;
+pub mod release;
+mod slot;
+mod store;
+mod switch;
+mod validator;
+
+pub use agent::{AgentClient, AnswerBody, PodRef, Target};
+pub use approver::{ApprovalRequest, Approver, Decision};
+pub use change::{Change, EnvChange, External, ModelChange, ResolvedChange};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use configuration::{Configuration, Container, EnvValue, EnvVar};
+pub use digest::{Digest, Sensitive};
+pub use error::{Error, ErrorKind, Result, chain};
+pub use liveness::{Liveness, Vitality};
+pub use load::Load;
+pub use metrics::{Histogram, Measurement, Metric, MetricSource, Window};
+pub use names::{Actor, AgentName, Epoch, HolderId, ReleaseId, Revision};
+pub use plan::Plan;
+pub use ports::{Pair, Ports};
+pub use problem::{Problem, Severity};
+pub use progress::{Progress, Reporter, Silent};
+pub use release::{Document, Envelope, Outcome, Phase, PhaseName, Reason, Record, Stuck};
+pub use slot::{Binding, Color, Intent, PodState, Replicas, Role, Slot, SlotState};
+pub use store::{MAX_BLOB, MAX_RECORD, ReleaseStore, Stored};
+pub use switch::{
+    Capabilities, Evidence, EvidenceKind, Mirror, Observed, ObservedState, Pin, Routing, Share,
+    SwitchStrategy, Vantage,
+};
+pub use validator::{
+    Checkpoint, Finding, Judgement, NoCheckpoint, Side, Trial, Validator, ValidatorRef, Verdict,
+    Winner,
+};
+
+#[cfg(any(test, feature = "mocks"))]
+pub use {
+    agent::MockAgentClient, approver::MockApprover, clock::MockClock, liveness::MockLiveness,
+    load::MockLoad, metrics::MockMetricSource, progress::MockReporter, slot::MockSlot,
+    store::MockReleaseStore, switch::MockSwitchStrategy, validator::MockValidator,
+};
+
+// Each trait must stay usable as a trait object: this is where that is noticed.
+const _: fn(&dyn Slot) = |_| ();
+const _: fn(&dyn SwitchStrategy) = |_| ();
+const _: fn(&dyn Validator) = |_| ();
+const _: fn(&dyn AgentClient) = |_| ();
+const _: fn(&dyn MetricSource) = |_| ();
+const _: fn(&dyn ReleaseStore) = |_| ();
+const _: fn(&dyn Liveness) = |_| ();
+const _: fn(&dyn Clock) = |_| ();
+const _: fn(&dyn Reporter) = |_| ();
+const _: fn(&dyn Approver) = |_| ();
+const _: fn(&dyn Load) = |_| ();

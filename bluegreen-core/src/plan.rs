@@ -1,0 +1,231 @@
+//! The policy of a release: steps, holds, bake, and what becomes of the old slot. Plain data.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{duration_text, minutes};
+use crate::{EvidenceKind, Routing, Share};
+
+mod check;
+mod parts;
+
+pub use parts::{
+    Allowance, Approval, Bake, Barrier, DrainPlan, Experiment, Hook, HookPoint, OnDrift, OnExpiry,
+    OnUndecided, Step, Until, WarmUp,
+};
+
+/// How a release goes about it.
+///
+/// The defaults are in one place, here. A plan checks itself with [`problems`](Self::problems),
+/// all of them at once; a release refuses to start with one.
+///
+/// ```
+/// use bluegreen_core::{Plan, clock::minutes};
+///
+/// let plan = Plan::all_at_once().bake(minutes(30)).standby(1);
+/// assert!(plan.problems().is_empty());
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Plan {
+    /// How traffic moves. The last step gives the candidate everything.
+    pub steps: Vec<Step>,
+    /// What follows the last step: guards watch, and rollback is one write.
+    pub bake: Bake,
+    /// Which evidence shows that traffic follows.
+    pub evidence: EvidenceKind,
+    /// How long that evidence may take.
+    #[serde(with = "duration_text")]
+    pub converge: Duration,
+    /// How long pods may take to get ready; without it, as long as the slot itself allows.
+    #[serde(with = "optional_duration")]
+    pub rollout: Option<Duration>,
+    /// How long all gates together may take.
+    #[serde(with = "duration_text")]
+    pub gates: Duration,
+    /// How often guards look.
+    #[serde(with = "duration_text")]
+    pub look: Duration,
+    /// Real work for the candidate's pods before they are judged.
+    pub warm_up: Option<WarmUp>,
+    /// Somebody must say yes before traffic moves.
+    pub approval: Option<Approval>,
+    /// A comparison of two versions under real traffic.
+    pub experiment: Option<Experiment>,
+    /// Points where a release waits for the others of its group.
+    pub barriers: Vec<Barrier>,
+    /// Work to be done at certain points: migrations, jobs.
+    pub hooks: Vec<Hook>,
+    /// How the slot that lost its traffic gets rid of the work it has in hand.
+    pub drain: DrainPlan,
+    /// How many pods the old slot keeps.
+    pub standby: u32,
+    /// How many pods the candidate gets beyond those that live serves with.
+    pub headroom: u32,
+    /// How long a failed candidate is kept to be looked at.
+    #[serde(with = "duration_text")]
+    pub keep_failed: Duration,
+    /// What a foreign write to what we route by leads to.
+    pub on_drift: OnDrift,
+    /// Problems that this release may have, by code.
+    pub allow: Vec<Allowance>,
+    /// The live slot serves nothing yet: no baseline, and no rollback promised.
+    pub bootstrap: bool,
+    /// How long one call may take.
+    #[serde(with = "duration_text")]
+    pub call: Duration,
+    /// How long the whole release may take.
+    #[serde(with = "duration_text")]
+    pub whole: Duration,
+    /// How many finished releases are kept.
+    pub history: u32,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            steps: vec![Step::new(Share::ALL)],
+            bake: Bake::default(),
+            evidence: EvidenceKind::Endpoints,
+            converge: Duration::from_secs(30),
+            rollout: None,
+            gates: minutes(30),
+            look: Duration::from_secs(15),
+            warm_up: None,
+            approval: None,
+            experiment: None,
+            barriers: Vec::new(),
+            hooks: Vec::new(),
+            drain: DrainPlan::default(),
+            standby: 0,
+            headroom: 0,
+            keep_failed: minutes(60),
+            on_drift: OnDrift::Hold,
+            allow: Vec::new(),
+            bootstrap: false,
+            call: Duration::from_secs(10),
+            whole: minutes(24 * 60),
+            history: 20,
+        }
+    }
+}
+
+impl Plan {
+    /// All traffic in one switch.
+    pub fn all_at_once() -> Self {
+        Self::default()
+    }
+
+    /// Traffic in steps of so many percent, each held ten minutes unless
+    /// [`hold`](Self::hold) says otherwise. A last step of 100 is added where it is missing.
+    pub fn canary(percents: impl IntoIterator<Item = u32>) -> Self {
+        let mut steps: Vec<Step> =
+            percents.into_iter().map(|percent| Step::new(Share::percent(percent))).collect();
+        if steps.last().is_none_or(|step| step.share != Share::ALL) {
+            steps.push(Step::new(Share::ALL));
+        }
+        Self { steps, ..Self::default() }
+    }
+
+    /// A fixed share for the candidate until the experiment is decided, at most 14 days.
+    pub fn experiment(percent: u32) -> Self {
+        let horizon = crate::clock::days(14);
+        let step = Step::new(Share::percent(percent)).until(Until::Decided { horizon });
+        let steps = vec![step, Step::new(Share::ALL)];
+        Self { steps, experiment: Some(Experiment::default()), ..Self::default() }
+    }
+
+    /// How long each step but the last is held.
+    #[must_use]
+    pub fn hold(mut self, hold: Duration) -> Self {
+        for step in &mut self.steps {
+            if let Until::Elapsed { hold: current } = &mut step.until {
+                *current = hold;
+            }
+        }
+        self
+    }
+
+    /// How long guards watch after the last step.
+    #[must_use]
+    pub fn bake(mut self, bake: Duration) -> Self {
+        self.bake.hold = bake;
+        self
+    }
+
+    /// How many pods the old slot keeps.
+    #[must_use]
+    pub fn standby(mut self, replicas: u32) -> Self {
+        self.standby = replicas;
+        self
+    }
+
+    /// Which evidence shows that traffic follows.
+    #[must_use]
+    pub fn evidence(mut self, evidence: EvidenceKind) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    /// Somebody must say yes within `timeout` before traffic moves.
+    #[must_use]
+    pub fn approval(mut self, timeout: Duration) -> Self {
+        self.approval = Some(Approval { timeout });
+        self
+    }
+
+    /// Lets a problem of this code pass.
+    #[must_use]
+    pub fn allow(mut self, code: impl Into<String>) -> Self {
+        self.allow.push(Allowance { code: code.into(), name: None });
+        self
+    }
+
+    /// Whether a problem of this code, met with this name, may pass.
+    pub fn allows(&self, code: &str, name: &str) -> bool {
+        self.allow.iter().any(|allowance| {
+            allowance.code == code && allowance.name.as_deref().is_none_or(|only| only == name)
+        })
+    }
+
+    /// The routing of a step when `live` is the slot that had the traffic before.
+    pub fn routing(&self, live: crate::Color, step: usize) -> Option<Routing> {
+        let step = self.steps.get(step)?;
+        let mut routing = Routing::all(live).with_candidate(step.share);
+        routing.pins.clone_from(&step.pins);
+        routing.mirror.clone_from(&step.mirror);
+        Some(routing)
+    }
+
+    /// Whether `step` is the last one.
+    pub fn is_last(&self, step: usize) -> bool {
+        step + 1 >= self.steps.len()
+    }
+}
+
+/// `Option<Duration>` as text, for `#[serde(with)]`.
+mod optional_duration {
+    use serde::{Deserializer, Serializer};
+
+    use super::{Deserialize, Duration, Serialize, duration_text};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Text(#[serde(with = "duration_text")] Duration);
+
+    #[allow(clippy::ref_option, reason = "serde gives what the field is")]
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(Text).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Text>::deserialize(from)?.map(|text| text.0))
+    }
+}

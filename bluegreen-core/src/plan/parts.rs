@@ -1,0 +1,273 @@
+//! The parts of a plan.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{days, duration_text, minutes};
+use crate::{Mirror, Pin, Share};
+
+/// One routing, and how long it is held.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Step {
+    /// The candidate's share.
+    pub share: Share,
+    /// Requests that choose their slot.
+    #[serde(default)]
+    pub pins: Vec<Pin>,
+    /// A copy of live's traffic for the candidate.
+    #[serde(default)]
+    pub mirror: Option<Mirror>,
+    /// What ends the step. The last step goes straight to the bake.
+    #[serde(default)]
+    pub until: Until,
+    /// What becomes of it when guards are undecided at its end.
+    #[serde(default)]
+    pub on_undecided: OnUndecided,
+}
+
+impl Step {
+    /// A share for the candidate, held ten minutes.
+    pub fn new(share: Share) -> Self {
+        Self {
+            share,
+            pins: Vec::new(),
+            mirror: None,
+            until: Until::default(),
+            on_undecided: OnUndecided::default(),
+        }
+    }
+
+    /// The same step with another end.
+    #[must_use]
+    pub fn until(mut self, until: Until) -> Self {
+        self.until = until;
+        self
+    }
+}
+
+/// What ends a step.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Until {
+    /// Time, with all guards passing at its end.
+    Elapsed {
+        /// How long.
+        #[serde(with = "duration_text")]
+        hold: Duration,
+    },
+    /// An experiment that is decided, or its horizon.
+    Decided {
+        /// When it ends undecided.
+        #[serde(with = "duration_text")]
+        horizon: Duration,
+    },
+    /// Somebody who says `promote` or `approve`.
+    Approved {
+        /// How long that is waited for, before traffic goes back.
+        #[serde(with = "duration_text")]
+        timeout: Duration,
+    },
+}
+
+impl Default for Until {
+    fn default() -> Self {
+        Self::Elapsed { hold: minutes(10) }
+    }
+}
+
+impl Until {
+    /// How long the step lasts at most.
+    pub fn length(&self) -> Duration {
+        match self {
+            Self::Elapsed { hold } => *hold,
+            Self::Decided { horizon } => *horizon,
+            Self::Approved { timeout } => *timeout,
+        }
+    }
+}
+
+/// What becomes of a step, or the bake, when guards are undecided at its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum OnUndecided {
+    /// It goes on until it has lasted so many times its length, then traffic goes back.
+    Extend {
+        /// How many times; at least one.
+        times: u32,
+    },
+    /// Traffic goes back.
+    Return,
+    /// The release goes on.
+    Proceed,
+}
+
+impl Default for OnUndecided {
+    fn default() -> Self {
+        Self::Extend { times: 3 }
+    }
+}
+
+/// The time after the last step in which guards watch and rollback is one write.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Bake {
+    /// How long.
+    #[serde(with = "duration_text")]
+    pub hold: Duration,
+    /// What becomes of it when guards are undecided at its end.
+    pub on_undecided: OnUndecided,
+}
+
+impl Default for Bake {
+    fn default() -> Self {
+        Self { hold: minutes(30), on_undecided: OnUndecided::default() }
+    }
+}
+
+/// Real work for the candidate's pods until they are fast.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WarmUp {
+    /// How long that may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+}
+
+impl WarmUp {
+    /// A warm-up that may take so long.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout }
+    }
+}
+
+/// Somebody must say yes before traffic moves.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Approval {
+    /// How long that is waited for.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self { timeout: days(1) }
+    }
+}
+
+/// A comparison of two versions under real traffic.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Experiment {
+    /// The validator that decides it, by name.
+    pub primary: Option<String>,
+}
+
+/// A point where a release waits for the others of its group.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Barrier {
+    /// The name that all of the group share.
+    pub name: String,
+    /// Where it waits.
+    pub before: HookPoint,
+}
+
+/// Work to be done at a point of a release.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Hook {
+    /// What reports call it.
+    pub name: String,
+    /// When it is done.
+    pub before: HookPoint,
+    /// What runs it, in the notation of whoever does.
+    pub run: String,
+    /// How long it may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+}
+
+/// A point of a release.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HookPoint {
+    /// Before the candidate is deployed: additive migrations.
+    Deploying,
+    /// Before the first traffic.
+    Shifting,
+    /// Before the old slot retires.
+    Retiring,
+    /// After it has retired: migrations that take something away.
+    Done,
+}
+
+/// How a slot that lost its traffic gets rid of the work it has in hand.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrainPlan {
+    /// For how long it must have had nothing in hand. Where nothing can be measured, this time
+    /// is waited for and the report says so.
+    #[serde(with = "duration_text")]
+    pub quiet: Duration,
+    /// How long that is waited for.
+    #[serde(with = "duration_text")]
+    pub max: Duration,
+    /// What becomes of work that has not ended by then.
+    pub on_expiry: OnExpiry,
+}
+
+impl Default for DrainPlan {
+    fn default() -> Self {
+        Self { quiet: Duration::from_secs(30), max: minutes(30), on_expiry: OnExpiry::Keep }
+    }
+}
+
+/// What becomes of work that has not ended when the longest drain is over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnExpiry {
+    /// It is cut off: the slot is made smaller all the same.
+    Cut,
+    /// The slot stays as large as it is.
+    #[default]
+    Keep,
+}
+
+/// What a foreign write to what we route by leads to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnDrift {
+    /// The release pauses and says so.
+    #[default]
+    Hold,
+    /// Traffic goes back to the slot that had it.
+    Return,
+}
+
+/// A problem that a release may have.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Allowance {
+    /// The problem's code.
+    pub code: String,
+    /// The name it is allowed for (a field manager, say); without one, for all.
+    #[serde(default)]
+    pub name: Option<String>,
+}

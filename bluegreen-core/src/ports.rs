@@ -1,0 +1,139 @@
+//! Everything that a release acts through, in one place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{
+    AgentClient, AgentName, Approver, Clock, Color, Liveness, Load, ReleaseStore, Slot,
+    SwitchStrategy, SystemClock,
+};
+
+/// One thing for each slot.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Pair<T> {
+    /// That of the blue slot.
+    pub blue: T,
+    /// That of the green slot.
+    pub green: T,
+}
+
+impl<T> Pair<T> {
+    /// One for each slot.
+    pub fn new(blue: T, green: T) -> Self {
+        Self { blue, green }
+    }
+
+    /// One for each slot, made from its color.
+    pub fn from_fn(mut make: impl FnMut(Color) -> T) -> Self {
+        Self { blue: make(Color::Blue), green: make(Color::Green) }
+    }
+
+    /// That of one slot.
+    pub fn of(&self, color: Color) -> &T {
+        match color {
+            Color::Blue => &self.blue,
+            Color::Green => &self.green,
+        }
+    }
+}
+
+/// Everything that a release acts through: the two slots and ways to talk to them, the switch,
+/// the store, the process's lease, the clock.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Ports {
+    /// What is released.
+    pub agent: AgentName,
+    /// Where, by the name that its users gave it. Part of every record.
+    pub cluster: String,
+    /// The environment variable from which agents read their own version.
+    pub version_env: String,
+    /// The slots.
+    pub slots: Pair<Arc<dyn Slot>>,
+    /// How validators talk to the slots.
+    pub clients: Pair<Arc<dyn AgentClient>>,
+    /// What moves traffic.
+    pub switch: Arc<dyn SwitchStrategy>,
+    /// Where records are kept.
+    pub store: Arc<dyn ReleaseStore>,
+    /// The lease of this process.
+    pub liveness: Arc<dyn Liveness>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What counts work in hand, if something does.
+    pub load: Option<Arc<dyn Load>>,
+    /// Who says yes, if not a person through `approve`.
+    pub approver: Option<Arc<dyn Approver>>,
+}
+
+impl Ports {
+    /// Everything that there must be, on the machine's clock.
+    pub fn new(
+        agent: AgentName,
+        slots: Pair<Arc<dyn Slot>>,
+        clients: Pair<Arc<dyn AgentClient>>,
+        switch: Arc<dyn SwitchStrategy>,
+        store: Arc<dyn ReleaseStore>,
+        liveness: Arc<dyn Liveness>,
+    ) -> Self {
+        Self {
+            agent,
+            cluster: "default".to_owned(),
+            version_env: "AGENT_VERSION".to_owned(),
+            slots,
+            clients,
+            switch,
+            store,
+            liveness,
+            clock: Arc::new(SystemClock),
+            load: None,
+            approver: None,
+        }
+    }
+
+    /// Another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The name of the cluster.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: impl Into<String>) -> Self {
+        self.cluster = cluster.into();
+        self
+    }
+
+    /// The environment variable from which agents read their own version.
+    #[must_use]
+    pub fn with_version_env(mut self, version_env: impl Into<String>) -> Self {
+        self.version_env = version_env.into();
+        self
+    }
+
+    /// What counts work in hand.
+    #[must_use]
+    pub fn with_load(mut self, load: Arc<dyn Load>) -> Self {
+        self.load = Some(load);
+        self
+    }
+
+    /// Who says yes.
+    #[must_use]
+    pub fn with_approver(mut self, approver: Arc<dyn Approver>) -> Self {
+        self.approver = Some(approver);
+        self
+    }
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports")
+            .field("agent", &self.agent)
+            .field("cluster", &self.cluster)
+            .field("switch", &self.switch.name())
+            .finish_non_exhaustive()
+    }
+}

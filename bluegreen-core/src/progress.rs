@@ -1,0 +1,124 @@
+//! What a release tells while it goes on.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{
+    Evidence, HolderId, Judgement, Outcome, PhaseName, Problem, ReleaseId, Routing, Timestamp,
+};
+
+/// Told of every step as it happens.
+///
+/// Called from the release's own task: it must not block, and a slow listener belongs behind a
+/// channel. Closures are reporters.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Reporter: Send + Sync {
+    /// Something has happened.
+    fn report(&self, progress: &Progress);
+}
+
+impl<F: Fn(&Progress) + Send + Sync> Reporter for F {
+    fn report(&self, progress: &Progress) {
+        self(progress);
+    }
+}
+
+/// A reporter that says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn report(&self, _: &Progress) {}
+}
+
+/// Something that has happened in a release.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// It entered a phase.
+    Entered {
+        /// The release.
+        release: ReleaseId,
+        /// The phase.
+        phase: PhaseName,
+        /// Until when it lasts at most, where that is known.
+        deadline: Option<Timestamp>,
+    },
+    /// A problem that does not stop it.
+    Warned {
+        /// The problem.
+        problem: Problem,
+    },
+    /// Something is tried again.
+    Retrying {
+        /// What did not work, with all causes.
+        message: String,
+        /// After which pause.
+        after: Duration,
+    },
+    /// A validator has looked.
+    Judged {
+        /// Which.
+        validator: String,
+        /// What it came to.
+        judgement: Judgement,
+    },
+    /// Traffic follows a routing.
+    Shifted {
+        /// The routing.
+        routing: Routing,
+        /// How that is known.
+        evidence: Evidence,
+        /// From the write's answer to the evidence.
+        took: Duration,
+    },
+    /// Another process drives the release now.
+    TakenOver {
+        /// Which, if one does.
+        by: Option<HolderId>,
+    },
+    /// Something that a validator, or a wait, has to say.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// It is over, or cannot go on by itself.
+    Finished {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+impl Progress {
+    /// A line of text.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::Note { text: text.into() }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entered { release, phase, deadline } => {
+                write!(f, "{release}: {phase}")?;
+                match deadline {
+                    Some(deadline) => write!(f, ", until {deadline}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Warned { problem } => write!(f, "warning: {problem}"),
+            Self::Retrying { message, after } => write!(f, "{message}; again in {after:?}"),
+            Self::Judged { validator, judgement } => {
+                write!(f, "{validator}: {judgement}")?;
+                judgement.evidence.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
+            }
+            Self::Shifted { routing, evidence, took } => {
+                write!(f, "traffic: {routing} after {took:?} ({evidence})")
+            }
+            Self::TakenOver { by: Some(by) } => write!(f, "{by} drives the release now"),
+            Self::TakenOver { by: None } => f.write_str("nobody drives the release now"),
+            Self::Note { text } => f.write_str(text),
+            Self::Finished { outcome } => outcome.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The state machine of one release: pure, stored, and the same after a crash.
+//!
+//! ```text
+//! Preflight ─> Deploying ─> RollingOut ─> WarmingUp ─> Validating ─> AwaitingApproval
+//!     |            |            |             |            |               |
+//!     v            |            |             |            |    .----------'
+//! Done(Refused)    |            |             |            |    v
+//!                  |            |             |            |  Shifting <─> Holding  (per step)
+//!                  |            |             |            |    |  |          |
+//!                  |            |             |            |    |  `─> Baking ─> Draining ─> Retiring
+//!                  |            |             |            |    |         |         |           |
+//!                  |            |             |            |    `────┬────┴─────────'           v
+//!                  |            |             |            |         v                   Done(Released,
+//!                  `────────────┴─────────────┴────────────┤     Returning               Concluded)
+//!                                                          v         |
+//!                                                    KeepingFailed <─'
+//!                                                          |
+//!                                                          v
+//!                                                      Restoring ─> Done(RolledBack, Concluded)
+//! ```
+//!
+//! [`Record::next`] says what to do, from the record alone; [`Record::apply`] says what the record
+//! is after something has happened. Neither waits, reads a clock or performs anything: time comes
+//! in with the events. Phases that the plan lacks are skipped inside `apply`.
+
+mod effect;
+mod event;
+mod holding;
+mod outcome;
+mod phase;
+mod record;
+mod transition;
+
+pub use effect::{Effect, Next, Wait};
+pub use event::{Event, EventKind, IllegalEvent, Look};
+pub use outcome::{Outcome, Reason, Stuck};
+pub use phase::{Phase, PhaseName};
+pub use record::{Document, Entry, Envelope, FORMAT, Foundation, Paused, Record, Started, Undo};

@@ -1,0 +1,277 @@
+//! The record after an event: one match.
+
+use super::{Event, EventKind, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck};
+use crate::{Routing, Timestamp};
+
+impl Record {
+    /// The record after `event`.
+    ///
+    /// # Errors
+    /// The event makes no sense in this phase. The record is consumed: keep a clone to go on.
+    pub fn apply(mut self, event: Event) -> Result<Self, IllegalEvent> {
+        let Event { at, kind } = event;
+        if let Some(what) = kind.in_words() {
+            self.note(at, what);
+        }
+        if self.administrate(at, &kind)? {
+            return Ok(self);
+        }
+        let before = self.phase.clone();
+        self.phase = self.after(at, kind)?;
+        if self.phase != before {
+            self.since = at;
+            if let Phase::Done { outcome } = &self.phase {
+                let what = outcome.to_string();
+                self.envelope.holder = None;
+                self.note(at, what);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The phase after what has happened. Skips what the plan lacks.
+    fn after(&mut self, at: Timestamp, kind: EventKind) -> Result<Phase, IllegalEvent> {
+        let illegal = IllegalEvent::new(self.phase.name(), &kind);
+        Ok(match (self.phase.clone(), kind) {
+            // Forward.
+            (Phase::Preflight, EventKind::Checked) => Phase::Deploying,
+            (Phase::Preflight, EventKind::Refused { problems }) => {
+                Phase::Done { outcome: Outcome::Refused { problems } }
+            }
+            (Phase::Deploying, EventKind::Deployed) => self.rolling_out(at),
+            (Phase::RollingOut { .. }, EventKind::Ready { binding }) => {
+                self.candidate = Some(binding);
+                self.after_rollout(at)
+            }
+            (Phase::WarmingUp { .. }, EventKind::Warmed) => self.after_warm_up(at),
+            (Phase::Validating { .. }, EventKind::Passed) => self.after_gates(at),
+            (
+                Phase::AwaitingApproval { .. },
+                EventKind::Approved { .. } | EventKind::Promote { .. },
+            ) => Phase::Shifting { step: 0 },
+            (Phase::Shifting { step }, EventKind::Shifted { .. }) => {
+                if let Some(routing) = self.plan.routing(self.envelope.live, step) {
+                    self.envelope.routing = routing;
+                }
+                self.after_shift(step, at)
+            }
+            (Phase::Holding { .. } | Phase::Baking { .. }, EventKind::Looked { look }) => {
+                self.after_look(&look, at)
+            }
+            (Phase::Holding { step, .. }, EventKind::Approved { .. })
+                if self.awaits_approval(step) =>
+            {
+                Phase::Shifting { step: step + 1 }
+            }
+            (Phase::Holding { step, .. }, EventKind::Promote { .. }) => {
+                Phase::Shifting { step: step + 1 }
+            }
+            (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
+            (Phase::Draining { .. }, EventKind::Drained { .. }) => Phase::Retiring,
+            (Phase::Retiring, EventKind::Retired) => Phase::Done {
+                outcome: match self.winner {
+                    Some(winner) => Outcome::Concluded { winner },
+                    None => Outcome::Released,
+                },
+            },
+
+            // Back: traffic first, then everything else.
+            (Phase::Returning { reason }, EventKind::Returned { .. }) => {
+                self.envelope.routing = Routing::all(self.envelope.live);
+                self.keep_failed(reason, true, at)
+            }
+            (Phase::KeepingFailed { reason, .. }, EventKind::Kept { .. }) => {
+                Phase::Restoring { reason }
+            }
+            (Phase::Restoring { reason }, EventKind::Restored) => Phase::Done {
+                outcome: match reason {
+                    Reason::Concluded { winner } => Outcome::Concluded { winner },
+                    reason => Outcome::RolledBack { reason },
+                },
+            },
+
+            // A candidate that is not what was judged is judged again while it has no traffic.
+            (
+                Phase::WarmingUp { .. }
+                | Phase::Validating { .. }
+                | Phase::AwaitingApproval { .. }
+                | Phase::Shifting { step: 0 },
+                EventKind::CandidateChanged { .. },
+            ) => {
+                (self.candidate, self.passed) = (None, None);
+                self.rolling_out(at)
+            }
+
+            (phase, kind) => {
+                let reason = kind.into_reason().ok_or_else(|| illegal.clone())?;
+                self.give_up(&phase, reason, at).ok_or(illegal)?
+            }
+        })
+    }
+
+    /// Events that leave the phase alone. Says whether this was one.
+    fn administrate(&mut self, at: Timestamp, kind: &EventKind) -> Result<bool, IllegalEvent> {
+        let illegal = IllegalEvent::new(self.phase.name(), kind);
+        let name = self.phase.name();
+        let over = matches!(self.phase, Phase::Done { .. });
+        match kind {
+            EventKind::TakenOver { .. }
+            | EventKind::LetGo
+            | EventKind::Pause { .. }
+            | EventKind::Continue { .. }
+            | EventKind::Resume { .. }
+            | EventKind::Stuck { .. }
+                if over =>
+            {
+                Err(illegal)
+            }
+            EventKind::TakenOver { holder, epoch } => {
+                self.envelope.holder = Some(holder.clone());
+                self.envelope.epoch = *epoch;
+                Ok(true)
+            }
+            EventKind::LetGo => {
+                self.envelope.holder = None;
+                Ok(true)
+            }
+            EventKind::Pause { .. } if name.is_backward() => Err(illegal),
+            EventKind::Pause { actor } => {
+                self.paused.get_or_insert(Paused { at, by: actor.clone() });
+                Ok(true)
+            }
+            EventKind::Continue { .. } => {
+                let Some(paused) = self.paused.take() else { return Err(illegal) };
+                self.phase.postpone(at.since(paused.at));
+                Ok(true)
+            }
+            EventKind::Resume { .. } => {
+                self.stuck = None;
+                Ok(true)
+            }
+            EventKind::Stuck { message, advice } => {
+                self.stuck = Some(Stuck::new(name, message, advice));
+                Ok(true)
+            }
+            // Whatever else happens, somebody or something has moved the release on.
+            _ => {
+                self.stuck = None;
+                Ok(false)
+            }
+        }
+    }
+
+    fn rolling_out(&self, at: Timestamp) -> Phase {
+        Phase::RollingOut { deadline: self.plan.rollout.map(|time| at.plus(time)) }
+    }
+
+    fn after_rollout(&mut self, at: Timestamp) -> Phase {
+        match (&self.plan.warm_up, &self.warm_up) {
+            (Some(warm_up), Some(_)) => Phase::WarmingUp { deadline: at.plus(warm_up.timeout) },
+            _ => self.after_warm_up(at),
+        }
+    }
+
+    fn after_warm_up(&mut self, at: Timestamp) -> Phase {
+        if self.gates.is_empty() {
+            self.after_gates(at)
+        } else {
+            Phase::Validating { deadline: at.plus(self.plan.gates) }
+        }
+    }
+
+    fn after_gates(&mut self, at: Timestamp) -> Phase {
+        self.passed = Some(self.change.digest.clone());
+        match &self.plan.approval {
+            Some(approval) => Phase::AwaitingApproval { deadline: at.plus(approval.timeout) },
+            None => Phase::Shifting { step: 0 },
+        }
+    }
+
+    /// Where a release goes that does not go on: back if traffic may have moved, else straight
+    /// to the candidate. Nowhere once the old slot is being made smaller.
+    fn give_up(&self, phase: &Phase, reason: Reason, at: Timestamp) -> Option<Phase> {
+        match phase {
+            Phase::Preflight => Some(Phase::Done { outcome: Outcome::RolledBack { reason } }),
+            Phase::Deploying
+            | Phase::RollingOut { .. }
+            | Phase::WarmingUp { .. }
+            | Phase::Validating { .. }
+            | Phase::AwaitingApproval { .. } => Some(self.keep_failed(reason, false, at)),
+            Phase::Shifting { .. }
+            | Phase::Holding { .. }
+            | Phase::Baking { .. }
+            | Phase::Draining { .. } => Some(Phase::Returning { reason }),
+            Phase::Retiring
+            | Phase::Returning { .. }
+            | Phase::KeepingFailed { .. }
+            | Phase::Restoring { .. }
+            | Phase::Done { .. } => None,
+        }
+    }
+
+    fn keep_failed(&self, reason: Reason, drain: bool, at: Timestamp) -> Phase {
+        // The loser of an experiment has not failed: there is nothing to look at.
+        let concluded = matches!(reason, Reason::Concluded { .. });
+        let keep = if concluded { std::time::Duration::ZERO } else { self.plan.keep_failed };
+        if keep.is_zero() && !drain {
+            Phase::Restoring { reason }
+        } else {
+            Phase::KeepingFailed { until: at.plus(keep), drain, reason }
+        }
+    }
+}
+
+impl EventKind {
+    /// The reason for which this event ends a release.
+    fn into_reason(self) -> Option<Reason> {
+        Some(match self {
+            Self::Abort { actor, reason } => Reason::Aborted { actor, reason },
+            Self::Rollback { actor, reason } => Reason::Requested { actor, reason },
+            Self::Unfit { message } => Reason::Unfit { message },
+            Self::Undecided { message } => Reason::Undecided { message },
+            Self::Failed { message } => Reason::Failed { message },
+            Self::MovedBack { found } => Reason::External { found },
+            Self::CandidateChanged { found } => {
+                Reason::Failed { message: format!("the candidate changed under traffic: {found}") }
+            }
+            _ => return None,
+        })
+    }
+
+    /// What the trail says of this event. Nothing of those that a phase speaks for.
+    fn in_words(&self) -> Option<String> {
+        Some(match self {
+            Self::Approved { actor } => format!("{actor} approves"),
+            Self::Shifted { evidence } | Self::Returned { evidence } => {
+                format!("traffic follows: {evidence}")
+            }
+            Self::Drained { note } | Self::Kept { note } => note.clone(),
+            Self::Unfit { message } => format!("unfit: {message}"),
+            Self::Undecided { message } => format!("undecided: {message}"),
+            Self::Failed { message } => format!("failed: {message}"),
+            Self::Stuck { message, .. } => format!("stuck: {message}"),
+            Self::CandidateChanged { found } => format!("the candidate changed: {found}"),
+            Self::MovedBack { found } => format!("someone else moved traffic back: {found}"),
+            Self::Abort { actor, reason } => format!("{actor} aborts: {reason}"),
+            Self::Rollback { actor, reason } => format!("{actor} rolls back: {reason}"),
+            Self::Promote { actor } => format!("{actor} promotes"),
+            Self::Pause { actor } => format!("{actor} pauses"),
+            Self::Continue { actor } => format!("{actor} continues"),
+            Self::Resume { actor } => format!("{actor} resumes"),
+            Self::TakenOver { holder, epoch } => format!("{holder} takes over with epoch {epoch}"),
+            Self::Checked
+            | Self::Refused { .. }
+            | Self::Deployed
+            | Self::Ready { .. }
+            | Self::Warmed
+            | Self::Passed
+            | Self::Looked { .. }
+            | Self::Retired
+            | Self::Restored
+            | Self::LetGo => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
