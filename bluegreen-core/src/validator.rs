@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentClient, Clock, Digest, Plan, Problem, ReleaseId, Reporter, Result, Routing, SlotState,
-    Timestamp,
+    AgentClient, Clock, Digest, Plan, Problem, ReleaseId, Reporter, Result, Routing, Silent,
+    SlotState, SystemClock, Timestamp,
 };
 
 mod judgement;
@@ -73,6 +73,26 @@ pub struct Trial {
     pub progress: Arc<dyn Reporter>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Trial {
+    /// The first look at `candidate` while `live` has all traffic, on the machine's clock, with
+    /// nothing kept and nothing told. The fields are public: fill in the rest.
+    pub fn new(release: ReleaseId, candidate: Side, live: Side, deadline: Timestamp) -> Self {
+        Self {
+            release,
+            digest: candidate.state.digest(),
+            routing: Routing::all(live.state.color),
+            candidate,
+            live,
+            look: 1,
+            deadline,
+            state: None,
+            checkpoint: Arc::new(NoCheckpoint),
+            progress: Arc::new(Silent),
+            clock: Arc::new(SystemClock),
+        }
+    }
 }
 
 impl fmt::Debug for Trial {
