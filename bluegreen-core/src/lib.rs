@@ -10,6 +10,8 @@ mod digest;
 mod error;
 mod liveness;
 mod load;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 mod metrics;
 mod names;
 pub mod plan;
