@@ -5,7 +5,8 @@
 //! of one cluster meet the same pods, records and epochs. Everything behaves as the traits
 //! promise (the suites in `conformance` run against it), and the world can be made to misbehave:
 //! pods die ([`MemoryCluster::kill`]), images can't be pulled ([`ScriptedRunner`]), somebody moves
-//! traffic by hand ([`MemoryCluster::move_routing`]).
+//! traffic by hand ([`MemoryCluster::move_routing`]). [`Faults::around`] makes the calls themselves
+//! fail, hang, or lose their answers.
 //!
 //! With [`TokioClock`], paused time of tokio moves the wall clock too, so that a bake of half an
 //! hour is tested in no time:
@@ -30,6 +31,7 @@ mod builder;
 mod client;
 mod clock;
 mod cluster;
+mod faulty;
 mod hooks;
 mod liveness;
 mod load;
@@ -45,6 +47,7 @@ pub use builder::MemoryClusterBuilder;
 pub use client::{Asked, MemoryClient, endless, pieces};
 pub use clock::TokioClock;
 pub use cluster::MemoryCluster;
+pub use faulty::{Call, Fault, Faults, Faulty, Odds};
 pub use liveness::{MemoryLeases, MemoryLiveness};
 pub use load::MemoryLoad;
 pub use metrics::MemoryMetrics;

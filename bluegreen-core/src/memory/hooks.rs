@@ -162,6 +162,7 @@ impl MemoryCluster {
         answer: impl Fn(&Asked<'_>) -> Result<Response<AnswerBody>> + Send + Sync + 'static,
     ) {
         *lock(&self.inner.answer) = Arc::new(answer);
+        self.inner.changed();
     }
 
     /// The pods of a slot as they are now, whether or not the slot can be read.
