@@ -12,3 +12,6 @@ mod rights;
 mod service;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
+mod watching;
+
+pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};
