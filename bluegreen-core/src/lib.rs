@@ -6,6 +6,8 @@ mod approver;
 mod change;
 pub mod clock;
 mod configuration;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod digest;
 mod error;
 mod liveness;
