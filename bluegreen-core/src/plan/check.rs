@@ -226,6 +226,6 @@ mod tests {
         let error = serde_json::from_str::<Plan>(r#"{"bakee": {}}"#).unwrap_err();
         assert!(error.to_string().contains("`bakee`"), "{error}");
         let plan: Plan = serde_json::from_str(r#"{"bake": {"hold": "5m"}}"#).unwrap();
-        assert_eq!(plan, Plan::default().bake(Duration::from_secs(300)));
+        assert_eq!(plan, Plan::default().bake(Duration::from_mins(5)));
     }
 }
