@@ -1,1 +1,120 @@
-//! Being written.
+//! What this process may do, asked of the API server before anything depends on it.
+
+use std::fmt;
+
+use bluegreen_core::{Problem, Result};
+use futures_util::future::try_join_all;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::{Settings, error};
+
+/// A verb on a kind of object in the agent's namespace.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Right {
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    subresource: &'static str,
+}
+
+impl Right {
+    /// A verb on objects of `group` (empty for the core group) and `resource` (its plural).
+    pub(crate) const fn new(
+        verb: &'static str,
+        group: &'static str,
+        resource: &'static str,
+    ) -> Self {
+        Self { verb, group, resource, subresource: "" }
+    }
+
+    /// The same verb on a part of the objects that has rights of its own: `scale`.
+    pub(crate) const fn of_part(mut self, subresource: &'static str) -> Self {
+        self.subresource = subresource;
+        self
+    }
+
+    fn review(self, namespace: &str) -> SelfSubjectAccessReview {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let attributes = ResourceAttributes {
+            namespace: some(namespace),
+            verb: some(self.verb),
+            group: some(self.group),
+            resource: some(self.resource),
+            subresource: some(self.subresource),
+            ..ResourceAttributes::default()
+        };
+        SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(attributes),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        }
+    }
+
+    fn as_problem(self, settings: &Settings, reason: Option<&str>) -> Problem {
+        let why = reason.filter(|reason| !reason.is_empty());
+        let why = why.map_or_else(String::new, |reason| format!(" ({reason})"));
+        Problem::new("rights", format!("namespace {}, right to {self}", settings.namespace))
+            .found(format!("no such right{why}"))
+            .wanted("a Role that grants it, bound to the account of this process")
+            .mend("apply the Role that comes with bluegreen-kube (rbac.yaml)")
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.subresource.is_empty() {
+            write!(f, "/{}", self.subresource)?;
+        }
+        if !self.group.is_empty() {
+            write!(f, " of {}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+/// A problem for each of `rights` that this process lacks. All are asked for at the same time.
+pub(crate) async fn missing(
+    client: &Client,
+    settings: &Settings,
+    rights: &[Right],
+) -> Result<Vec<Problem>> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answers = rights.iter().map(|right| {
+        let api = &api;
+        async move {
+            let review = right.review(&settings.namespace);
+            let action = format!("ask whether we may {right}");
+            // It is a create, but it stores nothing: without an answer nothing has happened.
+            let answer =
+                error::read(settings.call, action, api.create(&PostParams::default(), &review))
+                    .await?;
+            let status = answer.status.unwrap_or_default();
+            Ok(if status.allowed {
+                None
+            } else {
+                Some(right.as_problem(settings, status.reason.as_deref()))
+            })
+        }
+    });
+    Ok(try_join_all(answers).await?.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_named_with_its_part_and_group() {
+        let right = Right::new("update", "apps", "deployments").of_part("scale");
+        let problem = right.as_problem(&Settings::new("agent", "ns"), None);
+        assert_eq!(problem.object, "namespace ns, right to update deployments/scale of apps");
+        assert!(problem.is_refusal());
+    }
+}
