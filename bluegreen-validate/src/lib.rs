@@ -1,1 +1,16 @@
-//! .
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod config_error;
+mod document;
+mod excerpt;
+mod percentile;
+mod smoke;
+
+pub use config_error::ConfigError;
+pub use percentile::Percentile;
+pub use serde_json::{Value, json};
+pub use smoke::{
+    Body, Expect, HeaderRule, HeaderText, Latency, Request, Smoke, SmokeConfig, StatusRange,
+    Streaming, TextRule, VERSION_HEADER, VersionEcho,
+};
