@@ -1,0 +1,137 @@
+//! What the environment says about an agent at its start.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The settings of one agent, all from `AGENT_*` variables but the pod's name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    /// `AGENT_VERSION`: what every answer says.
+    pub(crate) version: String,
+    /// `HOSTNAME`, which in a pod is the pod's name.
+    pub(crate) pod: String,
+    /// `AGENT_PORT`, 8000 by default; 0 lets the system choose.
+    pub(crate) port: u16,
+    /// `AGENT_UNREADY=1`: not ready until told otherwise.
+    pub(crate) unready: bool,
+    /// `AGENT_FAIL_RATE`: the share of requests that fail, from 0 to 1.
+    pub(crate) fail_rate: f64,
+    /// `AGENT_SLOW_MS`: what every request waits before its answer.
+    pub(crate) slow: Duration,
+    /// `AGENT_IGNORE_SIGTERM=1`: only SIGKILL ends it.
+    pub(crate) ignore_sigterm: bool,
+    /// `AGENT_CRASH_AFTER_MS`: exits with 1 that long after its start.
+    pub(crate) crash_after: Option<Duration>,
+    /// `AGENT_START_DELAY_MS`: how long it does not listen at first.
+    pub(crate) start_delay: Duration,
+    /// `AGENT_TERM_DELAY_MS`: how long it still accepts connections after SIGTERM, as a
+    /// service must whose clients hear of its end later than it does.
+    pub(crate) term_delay: Duration,
+}
+
+impl Config {
+    /// Reads the settings through `get`, which looks a variable up.
+    ///
+    /// A value that makes no sense is an error that names the variable: a test that
+    /// misspells a fault must not pass against a healthy agent.
+    pub(crate) fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let millis = |name| parse(&get, name).map(|ms| ms.map(Duration::from_millis));
+        // Beside a Service named `agent`, Kubernetes itself sets AGENT_PORT to that one's URL.
+        let not_a_service = |name: &str| get(name).filter(|value| !value.starts_with("tcp://"));
+        let flag = |name| match get(name).as_deref() {
+            None | Some("" | "0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => Err(format!("{name} is {other:?}: 1, 0 or nothing is meant")),
+        };
+        Ok(Self {
+            version: get("AGENT_VERSION").unwrap_or_else(|| "unknown".to_owned()),
+            pod: get("HOSTNAME").unwrap_or_default(),
+            port: parse(&not_a_service, "AGENT_PORT")?.unwrap_or(8000),
+            unready: flag("AGENT_UNREADY")?,
+            fail_rate: match get("AGENT_FAIL_RATE").filter(|value| !value.is_empty()) {
+                None => 0.0,
+                Some(value) => rate(&value).ok_or_else(|| {
+                    format!("AGENT_FAIL_RATE is {value:?}: a number from 0 to 1 is meant")
+                })?,
+            },
+            slow: millis("AGENT_SLOW_MS")?.unwrap_or_default(),
+            ignore_sigterm: flag("AGENT_IGNORE_SIGTERM")?,
+            crash_after: millis("AGENT_CRASH_AFTER_MS")?,
+            start_delay: millis("AGENT_START_DELAY_MS")?.unwrap_or_default(),
+            term_delay: millis("AGENT_TERM_DELAY_MS")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// A share from 0 to 1.
+pub(crate) fn rate(value: &str) -> Option<f64> {
+    value.parse().ok().filter(|rate| (0.0..=1.0).contains(rate))
+}
+
+fn parse<T: FromStr>(
+    get: &impl Fn(&str) -> Option<String>,
+    name: &str,
+) -> Result<Option<T>, String> {
+    match get(name).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => value
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("{name} is {value:?}: a whole number is meant")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(set: &[(&str, &str)]) -> Result<Config, String> {
+        Config::from_env(|name| {
+            set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_is_a_healthy_agent() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.port, 8000);
+        assert_eq!(config.version, "unknown");
+        assert!(!config.unready && !config.ignore_sigterm && config.crash_after.is_none());
+        assert!(config.fail_rate == 0.0 && config.slow.is_zero() && config.start_delay.is_zero());
+    }
+
+    #[test]
+    fn faults_are_read() {
+        let config = config(&[
+            ("AGENT_VERSION", "1.3.0"),
+            ("AGENT_UNREADY", "1"),
+            ("AGENT_FAIL_RATE", "0.25"),
+            ("AGENT_CRASH_AFTER_MS", "10"),
+        ])
+        .unwrap();
+        assert_eq!(config.version, "1.3.0");
+        assert!(config.unready);
+        assert!((config.fail_rate - 0.25).abs() < f64::EPSILON);
+        assert_eq!(config.crash_after, Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn the_url_of_a_service_named_agent_is_no_port() {
+        assert_eq!(config(&[("AGENT_PORT", "tcp://10.0.0.1:80")]).unwrap().port, 8000);
+        assert_eq!(config(&[("AGENT_PORT", "9000")]).unwrap().port, 9000);
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        for (name, value) in [
+            ("AGENT_PORT", "http"),
+            ("AGENT_UNREADY", "yes"),
+            ("AGENT_FAIL_RATE", "1.5"),
+            ("AGENT_FAIL_RATE", "NaN"),
+            ("AGENT_SLOW_MS", "-1"),
+        ] {
+            let message = config(&[(name, value)]).unwrap_err();
+            assert!(message.contains(name) && message.contains(value), "{message}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Starts the real program on a port of the system's choice, and talks to it.
+//!
+//! Nothing here sleeps: each test waits for an answer, a line or an exit.
+
+// clippy's exception for tests is for the test functions alone, not for what they call.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// Long enough for a slow machine; reached only when something is broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Agent {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Agent {
+    fn start(env: &[(&str, &str)]) -> Self {
+        let mut child = command(env).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let port = line.trim_end().rsplit(':').next().unwrap().parse().expect(&line);
+        Self { child, output, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
+    fn connect(&self) -> BufReader<TcpStream> {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        BufReader::new(stream)
+    }
+
+    /// The whole answer to one request over a connection of its own.
+    fn ask(&self, request: &str, body: &str) -> String {
+        let mut connection = self.connect();
+        let length = body.len();
+        let head = "HTTP/1.1\r\nHost: agent\r\nConnection: close\r\nContent-Length:";
+        write!(connection.get_mut(), "{request} {head} {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn status(&self, request: &str) -> u16 {
+        self.ask(request, "").split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    fn exit(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
+    command.env_clear().env("AGENT_PORT", "0").env("AGENT_VERSION", "1.2.0");
+    command.env("HOSTNAME", "agent-0").envs(env.iter().copied());
+    command
+}
+
+#[test]
+fn answers_say_the_version() {
+    let agent = Agent::start(&[]);
+    let answer = agent.ask("GET /", "");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("x-agent-version: 1.2.0\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n{\"version\":\"1.2.0\",\"pod\":\"agent-0\"}"), "{answer}");
+
+    let answer = agent.ask("POST /chat", "say \"hi\"");
+    assert!(answer.ends_with(",\"reply\":\"say \\\"hi\\\"\"}"), "{answer}");
+    assert!(agent.ask("GET /nowhere", "").contains("x-agent-version: 1.2.0\r\n"));
+    assert_eq!(agent.status("GET /nowhere"), 404);
+    assert_eq!(agent.status("GET /admin/unready"), 405);
+    assert_eq!(agent.status("POST /readyz"), 405);
+    assert_eq!(agent.status("POST /admin/nothing"), 404);
+}
+
+#[test]
+fn switches_change_the_behaviour_and_reset_undoes_it() {
+    let agent = Agent::start(&[]);
+    assert_eq!(agent.status("GET /readyz"), 200);
+    assert_eq!(agent.status("POST /admin/unready"), 200);
+    assert_eq!(agent.status("GET /readyz"), 503);
+    assert_eq!(agent.status("GET /"), 200, "an agent that is not ready still answers");
+    assert_eq!(agent.status("POST /admin/ready"), 200);
+    assert_eq!(agent.status("GET /readyz"), 200);
+
+    assert_eq!(agent.status("POST /admin/fail?rate=0.5"), 200);
+    let statuses: Vec<_> = (0..4).map(|_| agent.status("GET /chat")).collect();
+    assert_eq!(statuses, [200, 500, 200, 500]);
+    assert_eq!(agent.status("POST /admin/fail?rate=2"), 400);
+    assert_eq!(agent.status("POST /admin/slow?ms=x"), 400);
+    assert_eq!(agent.status("POST /admin/reset"), 200);
+    assert_eq!(agent.status("GET /chat"), 200);
+
+    let metrics = agent.ask("GET /metrics", "");
+    assert!(metrics.contains("content-type: application/openmetrics-text;"), "{metrics}");
+    assert!(metrics.contains("agent_requests_total 6\n"), "{metrics}");
+    assert!(metrics.contains("agent_requests_failed_total 2\n"), "{metrics}");
+}
+
+#[test]
+fn reset_goes_back_to_what_the_environment_said() {
+    let agent = Agent::start(&[("AGENT_UNREADY", "1"), ("AGENT_FAIL_RATE", "1")]);
+    assert_eq!(agent.status("POST /admin/ready"), 200);
+    assert_eq!(agent.status("POST /admin/fail?rate=0"), 200);
+    assert_eq!((agent.status("GET /readyz"), agent.status("GET /")), (200, 200));
+    assert_eq!(agent.status("POST /admin/reset"), 200);
+    assert_eq!((agent.status("GET /readyz"), agent.status("GET /")), (503, 500));
+}
+
+#[test]
+fn a_stream_comes_in_pieces_and_outlives_sigterm() {
+    let mut agent = Agent::start(&[]);
+    let mut stream = agent.connect();
+    let request = "GET /stream?chunks=3&interval_ms=20 HTTP/1.1\r\nHost: agent\r\n\r\n";
+    stream.get_mut().write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    while !line.contains("1.2.0 1/3") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0);
+    }
+    assert!(agent.ask("GET /metrics", "").contains("agent_inflight_requests 1\n"));
+
+    agent.terminate();
+    line.clear();
+    agent.output.read_line(&mut line).unwrap();
+    assert_eq!(line, "agent 1.2.0 was told to end\n");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("1.2.0 3/3\n") && rest.ends_with("\r\n0\r\n\r\n"), "{rest:?}");
+    let address = agent.address;
+    assert_eq!(agent.exit().code(), Some(0));
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn with_a_term_delay_it_serves_on_but_is_not_ready() {
+    let mut agent = Agent::start(&[("AGENT_TERM_DELAY_MS", "600000")]);
+    agent.terminate();
+    let mut line = String::new();
+    agent.output.read_line(&mut line).unwrap();
+    assert_eq!(line, "agent 1.2.0 was told to end\n");
+    assert_eq!((agent.status("GET /readyz"), agent.status("GET /")), (503, 200));
+}
+
+#[test]
+fn sigterm_can_be_ignored() {
+    let mut agent = Agent::start(&[("AGENT_IGNORE_SIGTERM", "1")]);
+    agent.terminate();
+    let mut line = String::new();
+    agent.output.read_line(&mut line).unwrap();
+    assert_eq!(line, "agent: ignores SIGTERM, as AGENT_IGNORE_SIGTERM says\n");
+    assert_eq!(agent.status("GET /readyz"), 200);
+    agent.child.kill().unwrap();
+    assert_eq!(agent.exit().signal(), Some(9));
+}
+
+#[test]
+fn an_exit_is_answered_first() {
+    let agent = Agent::start(&[]);
+    assert_eq!(agent.status("POST /admin/exit?code=7"), 200);
+    assert_eq!(agent.exit().code(), Some(7));
+}
+
+#[test]
+fn it_crashes_before_it_listens() {
+    let env = [("AGENT_CRASH_AFTER_MS", "1"), ("AGENT_START_DELAY_MS", "600000")];
+    let output = command(&env).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_ends_it() {
+    let output = command(&[("AGENT_SLOW_MS", "soon")]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("AGENT_SLOW_MS"));
+    assert_eq!(command(&[]).arg("serve").output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn pause_ends_on_sigterm() {
+    let mut child = command(&[]).arg("pause").stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "pauses\n");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
