@@ -183,7 +183,8 @@ impl Compared<'_> {
             for rule in *rules {
                 let (fits, wanted) = match rule {
                     HeaderRule::Equals(text) => {
-                        (values.contains(&text.as_bytes()), format!("header {name}: `{text}`"))
+                        let shown = self.prepared.mask.excerpt(text.as_bytes());
+                        (values.contains(&text.as_bytes()), format!("header {name}: {shown}"))
                     }
                     HeaderRule::Contains(text) => (
                         values.iter().any(|value| contains(value, text.as_bytes())),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_core::{Error, ErrorKind};
 use bluegreen_validate::{Percentile, Request, Smoke, SmokeConfig, json};
+use proptest::prelude::*;
 
 /// A file of this test's own that goes with it.
 struct File(std::path::PathBuf);
@@ -130,6 +131,13 @@ fn all_problems_of_a_file_come_at_once_with_their_places() {
 }
 
 #[test]
+fn what_follows_from_a_problem_is_no_second_one() {
+    let error = SmokeConfig::parse("smoke.json", r#"{"requests": [{"path": 7}]}"#).unwrap_err();
+    let objects: Vec<_> = error.problems().iter().map(|problem| &*problem.object).collect();
+    assert_eq!(objects, ["smoke.json:1:24, requests[0].path"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_problem() {
     let found = |name: &str, content: &[u8]| {
         let file = File::new(name, content);
@@ -142,6 +150,37 @@ fn a_file_that_cannot_be_read_is_a_problem() {
     assert_eq!(found("smoke.ini", b""), "a name that ends in `.ini`");
     let error = Smoke::from_file("/no/such/smoke.json").unwrap_err();
     assert!(error.to_string().contains("/no/such/smoke.json: found No such file"), "{error}");
+}
+
+/// Any text at all, and good definitions with a piece of them replaced by something else.
+fn texts(good: &'static str) -> impl Strategy<Value = String> {
+    let changed = (0..good.len(), 0..40_usize, "[\\PC\n]{0,12}").prop_map(|(at, length, piece)| {
+        let mut bytes = good.as_bytes().to_vec();
+        bytes.splice(at..(at + length).min(good.len()), piece.into_bytes());
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    prop_oneof![1 => "[\\PC\n]{0,200}", 9 => changed]
+}
+
+/// Whatever the text, it is read or every problem names its place.
+fn parses_or_tells(name: &str, text: &str) {
+    let Err(error) = SmokeConfig::parse(name, text) else { return };
+    assert!(!error.problems().is_empty());
+    for problem in error.problems() {
+        let place = problem.object.strip_prefix(name).and_then(|it| it.strip_prefix(':'));
+        let mut numbers = place.unwrap().splitn(3, [':', ',']).take(2);
+        let line: usize = numbers.next().unwrap().parse().unwrap();
+        let column: usize = numbers.next().unwrap().parse().unwrap();
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert!(1 <= line && line <= lines.len() && column >= 1, "{problem} of {text:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_read_or_its_problems_have_places(text in texts(JSON)) {
+        parses_or_tells("any.json", &text);
+    }
 }
 
 #[cfg(not(feature = "yaml"))]
@@ -190,6 +229,13 @@ requests:
         let json = SmokeConfig::parse("smoke.json", &without_variable(JSON)).unwrap();
         assert_eq!(yaml, json);
         assert_eq!(yaml.digest(), json.digest());
+    }
+
+    proptest! {
+        #[test]
+        fn any_yaml_is_read_or_its_problems_have_places(text in texts(YAML)) {
+            parses_or_tells("any.yaml", &text);
+        }
     }
 
     #[test]

@@ -88,15 +88,16 @@ async fn limits_of_one_size_share_a_burst_and_others_do_not() {
         .latency(Percentile(50), millis(10), 40, 4)
         .latency(Percentile(95), millis(10), 40, 4)
         .first_byte(Percentile(100), millis(10), 40, 4)
-        .latency(Percentile(50), millis(10), 8, 8);
+        .latency(Percentile(50), millis(10), 8, 8)
+        .latency(Percentile(50), millis(10), 20, 4);
     let begin = Instant::now();
     let judgement = judge(smoke, client).await;
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
-    // One request by itself, 40 in tens of four, eight at once; in both pods at the same time.
-    assert_eq!(begin.elapsed(), millis(10 + 100 + 10));
-    assert_eq!(seen.sent.load(Ordering::SeqCst), 2 * (1 + 40 + 8));
+    // One request by itself, ten and five times four, eight at once; in both pods together.
+    assert_eq!(begin.elapsed(), millis(10 + 100 + 10 + 50));
+    assert_eq!(seen.sent.load(Ordering::SeqCst), 2 * (1 + 40 + 8 + 20));
     assert_eq!(seen.most_open.load(Ordering::SeqCst), 2 * 8);
-    assert_eq!(judgement.evidence.len(), 2 * (1 + 4));
+    assert_eq!(judgement.evidence.len(), 2 * (1 + 5));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bluegreen_core::{AgentClient, AnswerBody, Error, ErrorKind, PodRef, Result, Target};
@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::server::Server;
@@ -23,6 +24,8 @@ pub(crate) struct Loopback {
     pods: Vec<(PodRef, SocketAddr)>,
     /// What is listed as ready, one list after another; the last one stays.
     ready: Mutex<VecDeque<Vec<PodRef>>>,
+    /// Told of each piece of a body that has arrived.
+    arrived: Arc<Notify>,
 }
 
 impl Loopback {
@@ -36,12 +39,20 @@ impl Loopback {
         let pods: Vec<_> =
             addresses.into_iter().enumerate().map(|(number, it)| (pod(number), it)).collect();
         let ready = Mutex::new([pods.iter().map(|(pod, _)| pod.clone()).collect()].into());
-        Self { pods, ready }
+        Self { pods, ready, arrived: Arc::default() }
     }
 
     /// After the first list these pods are ready.
     pub(crate) fn then_ready(self, pods: Vec<PodRef>) -> Self {
         self.ready.lock().unwrap().push_back(pods);
+        self
+    }
+}
+
+impl Loopback {
+    /// Tells `arrived` of each piece of a body that has arrived.
+    pub(crate) fn telling(mut self, arrived: Arc<Notify>) -> Self {
+        self.arrived = arrived;
         self
     }
 }
@@ -88,13 +99,14 @@ impl AgentClient for Loopback {
             .await
             .map_err(|error| failed("send the request", error))?;
         Ok(answer.map(|body| {
-            let open = (body, sender, connection);
-            AnswerBody::new(stream::unfold(open, |(mut body, sender, connection)| async {
+            let open = (body, sender, connection, self.arrived.clone());
+            AnswerBody::new(stream::unfold(open, |(mut body, sender, connection, told)| async {
                 let frame = body.frame().await?;
+                told.notify_one();
                 let piece = frame
                     .map(|frame| frame.into_data().unwrap_or_default())
                     .map_err(|error| failed("read the answer", error));
-                Some((piece, (body, sender, connection)))
+                Some((piece, (body, sender, connection, told)))
             }))
         }))
     }

@@ -11,6 +11,7 @@ use bluegreen_core::{
 use bluegreen_validate::{Request, Smoke, SmokeConfig};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::loopback::Loopback;
 use crate::scripted::{Script, Scripted};
@@ -65,6 +66,25 @@ async fn a_pod_that_has_ended_meanwhile_is_inconclusive() {
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert_eq!(judgement.summary, "1 difference in 1 of 2 pods");
     assert_eq!(judgement.evidence[0].subject, "pod agent-green-1");
+}
+
+#[tokio::test]
+async fn what_a_pod_did_wrong_before_it_ended_counts() {
+    let server = Server::raw(|mut stream| async move {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        if head.ends_with(b"/bad ") {
+            let answer = b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    })
+    .await;
+    let client = Loopback::to([&server]).then_ready(Vec::new());
+    let judgement = judge(Smoke::get("/bad").and(Request::get("/end")), client).await;
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    assert_eq!(judgement.summary, "1 difference in 1 of 1 pod");
+    assert_eq!(judgement.evidence.len(), 2);
+    assert_eq!(judgement.evidence[0].asked, "GET /bad");
 }
 
 #[tokio::test]

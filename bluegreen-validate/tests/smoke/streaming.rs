@@ -1,5 +1,6 @@
 //! Answers that must arrive piece by piece.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_core::Verdict;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::loopback::Loopback;
 use crate::scripted::{Script, Scripted};
@@ -25,27 +26,28 @@ fn streams(min_pieces: u32, max_gap: u64) -> Smoke {
 
 #[tokio::test]
 async fn a_real_stream_passes() {
-    let server = Server::http(|_| async {
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let mut pace = tokio::time::interval(millis(10));
-            for number in 0..5 {
-                pace.tick().await;
-                let piece = Bytes::from(format!("token {number}\n"));
-                if sender.send(piece).await.is_err() {
-                    return;
-                }
+    let arrived = Arc::new(Notify::new());
+    let told = arrived.clone();
+    let server = Server::http(move |_| {
+        let told = told.clone();
+        // Each piece is sent a while after the one before has arrived, however slow the machine.
+        let pieces = stream::unfold((0, told), |(number, told)| async move {
+            if number > 0 {
+                told.notified().await;
+                tokio::time::sleep(millis(2)).await;
             }
+            let piece = Bytes::from(format!("token {number}\n"));
+            (number < 5).then(|| (Ok(Frame::data(piece)), (number + 1, told)))
         });
-        let pieces = stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|piece| (Ok(Frame::data(piece)), receiver))
-        });
-        Answer::new(BodyExt::boxed(StreamBody::new(pieces)))
+        async { Answer::new(BodyExt::boxed(StreamBody::new(pieces))) }
     })
     .await;
-    let smoke = streams(4, 5000).expect_body_containing("token 4");
-    let judgement = judge(smoke, Loopback::to([&server])).await;
+    let client = || Loopback::to([&server]).telling(arrived.clone());
+    let smoke = streams(5, 5000).expect_body_containing("token 4");
+    let judgement = judge(smoke, client()).await;
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
+    assert!(only(&judgement).found.contains("in 5 pieces"), "{judgement:?}");
+    assert_eq!(judge(streams(6, 5000), client()).await.verdict, Verdict::Fail);
 }
 
 #[tokio::test]
@@ -84,6 +86,14 @@ async fn a_silence_that_is_too_long_is_told() {
     let finding = only(&judgement);
     assert_eq!(finding.wanted, "no silence longer than 100ms within the body");
     assert_eq!(finding.found, "101ms");
+    // Nor may the end take longer, after the last piece.
+    let client = Scripted::new(1, |_, _, _| {
+        let mut script = Script::pieces(&[1, 1, 1]);
+        script.pieces.push((millis(102), Bytes::new()));
+        script
+    });
+    let judgement = judge(streams(3, 100), client).await;
+    assert_eq!(only(&judgement).found, "102ms");
 }
 
 #[tokio::test(start_paused = true)]
