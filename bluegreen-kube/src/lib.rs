@@ -13,5 +13,11 @@ mod service;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
 mod watching;
+mod wire;
 
+pub use config_map::ConfigMapStore;
+pub use event::EventReporter;
+pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};
+pub use pod::{PodClient, Route};
+pub use service::{ServiceSwitch, VersionSource};

@@ -1,0 +1,126 @@
+//! Waits until EndpointSlices list what they should.
+
+use std::collections::BTreeSet;
+
+use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
+use futures_util::future::try_join_all;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt as _;
+use kube::runtime::watcher;
+
+use super::ServiceSwitch;
+use super::live::Selector;
+use super::slices::{Listed, SERVICE_NAME};
+use crate::watching::Watched;
+
+/// The identities of pods that a Service may list, and of those that it must not.
+#[derive(Debug, Default)]
+struct Sorted {
+    right: BTreeSet<String>,
+    /// Those of the other slot, and those that the last look could not find.
+    wrong: BTreeSet<String>,
+}
+
+impl ServiceSwitch {
+    pub(super) async fn await_evidence(
+        &self,
+        to: &Routing,
+        kind: &EvidenceKind,
+    ) -> Result<Evidence> {
+        // Answers are asked for once there is a reason to expect the right ones.
+        let listed = self.await_endpoints(to.live).await?;
+        let detail = match kind {
+            EvidenceKind::Answers { vantage, in_a_row } => {
+                let answered = self.await_answers(to.live, vantage, *in_a_row).await?;
+                format!("{answered}; {listed}")
+            }
+            _ => listed,
+        };
+        Ok(Evidence::new(kind.clone(), detail))
+    }
+
+    /// Returns once the slices of every live Service list pods of this slot only.
+    async fn await_endpoints(&self, color: Color) -> Result<String> {
+        let names = self.services.iter().map(String::as_str);
+        let mut watched = self.watch_slices(&names.collect::<Vec<_>>());
+        let bases = try_join_all(self.services.iter().map(|name| self.base(name))).await?;
+        let sort = try_join_all(bases.iter().map(|base| self.sort_pods(base, color)));
+        let (mut sorted, _) = tokio::try_join!(sort, watched.changed())?;
+        loop {
+            let mut seen = Vec::with_capacity(self.services.len());
+            let services = self.services.iter().zip(&bases).zip(&mut sorted);
+            for ((name, base), sorted) in services {
+                let listed = Listed::of(watched.objects().values(), name);
+                self.look_for_strangers(&listed, base, color, sorted).await?;
+                if listed.only(&sorted.right) {
+                    seen.push(format!("service {name}: {listed}, all of {color}"));
+                } else {
+                    tracing::debug!(service = name, %listed, %color, "endpoints are not yet right");
+                }
+            }
+            if seen.len() == self.services.len() {
+                return Ok(seen.join("; "));
+            }
+            watched.changed().await?;
+        }
+    }
+
+    /// Pods that were not there at the last look are looked for once.
+    async fn look_for_strangers(
+        &self,
+        listed: &Listed,
+        base: &Selector,
+        color: Color,
+        sorted: &mut Sorted,
+    ) -> Result<()> {
+        if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
+            return Ok(());
+        }
+        *sorted = self.sort_pods(base, color).await?;
+        let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
+        sorted.wrong.extend(still);
+        Ok(())
+    }
+
+    async fn sort_pods(&self, base: &Selector, color: Color) -> Result<Sorted> {
+        let slots = self.slot_pods(base).await?;
+        let uids = |pods: &[Pod]| pods.iter().filter_map(Pod::uid).collect();
+        Ok(Sorted { right: uids(slots.of(color)), wrong: uids(slots.of(color.other())) })
+    }
+
+    pub(super) async fn base(&self, name: &str) -> Result<Selector> {
+        match self.known(name) {
+            Some(known) => Ok(known.base),
+            None => Ok(self.read(name).await?.base),
+        }
+    }
+
+    /// Returns once the preview Service lists every one of `pods` as serving: the endpoint
+    /// controller knows them then, whatever Service selects them.
+    pub(super) async fn await_listed(&self, pods: &[String]) -> Result<()> {
+        let preview = self.settings.preview_service();
+        let mut watched = self.watch_slices(&[&preview]);
+        loop {
+            let listed = Listed::of(watched.changed().await?.values(), &preview);
+            if listed.serves_all(pods) {
+                return Ok(());
+            }
+            tracing::debug!(service = preview, %listed, wanted = pods.len(), "pods are not yet known");
+        }
+    }
+
+    fn watch_slices(&self, services: &[&str]) -> Watched<EndpointSlice> {
+        let query = match services {
+            [only] => format!("{SERVICE_NAME}={only}"),
+            all => format!("{SERVICE_NAME} in ({})", all.join(",")),
+        };
+        let config = watcher::Config::default().labels(&query);
+        let action = format!(
+            "watch endpointslices of {} in {}",
+            services.join(", "),
+            self.settings.namespace
+        );
+        Watched::new(self.slices_api.clone(), config, action)
+    }
+}

@@ -1,0 +1,95 @@
+//! How traffic is routed, read from the live Services.
+
+use std::collections::BTreeMap;
+
+use bluegreen_core::{Color, Observed, ObservedState, Pair, Result};
+use futures_util::future::try_join_all;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::ListParams;
+use kube::runtime::watcher;
+
+use super::live::{Live, Selector, as_query, decode};
+use super::{Known, ServiceSwitch};
+use crate::error::read;
+use crate::watching::{Watched, named};
+
+impl ServiceSwitch {
+    pub(super) async fn read_routing(&self) -> Result<Observed> {
+        let read = try_join_all(self.services.iter().map(|name| self.read(name))).await?;
+        self.decode(read).await
+    }
+
+    pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
+        let (config, action) = if let [only] = self.services.as_slice() {
+            (named(only), self.action("watch", only))
+        } else {
+            let action = format!("watch services in {}", self.settings.namespace);
+            (watcher::Config::default(), action)
+        };
+        let mut watched = Watched::new(self.services_api.clone(), config, action);
+        loop {
+            let found = watched.changed().await?;
+            let missing = self.services.iter().find(|name| !found.contains_key(*name));
+            let observed = if let Some(name) = missing {
+                let text = format!("service {name} is not there");
+                Observed::new(ObservedState::Foreign(text), known.epoch)
+            } else {
+                let services = self.services.iter().filter_map(|name| found.get(name));
+                let read = services.map(|service| self.remember(service)).collect();
+                self.decode(read).await?
+            };
+            if observed.state != known.state {
+                return Ok(observed);
+            }
+        }
+    }
+
+    /// A base that differs from the one that was known is meant if it still selects pods of the
+    /// slot: somebody gave the Service and its pods another label. Else it is foreign.
+    async fn decode(&self, read: Vec<Known>) -> Result<Observed> {
+        let label = &self.settings.slot_label;
+        let mut bases = BTreeMap::new();
+        let mut lives = Vec::with_capacity(read.len());
+        for Known { live, mut base } in read {
+            let found = live.base(label);
+            if found != base && live.color(label).is_some() && self.has_pods(&live).await? {
+                self.adopt(&live.name);
+                base = found;
+            }
+            bases.insert(live.name.clone(), base);
+            lives.push(live);
+        }
+        Ok(decode(&lives, &bases, label))
+    }
+
+    async fn has_pods(&self, live: &Live) -> Result<bool> {
+        Ok(!self.pods(&as_query(&live.selector), Some(1)).await?.is_empty())
+    }
+
+    /// The pods that a label selector finds.
+    pub(super) async fn pods(&self, query: &str, limit: Option<u32>) -> Result<Vec<Pod>> {
+        let params = ListParams { limit, ..ListParams::default().labels(query) };
+        let action = format!("list pods {query} in {}", self.settings.namespace);
+        let call = self.pods_api.list(&params);
+        Ok(read(self.settings.call, action, call).await?.items)
+    }
+
+    /// The pods of both slots that a Service with this base can select, and which slot each
+    /// belongs to.
+    pub(super) async fn slot_pods(&self, base: &Selector) -> Result<Pair<Vec<Pod>>> {
+        let label = &self.settings.slot_label;
+        let base = as_query(base);
+        let comma = if base.is_empty() { "" } else { "," };
+        let query = format!("{base}{comma}{label} in ({},{})", Color::Blue, Color::Green);
+        let mut slots = Pair::new(Vec::new(), Vec::new());
+        for pod in self.pods(&query, None).await? {
+            match pod.labels().get(label).and_then(|value| Color::parse(value)) {
+                Some(Color::Blue) => slots.blue.push(pod),
+                Some(Color::Green) => slots.green.push(pod),
+                None => {}
+            }
+        }
+        Ok(slots)
+    }
+}

@@ -1,0 +1,143 @@
+//! The headless Service of the idle slot: through it the endpoint controller knows the pods
+//! before traffic goes to them.
+
+use bluegreen_core::{Color, Epoch, Error, ErrorKind, Result};
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
+use serde_json::json;
+
+use super::live::{Live, Selector, select};
+use super::{ServiceSwitch, patch};
+use crate::error::{read_opt, write};
+use crate::{FIELD_MANAGER, Purpose};
+
+/// How often it is decided anew because the object was changed in between.
+const ATTEMPTS: usize = 5;
+
+impl ServiceSwitch {
+    /// Makes the preview Service select the candidate's pods.
+    ///
+    /// It is headless: one with a cluster IP would make kube-proxy sync just before the switch,
+    /// which then waits for the next sync, up to a second later.
+    pub(super) async fn prepare_preview(&self, candidate: Color, epoch: Epoch) -> Result<()> {
+        let Some(first) = self.services.first() else { return Ok(()) };
+        let live = self.get(first).await?;
+        let base = self.remember(&live).base;
+        let wanted =
+            self.preview(&live, select(&base, &self.settings.slot_label, candidate), epoch);
+        let name = self.settings.preview_service();
+        let mut conflict = None;
+        for _ in 0..ATTEMPTS {
+            let done = match self.read_preview().await? {
+                None => self.create_preview(&wanted, false).await,
+                Some(found) => self.adjust(&found, &wanted, epoch).await,
+            };
+            match done {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.kind() == ErrorKind::Conflict => conflict = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let action = self.action("prepare", &name);
+        Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+
+    /// What the preview Service is to be: the ports of the live one, and the slot's pods.
+    pub(super) fn preview(&self, live: &Service, selector: Selector, epoch: Epoch) -> Service {
+        let spec = live.spec.clone().unwrap_or_default();
+        let ports = spec
+            .ports
+            .unwrap_or_default()
+            .into_iter()
+            .map(|port| ServicePort { node_port: None, ..port });
+        let annotation = (self.settings.epoch_annotation(), epoch.to_string());
+        Service {
+            metadata: ObjectMeta {
+                name: Some(self.settings.preview_service()),
+                namespace: Some(self.settings.namespace.clone()),
+                labels: Some(self.settings.labels(Purpose::Preview).into_iter().collect()),
+                annotations: Some([annotation].into()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(ServiceSpec {
+                cluster_ip: Some("None".to_owned()),
+                ports: Some(ports.collect()),
+                selector: Some(selector),
+                ip_families: spec.ip_families,
+                ip_family_policy: spec.ip_family_policy,
+                ..ServiceSpec::default()
+            }),
+            status: None,
+        }
+    }
+
+    pub(super) async fn read_preview(&self) -> Result<Option<Service>> {
+        let name = self.settings.preview_service();
+        let call = self.services_api.get(&name);
+        read_opt(self.settings.call, self.action("read", &name), call).await
+    }
+
+    pub(super) async fn create_preview(&self, wanted: &Service, is_dry_run: bool) -> Result<bool> {
+        let post =
+            PostParams { dry_run: is_dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
+        let action = self.action("create", &wanted.name_any());
+        let call = self.services_api.create(&post, wanted);
+        write(self.settings.call, action, call).await.map(|_| true)
+    }
+
+    /// Whether a Service of the preview's name is one that this crate created for this agent.
+    pub(super) fn is_ours(&self, found: &Service) -> bool {
+        let labels = self.settings.labels(Purpose::Preview);
+        labels.iter().all(|(key, value)| found.labels().get(key) == Some(value))
+    }
+
+    /// Brings what was found to what is wanted. Whether that is done.
+    async fn adjust(&self, found: &Service, wanted: &Service, epoch: Epoch) -> Result<bool> {
+        let name = found.name_any();
+        if !self.is_ours(found) {
+            return Err(Error::new(ErrorKind::Rejected, self.action("prepare", &name))
+                .with_source("found a service of that name that was not created for this agent"));
+        }
+        let stamped = Live::read(found, &self.settings);
+        if stamped.epoch().is_ok_and(|found| found > epoch) {
+            return Err(Error::new(ErrorKind::Conflict, self.action("prepare", &name))
+                .with_source(format!("found epoch {:?}, wanted at most {epoch}", stamped.stamp)));
+        }
+        let (is, should) = (found.spec.as_ref(), wanted.spec.as_ref());
+        let (Some(is), Some(should)) = (is, should) else { return Ok(false) };
+        if is.cluster_ip.as_deref() != Some("None") {
+            return self.delete_preview(found).await;
+        }
+        let is_same = is.selector == should.selector && is.ports == should.ports;
+        if is_same && stamped.epoch() == Ok(epoch) {
+            return Ok(true);
+        }
+        let mut operations = patch::exactly(&stamped);
+        if !is_same {
+            operations
+                .push(json!({"op": "add", "path": "/spec/selector", "value": should.selector}));
+            operations.push(json!({"op": "add", "path": "/spec/ports", "value": should.ports}));
+        }
+        operations.extend(patch::stamp(&stamped, epoch.number(), &self.settings));
+        let action = self.action("patch", &name);
+        let (params, patch) = (patch::params(false), patch::of(operations, &action)?);
+        let call = self.services_api.patch(&name, &params, &patch);
+        write(self.settings.call, action, call).await.map(|_| true)
+    }
+
+    /// One with a cluster IP can't be made headless. It comes back as it should be.
+    async fn delete_preview(&self, found: &Service) -> Result<bool> {
+        let name = found.name_any();
+        let params = DeleteParams::default().preconditions(Preconditions {
+            uid: found.uid(),
+            resource_version: found.resource_version(),
+        });
+        let call = self.services_api.delete(&name, &params);
+        match write(self.settings.call, self.action("delete", &name), call).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(false),
+        }
+    }
+}

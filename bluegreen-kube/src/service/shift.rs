@@ -1,0 +1,144 @@
+//! The two writes to live Services: the stamp of a fencing number, and the switch itself.
+
+use bluegreen_core::{Color, Epoch, Error, ErrorKind, Result, Routing};
+use futures_util::future::join_all;
+use k8s_openapi::api::core::v1::Service;
+
+use super::live::{Live, Selector, in_words, select, transition};
+use super::{Known, ServiceSwitch, patch};
+use crate::error::{read, write};
+
+/// How often a write is decided anew because the object was changed in between.
+const ATTEMPTS: usize = 5;
+
+impl ServiceSwitch {
+    pub(super) async fn fence_all(&self, epoch: Epoch) -> Result<()> {
+        all(join_all(self.services.iter().map(|name| self.fence_one(name, epoch))).await)
+    }
+
+    async fn fence_one(&self, name: &str, epoch: Epoch) -> Result<()> {
+        let action = self.action("patch", name);
+        let mut conflict = None;
+        for _ in 0..ATTEMPTS {
+            let live = self.read(name).await?.live;
+            refuse_higher(&live, epoch, &action)?;
+            let operations = patch::stamp(&live, epoch.number(), &self.settings);
+            match self.patch(name, operations).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Conflict => conflict = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+
+    /// Moves every live Service, all at the same time, with one patch each.
+    pub(super) async fn shift_all(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {
+        let moves =
+            self.services.iter().map(|name| self.shift_one(name, from.live, to.live, epoch));
+        all(join_all(moves).await)
+    }
+
+    async fn shift_one(&self, name: &str, from: Color, to: Color, epoch: Epoch) -> Result<()> {
+        let action = self.action("patch", name);
+        let label = &self.settings.slot_label;
+        let Known { mut live, base } = match self.known(name) {
+            Some(known) => known,
+            None => self.read(name).await?,
+        };
+        let (old, new) = (select(&base, label, from), select(&base, label, to));
+        let uid = live.uid.clone();
+        let mut conflict = None;
+        for _ in 0..ATTEMPTS {
+            refuse_higher(&live, epoch, &action)?;
+            let text = transition(from, to, epoch);
+            let operations = patch::shift(&live, &old, &new, epoch.number(), &text, &self.settings);
+            match self.patch(name, operations).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Conflict => conflict = Some(error),
+                Err(error) => return Err(error),
+            }
+            live = self.read(name).await?.live;
+            if live.uid != uid {
+                return Err(Error::new(ErrorKind::Conflict, action)
+                    .with_source(format!("found uid {}, wanted {uid}", live.uid)));
+            }
+            if live.selector == new {
+                refuse_higher(&live, epoch, &action)?;
+                return self.stamp_if_older(&live, epoch).await;
+            }
+            refuse_other(&live, &old, &action)?;
+        }
+        Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+
+    /// It is where it should be, and nothing is left to do but to fence off older drivers.
+    async fn stamp_if_older(&self, live: &Live, epoch: Epoch) -> Result<()> {
+        if live.epoch() == Ok(epoch) {
+            return Ok(());
+        }
+        self.fence_one(&live.name, epoch).await
+    }
+
+    /// Reads a live Service and remembers it.
+    pub(super) async fn read(&self, name: &str) -> Result<Known> {
+        let service = self.get(name).await?;
+        Ok(self.remember(&service))
+    }
+
+    pub(super) async fn get(&self, name: &str) -> Result<Service> {
+        let call = self.services_api.get(name);
+        read(self.settings.call, self.action("read", name), call).await
+    }
+
+    async fn patch(&self, name: &str, operations: Vec<serde_json::Value>) -> Result<()> {
+        let action = self.action("patch", name);
+        let (params, patch) = (patch::params(false), patch::of(operations, &action)?);
+        let call = self.services_api.patch(name, &params, &patch);
+        let service = write(self.settings.call, action, call).await?;
+        self.remember(&service);
+        Ok(())
+    }
+}
+
+fn refuse_higher(live: &Live, epoch: Epoch, action: &str) -> Result<()> {
+    match live.epoch() {
+        Ok(found) if found <= epoch => Ok(()),
+        Ok(found) => Err(Error::new(ErrorKind::Conflict, action)
+            .with_source(format!("found epoch {found}, wanted at most {epoch}"))),
+        Err(text) => Err(Error::new(ErrorKind::Rejected, action)
+            .with_source(format!("found epoch {text:?}, which is no number"))),
+    }
+}
+
+fn refuse_other(live: &Live, wanted: &Selector, action: &str) -> Result<()> {
+    if live.selector == *wanted {
+        return Ok(());
+    }
+    let (found, wanted) = (in_words(&live.selector), in_words(wanted));
+    Err(Error::new(ErrorKind::Conflict, action)
+        .with_source(format!("found selector {found}, wanted {wanted}")))
+}
+
+/// What several writes that went out together come to.
+///
+/// A refusal is told as it is. Where one write was made and another certainly was not, the whole
+/// is [`Unknown`](ErrorKind::Unknown): it had an effect, so it is to be read before deciding.
+fn all(results: Vec<Result<()>>) -> Result<()> {
+    let some_done = results.iter().any(Result::is_ok);
+    let rank = |error: &Error| match error.kind() {
+        ErrorKind::Conflict => 0,
+        ErrorKind::Unknown => 1,
+        ErrorKind::Rejected => 2,
+        ErrorKind::NotFound => 3,
+        _ => 4,
+    };
+    match results.into_iter().filter_map(Result::err).min_by_key(rank) {
+        None => Ok(()),
+        Some(error) if some_done && error.kind() == ErrorKind::Unavailable => {
+            Err(Error::new(ErrorKind::Unknown, error.action().to_owned())
+                .with_source(format!("another service was written: {}", error.chain())))
+        }
+        Some(error) => Err(error),
+    }
+}

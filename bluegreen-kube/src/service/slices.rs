@@ -1,0 +1,124 @@
+//! What EndpointSlices say, judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use kube::ResourceExt as _;
+
+/// The label of a slice with the name of its Service.
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+k8s_openapi::k8s_if_ge_1_36! {
+    fn endpoints(slice: &EndpointSlice) -> &[Endpoint] {
+        slice.endpoints.as_deref().unwrap_or_default()
+    }
+}
+k8s_openapi::k8s_if_le_1_35! {
+    fn endpoints(slice: &EndpointSlice) -> &[Endpoint] {
+        &slice.endpoints
+    }
+}
+
+/// What the slices of one Service list.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Listed {
+    slices: usize,
+    /// Pods that take traffic now.
+    serving: BTreeSet<String>,
+    /// Pods that are listed, not ending, and not serving.
+    waiting: BTreeSet<String>,
+    /// Endpoints that are not ending and belong to no pod.
+    strangers: Vec<String>,
+    /// Address families that list endpoints of which none serves.
+    dead_families: BTreeSet<String>,
+}
+
+impl Listed {
+    /// What all slices of `service` list. Endpoints that are ending don't count: they get no new
+    /// connections as long as another one serves.
+    pub(super) fn of<'a>(
+        slices: impl IntoIterator<Item = &'a EndpointSlice>,
+        service: &str,
+    ) -> Self {
+        let mut listed = Self::default();
+        let mut families: BTreeMap<&str, bool> = BTreeMap::new();
+        for slice in slices {
+            if slice.labels().get(SERVICE_NAME).is_none_or(|name| name != service) {
+                continue;
+            }
+            listed.slices += 1;
+            for endpoint in endpoints(slice).iter().filter(|endpoint| !is_terminating(endpoint)) {
+                let serves = is_serving(endpoint);
+                *families.entry(&slice.address_type).or_default() |= serves;
+                match pod_uid(endpoint) {
+                    Some(uid) if serves => drop(listed.serving.insert(uid.to_owned())),
+                    Some(uid) => drop(listed.waiting.insert(uid.to_owned())),
+                    None => listed.strangers.push(endpoint.addresses.join(" ")),
+                }
+            }
+        }
+        let dead = families.into_iter().filter(|(_, serves)| !serves);
+        listed.dead_families = dead.map(|(family, _)| family.to_owned()).collect();
+        listed
+    }
+
+    /// Whether every one of `pods` takes traffic.
+    pub(super) fn serves_all(&self, pods: &[String]) -> bool {
+        pods.iter().all(|uid| self.serving.contains(uid))
+    }
+
+    /// The pods that are listed and are none of `right`.
+    pub(super) fn wrong<'a>(
+        &'a self,
+        right: &'a BTreeSet<String>,
+    ) -> impl Iterator<Item = &'a str> {
+        let listed = self.serving.iter().chain(&self.waiting);
+        listed.filter(|uid| !right.contains(*uid)).map(String::as_str)
+    }
+
+    /// Whether only pods of `right` are listed, and at least one of them serves in each address
+    /// family.
+    pub(super) fn only(&self, right: &BTreeSet<String>) -> bool {
+        self.strangers.is_empty()
+            && self.dead_families.is_empty()
+            && !self.serving.is_empty()
+            && self.wrong(right).next().is_none()
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let serving = self.serving.len();
+        write!(f, "{serving} serving endpoint{}", plural(serving))?;
+        if !self.waiting.is_empty() {
+            write!(f, " and {} not ready", self.waiting.len())?;
+        }
+        if !self.strangers.is_empty() {
+            write!(f, " and {} that are no pods", self.strangers.len())?;
+        }
+        write!(f, " in {} slice{}", self.slices, plural(self.slices))
+    }
+}
+
+fn is_terminating(endpoint: &Endpoint) -> bool {
+    let conditions = endpoint.conditions.as_ref();
+    conditions.and_then(|conditions| conditions.terminating).unwrap_or(false)
+}
+
+/// A Service that publishes pods before they are ready calls all of them `ready`, so that says
+/// nothing. Where `serving` is not told, `ready` is what is left, and that means yes when it is
+/// not told either.
+fn is_serving(endpoint: &Endpoint) -> bool {
+    let conditions = endpoint.conditions.as_ref();
+    conditions.and_then(|conditions| conditions.serving.or(conditions.ready)).unwrap_or(true)
+}
+
+fn pod_uid(endpoint: &Endpoint) -> Option<&str> {
+    let target = endpoint.target_ref.as_ref()?;
+    (target.kind.as_deref() == Some("Pod")).then_some(target.uid.as_deref()?)
+}
+
+#[cfg(test)]
+mod tests;
