@@ -1,1 +1,221 @@
-//! Being written.
+//! A Deployment as a slot of the agent.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bluegreen_core::{
+    Color, Epoch, Error, ErrorKind, Intent, Problem, ResolvedChange, Result, Slot, SlotState,
+};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::core::{DynamicObject, Selector};
+use kube::discovery::ApiResource;
+use kube::{Api, Client};
+
+use crate::{Settings, error};
+
+mod autoscaler;
+mod check;
+mod found;
+mod json;
+mod object;
+mod patch;
+mod pods;
+mod rollout;
+mod state;
+mod template;
+mod wait;
+mod write;
+
+use object::Seen;
+
+/// For how long the scheduler may find no node for a pod before a rollout is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One Deployment as a slot.
+///
+/// # What it writes
+/// A deploy is one JSON Patch that tests the Deployment's identity, its epoch, and the whole
+/// old value of everything that it replaces: template, replicas and update strategy. What was
+/// found is kept in an annotation until the deploy is committed or reverted. All fields of the
+/// template that a change does not name stay, also those that this library does not know.
+///
+/// Its size is set through the `scale` subresource, with the resource version of a Deployment
+/// that was read and whose epoch was good. A fence always writes, so that the late request of
+/// an older driver has a resource version that is gone.
+///
+/// # What it needs
+/// The verbs `get`, `list`, `watch` and `patch` on `deployments`, `update` on
+/// `deployments/scale`, `list` and `watch` on `replicasets` and `pods`, `list` on
+/// `horizontalpodautoscalers` and `resourcequotas`.
+#[derive(Clone)]
+pub struct DeploymentSlot {
+    client: Client,
+    api: Api<DynamicObject>,
+    sets: Api<DynamicObject>,
+    pods: Api<Pod>,
+    settings: Settings,
+    color: Color,
+    name: String,
+    other: Option<String>,
+    patience: Duration,
+}
+
+impl DeploymentSlot {
+    /// The Deployment `name` as the slot of this color.
+    pub fn new(client: Client, settings: Settings, color: Color, name: impl Into<String>) -> Self {
+        let namespace = &settings.namespace;
+        let deployments = ApiResource::erase::<Deployment>(&());
+        let sets = ApiResource::erase::<ReplicaSet>(&());
+        Self {
+            api: Api::namespaced_with(client.clone(), namespace, &deployments),
+            sets: Api::namespaced_with(client.clone(), namespace, &sets),
+            pods: Api::namespaced(client.clone(), namespace),
+            client,
+            settings,
+            color,
+            name: name.into(),
+            other: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// The Deployment of the other slot, which preflight compares this one with.
+    #[must_use]
+    pub fn with_other(mut self, name: impl Into<String>) -> Self {
+        self.other = Some(name.into());
+        self
+    }
+
+    /// For how long it is waited for what may pass by itself: that no node takes a pod, that a
+    /// quota lets none be made. Ten seconds by default; where nodes are added on demand it takes
+    /// minutes.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The name of the Deployment.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn action(&self, verb: &str) -> String {
+        format!("{verb} deployment {}", self.name)
+    }
+
+    fn seen<'a>(&'a self, object: &'a DynamicObject) -> Seen<'a> {
+        Seen::new(object, &self.settings)
+    }
+
+    async fn get(&self) -> Result<DynamicObject> {
+        self.get_named(&self.name).await
+    }
+
+    async fn get_named(&self, name: &str) -> Result<DynamicObject> {
+        let action = format!("read deployment {name}");
+        error::read(self.settings.call, action, self.api.get(name)).await
+    }
+
+    /// Its `ReplicaSets` and pods, and others that its selector finds.
+    async fn list(&self, selector: &Selector) -> Result<(Vec<DynamicObject>, Vec<Pod>)> {
+        let params = ListParams::default().labels_from(selector);
+        let call = self.settings.call;
+        let sets = error::read(call, self.action("list replicasets of"), self.sets.list(&params));
+        let pods = error::read(call, self.action("list pods of"), self.pods.list(&params));
+        let (sets, pods) = tokio::try_join!(sets, pods)?;
+        Ok((sets.items, pods.items))
+    }
+
+    fn gone(&self, verb: &str) -> Error {
+        Error::new(ErrorKind::NotFound, self.action(verb))
+    }
+}
+
+#[async_trait]
+impl Slot for DeploymentSlot {
+    fn color(&self) -> Color {
+        self.color
+    }
+
+    async fn state(&self) -> Result<SlotState> {
+        let object = self.get().await?;
+        let seen = self.seen(&object);
+        let (sets, pods) = self.list(&seen.selector()?).await?;
+        state::assemble(self.color, &self.settings, seen, sets.iter(), pods.iter())
+    }
+
+    async fn check(&self, intent: &Intent) -> Result<Vec<Problem>> {
+        check::problems(self, intent).await
+    }
+
+    async fn fence(&self, epoch: Epoch) -> Result<()> {
+        write::fence(self, epoch).await
+    }
+
+    async fn deploy(&self, change: &ResolvedChange, replicas: u32, epoch: Epoch) -> Result<()> {
+        write::deploy(self, change, replicas, epoch).await
+    }
+
+    async fn await_ready(&self) -> Result<SlotState> {
+        wait::ready(self).await
+    }
+
+    async fn scale(&self, replicas: u32, epoch: Epoch) -> Result<()> {
+        write::scale(self, replicas, epoch).await
+    }
+
+    /// There is nothing to freeze: a Deployment with an autoscaler is refused, because one that
+    /// makes the slot smaller would undo what was deployed.
+    async fn freeze(&self, epoch: Epoch) -> Result<()> {
+        let action = self.action("freeze the autoscaler of");
+        self.seen(&self.get().await?).refuse_stale(&action, epoch)?;
+        match autoscaler::of(self, &self.name).await {
+            Ok(found) if found.is_empty() => Ok(()),
+            Ok(found) => Err(Error::new(ErrorKind::Rejected, action).with_source(format!(
+                "found horizontalpodautoscaler {}, wanted none: this version does not freeze them",
+                found.join(", ")
+            ))),
+            // Who may not look was told so by preflight, and went on all the same.
+            Err(error) if error.kind() == ErrorKind::Rejected => {
+                tracing::warn!(error = error.chain(), "autoscalers are not known");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// There is nothing to put back.
+    async fn thaw(&self, epoch: Epoch) -> Result<()> {
+        let action = self.action("thaw the autoscaler of");
+        self.seen(&self.get().await?).refuse_stale(&action, epoch)
+    }
+
+    async fn commit(&self, epoch: Epoch) -> Result<()> {
+        write::commit(self, epoch).await
+    }
+
+    async fn revert(&self, epoch: Epoch) -> Result<()> {
+        write::revert(self, epoch).await
+    }
+
+    async fn watch(&self, known: &SlotState) -> Result<SlotState> {
+        wait::change(self, known).await
+    }
+}
+
+impl fmt::Debug for DeploymentSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeploymentSlot")
+            .field("namespace", &self.settings.namespace)
+            .field("name", &self.name)
+            .field("color", &self.color)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod watching;
 mod wire;
 
 pub use config_map::ConfigMapStore;
+pub use deployment::DeploymentSlot;
 pub use event::EventReporter;
 pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};

@@ -1,0 +1,202 @@
+//! A pod template as a configuration, and a configuration put into a pod template.
+
+use std::collections::BTreeMap;
+
+use bluegreen_core::{Configuration, Container, EnvValue, EnvVar, Sensitive};
+use serde_json::{Map, Value, json};
+
+use super::json::canonical;
+
+/// The two lists of containers in a pod. Their names are unique across both.
+pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
+
+/// What the pods of `template` are told to run. Containers that run before the others count:
+/// they may bring prompts or weights.
+pub(super) fn read(template: &Value, version_label: &str) -> Configuration {
+    let mut containers = BTreeMap::new();
+    for container in LISTS.iter().flat_map(|list| items(&template["spec"][list])) {
+        let mut read = Container::new(container["image"].as_str().unwrap_or_default());
+        read.env = items(&container["env"]).iter().filter_map(variable).collect();
+        containers.insert(container["name"].as_str().unwrap_or_default().to_owned(), read);
+    }
+    let mut configuration = Configuration::new(containers);
+    configuration.version =
+        template["metadata"]["labels"][version_label].as_str().map(str::to_owned);
+    configuration
+}
+
+fn variable(entry: &Value) -> Option<EnvVar> {
+    let name = entry["name"].as_str()?;
+    let value = match entry.get("valueFrom") {
+        Some(reference) if !reference.is_null() => EnvValue::Reference(canonical(reference)),
+        // The API server leaves an empty text out.
+        _ => EnvValue::Literal(Sensitive::new(entry["value"].as_str().unwrap_or_default())),
+    };
+    // Core makes variables only as parts of containers.
+    let mut container = Container::default();
+    container.put(name, value);
+    container.env.pop()
+}
+
+/// The same template with the images, the environment and the version of `wanted`. All else
+/// stays as it is.
+///
+/// # Errors
+/// Everything that cannot be put in, in words.
+pub(super) fn write(
+    template: &Value,
+    wanted: &Configuration,
+    version_label: &str,
+) -> Result<Value, String> {
+    let mut template = template.clone();
+    let mut missing: BTreeMap<&str, &Container> =
+        wanted.containers.iter().map(|(name, container)| (name.as_str(), container)).collect();
+    let mut wrong = Vec::new();
+    for list in LISTS {
+        let Some(containers) = template["spec"].get_mut(list).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        for container in containers {
+            let name = container["name"].as_str().unwrap_or_default().to_owned();
+            match missing.remove(name.as_str()) {
+                Some(wanted) => put(container, &name, wanted, &mut wrong),
+                None => wrong.push(format!("the change has no container {name}, the slot has")),
+            }
+        }
+    }
+    wrong.extend(missing.keys().map(|name| format!("the slot has no container {name}")));
+    put_version(&mut template, wanted.version.as_deref(), version_label);
+    if wrong.is_empty() { Ok(template) } else { Err(wrong.join("; ")) }
+}
+
+fn put(container: &mut Value, name: &str, wanted: &Container, wrong: &mut Vec<String>) {
+    let mut env = Vec::with_capacity(wanted.env.len());
+    for variable in &wanted.env {
+        let entry = match &variable.value {
+            EnvValue::Literal(text) => match text.reveal() {
+                Some("") => json!({"name": variable.name}),
+                Some(text) => json!({"name": variable.name, "value": text}),
+                None => {
+                    wrong.push(format!("of {name}/{} only the digest is known", variable.name));
+                    continue;
+                }
+            },
+            EnvValue::Reference(reference) => match serde_json::from_str::<Value>(reference) {
+                Ok(reference) => json!({"name": variable.name, "valueFrom": reference}),
+                Err(error) => {
+                    wrong.push(format!("the reference of {name}/{}: {error}", variable.name));
+                    continue;
+                }
+            },
+            _ => {
+                wrong.push(format!("{name}/{} has a value of an unknown kind", variable.name));
+                continue;
+            }
+        };
+        env.push(entry);
+    }
+    let Some(container) = container.as_object_mut() else { return };
+    container.insert("image".to_owned(), wanted.image.as_str().into());
+    if env.is_empty() {
+        container.remove("env");
+    } else {
+        container.insert("env".to_owned(), env.into());
+    }
+}
+
+fn put_version(template: &mut Value, version: Option<&str>, version_label: &str) {
+    let Some(template) = template.as_object_mut() else { return };
+    let empty = || Value::Object(Map::new());
+    let metadata = template.entry("metadata").or_insert_with(empty);
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    let labels = metadata.entry("labels").or_insert_with(empty);
+    let Some(labels) = labels.as_object_mut() else { return };
+    match version {
+        Some(version) => {
+            labels.insert(version_label.to_owned(), version.into());
+        }
+        None => {
+            labels.remove(version_label);
+        }
+    }
+}
+
+pub(super) fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Value {
+        json!({
+            "metadata": {"creationTimestamp": null, "labels": {"app": "agent", "version": "1"}},
+            "spec": {
+                "initContainers": [{"name": "weights", "image": "weights:1"}],
+                "containers": [{
+                    "name": "agent",
+                    "image": "agent:1",
+                    "env": [
+                        {"name": "B", "value": "b"},
+                        {"name": "EMPTY"},
+                        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                    ],
+                    "someFieldOfTheFuture": {"x": [1, 2]},
+                }],
+                "terminationGracePeriodSeconds": 30,
+            },
+        })
+    }
+
+    #[test]
+    fn a_template_is_read_in_order_with_its_references() {
+        let configuration = read(&template(), "version");
+        assert_eq!(configuration.version.as_deref(), Some("1"));
+        assert_eq!(configuration.containers["weights"].image, "weights:1");
+        let agent = &configuration.containers["agent"];
+        let names: Vec<&str> = agent.env.iter().map(|variable| variable.name.as_str()).collect();
+        assert_eq!(names, ["B", "EMPTY", "A"]);
+        let reference = r#"{"secretKeyRef":{"key":"k","name":"s"}}"#;
+        assert_eq!(agent.value("A"), Some(&EnvValue::Reference(reference.to_owned())));
+        assert_eq!(agent.value("EMPTY"), Some(&EnvValue::Literal(Sensitive::new(""))));
+    }
+
+    #[test]
+    fn what_was_read_is_written_back_unchanged() {
+        let configuration = read(&template(), "version");
+        assert_eq!(write(&template(), &configuration, "version"), Ok(template()));
+    }
+
+    #[test]
+    fn a_change_leaves_everything_else_alone() {
+        let mut wanted = read(&template(), "version");
+        let agent = wanted.containers.get_mut("agent").unwrap();
+        agent.image = "agent:2".to_owned();
+        agent.set("B", "2");
+        wanted.version = Some("2".to_owned());
+        let written = write(&template(), &wanted, "version").unwrap();
+        let mut golden = template();
+        golden["metadata"]["labels"]["version"] = "2".into();
+        golden["spec"]["containers"][0]["image"] = "agent:2".into();
+        golden["spec"]["containers"][0]["env"][0]["value"] = "2".into();
+        assert_eq!(written, golden);
+        assert_eq!(read(&written, "version"), wanted);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_all_at_once() {
+        let mut wanted = read(&template(), "version");
+        let agent = wanted.containers.remove("agent").unwrap();
+        wanted.containers.insert("other".to_owned(), agent);
+        let stored = serde_json::to_string(&Sensitive::new("secret")).unwrap();
+        let digest_only: Sensitive = serde_json::from_str(&stored).unwrap();
+        wanted.containers.get_mut("weights").unwrap().put("KEY", EnvValue::Literal(digest_only));
+        let wrong = write(&template(), &wanted, "version").unwrap_err();
+        assert_eq!(
+            wrong,
+            "of weights/KEY only the digest is known; the change has no container agent, the slot \
+             has; the slot has no container other"
+        );
+    }
+}
