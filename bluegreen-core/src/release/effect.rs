@@ -48,8 +48,8 @@ pub enum Effect {
     Hold { until: Timestamp },
     /// Wait until this slot has nothing in hand.
     Drain { slot: Color, deadline: Timestamp },
-    /// Make the old slot smaller and settle the new one.
-    Retire { slot: Color, replicas: u32 },
+    /// Make the old slot smaller, unless it keeps its size, and settle the new one.
+    Retire { slot: Color, replicas: Option<u32> },
     /// Give all traffic back to this slot.
     Return { to: Color },
     /// Keep the failed candidate until then.
@@ -89,7 +89,8 @@ impl Record {
                 Effect::Drain { slot: self.envelope.live, deadline: *deadline }
             }
             Phase::Retiring => {
-                Effect::Retire { slot: self.envelope.live, replicas: self.plan.standby }
+                let replicas = (!self.kept).then_some(self.plan.standby);
+                Effect::Retire { slot: self.envelope.live, replicas }
             }
             Phase::Returning { .. } => Effect::Return { to: self.envelope.live },
             Phase::KeepingFailed { until, drain, .. } => {

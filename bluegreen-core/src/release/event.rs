@@ -43,8 +43,8 @@ pub enum EventKind {
     Shifted { evidence: Evidence },
     /// All guards looked once.
     Looked { look: Look },
-    /// The old slot has nothing in hand; how that is known.
-    Drained { note: String },
+    /// The old slot has nothing in hand, or had its time; how that is known.
+    Drained { note: String, expired: bool },
     /// The old slot is as small as the plan wants it.
     Retired,
     /// All traffic is back.

@@ -53,6 +53,9 @@ pub struct Record {
     /// Who won the experiment.
     #[serde(default)]
     pub winner: Option<Winner>,
+    /// The old slot stays as large as it is: its work had not ended in time.
+    #[serde(default)]
+    pub kept: bool,
     /// The release that this one undoes.
     #[serde(default)]
     pub undoes: Option<Undo>,
@@ -179,6 +182,7 @@ impl Record {
             candidate: None,
             passed: None,
             winner: None,
+            kept: false,
             undoes: it.undoes,
             paused: None,
             stuck: None,

@@ -1,6 +1,7 @@
 //! The record after an event: one match.
 
 use super::{Event, EventKind, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck};
+use crate::plan::OnExpiry;
 use crate::{Routing, Timestamp};
 
 impl Record {
@@ -67,7 +68,10 @@ impl Record {
                 Phase::Shifting { step: step + 1 }
             }
             (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
-            (Phase::Draining { .. }, EventKind::Drained { .. }) => Phase::Retiring,
+            (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {
+                self.kept = expired && self.plan.drain.on_expiry == OnExpiry::Keep;
+                Phase::Retiring
+            }
             (Phase::Retiring, EventKind::Retired) => Phase::Done {
                 outcome: match self.winner {
                     Some(winner) => Outcome::Concluded { winner },
@@ -245,7 +249,7 @@ impl EventKind {
             Self::Shifted { evidence } | Self::Returned { evidence } => {
                 format!("traffic follows: {evidence}")
             }
-            Self::Drained { note } | Self::Kept { note } => note.clone(),
+            Self::Drained { note, .. } | Self::Kept { note } => note.clone(),
             Self::Unfit { message } => format!("unfit: {message}"),
             Self::Undecided { message } => format!("undecided: {message}"),
             Self::Failed { message } => format!("failed: {message}"),

@@ -1,0 +1,107 @@
+//! The way back: traffic first, in one write, without asking the candidate.
+
+use std::time::Duration;
+
+use super::Driver;
+use crate::release::EventKind;
+use crate::{Color, ErrorKind, Record, Result, Routing, Timestamp};
+
+/// How long the way back waits to know how both slots fare. Not knowing does not stop it.
+const GLANCE: Duration = Duration::from_secs(1);
+
+impl Driver {
+    pub(crate) async fn give_back(&self, record: &Record, to: Color) -> EventKind {
+        let target = Routing::all(to);
+        // Never gives up on what is merely away.
+        let written =
+            self.until_available(record.plan.call, || self.try_give_back(record, to)).await;
+        match written {
+            Ok(None) => match self.converged(record, &target).await {
+                Ok(evidence) => EventKind::Returned { evidence },
+                Err(error) => EventKind::Stuck {
+                    message: format!(
+                        "traffic was given back to {to}, but did not follow: {}",
+                        error.chain()
+                    ),
+                    advice: "look at the endpoints of the live Service, then `resume`".to_owned(),
+                },
+            },
+            Ok(Some(event)) => event,
+            Err(error) => EventKind::Stuck {
+                message: format!("traffic was not given back to {to}: {}", error.chain()),
+                advice: "move it by hand (see the README), then `resume`".to_owned(),
+            },
+        }
+    }
+
+    async fn try_give_back(&self, record: &Record, to: Color) -> Result<Option<EventKind>> {
+        let call = record.plan.call;
+        let target = Routing::all(to);
+        for _ in 0..5 {
+            let observing = self.ports.switch.observe();
+            let glance = self.bounded_read("glance at the slots", GLANCE, self.states(record));
+            let (observed, states) =
+                tokio::join!(self.bounded_read("observe the routing", call, observing), glance);
+            let observed = observed?;
+            if observed.routing() == Some(&target) {
+                return Ok(None);
+            }
+            if let Ok((candidate, old)) = states
+                && old.replicas.serving == 0
+                && candidate.replicas.serving > 0
+            {
+                return Ok(Some(EventKind::Stuck {
+                    message: format!(
+                        "{to} serves with no pod and {} with {}: traffic stays there",
+                        to.other(),
+                        candidate.replicas.serving
+                    ),
+                    advice: format!("bring up pods of {to}, then `resume`"),
+                }));
+            }
+            let from = observed.routing().unwrap_or(&record.envelope.routing).clone();
+            let shifting = self.ports.switch.shift(&from, &target, record.envelope.epoch);
+            match self.bounded("give traffic back", call, shifting).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) if error.kind() == ErrorKind::Unknown => {}
+                result => return result.map(|()| None),
+            }
+        }
+        Err(crate::Error::new(ErrorKind::Conflict, "give traffic back")
+            .with_source("someone else changes the routing again and again"))
+    }
+
+    pub(super) async fn keep(&self, record: &Record, until: Timestamp, drain: bool) -> EventKind {
+        self.sleep_until(until).await;
+        let slot = record.candidate_color();
+        let note = if drain {
+            let deadline = self.now().plus(record.plan.drain.max);
+            self.drained(record, slot, deadline).await.0
+        } else {
+            format!("{slot} was kept until {until}")
+        };
+        EventKind::Kept { note }
+    }
+
+    pub(super) async fn restore(&self, record: &Record, slot: Color) -> EventKind {
+        let restoring = || self.try_restore(record, slot);
+        match self.until_available(record.plan.call, restoring).await {
+            Ok(()) => EventKind::Restored,
+            Err(error) => EventKind::Stuck {
+                message: error.chain(),
+                advice: format!("traffic is safe; put the slot {slot} back and `resume`"),
+            },
+        }
+    }
+
+    async fn try_restore(&self, record: &Record, slot: Color) -> Result<()> {
+        let (call, epoch) = (record.plan.call, record.envelope.epoch);
+        let (failed, live) = (self.ports.slots.of(slot), self.ports.slots.of(slot.other()));
+        self.bounded("put the slot back", call, failed.revert(epoch)).await?;
+        let (a, b) = tokio::join!(
+            self.bounded("thaw the candidate's autoscaler", call, failed.thaw(epoch)),
+            self.bounded("thaw the live autoscaler", call, live.thaw(epoch)),
+        );
+        a.and(b)
+    }
+}

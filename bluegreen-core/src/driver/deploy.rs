@@ -1,0 +1,138 @@
+//! The candidate is written to the idle slot, and its pods start.
+
+use super::Driver;
+use crate::release::EventKind;
+use crate::{Color, ErrorKind, Record, Result, Share, SlotState, Timestamp};
+
+impl Driver {
+    /// Both slots as they are now.
+    pub(super) async fn states(&self, record: &Record) -> Result<(SlotState, SlotState)> {
+        let call = record.plan.call;
+        let candidate = self.ports.slots.of(record.candidate_color());
+        let live = self.ports.slots.of(record.envelope.live);
+        let (candidate, live) = tokio::join!(
+            self.bounded_read("read the candidate's slot", call, candidate.state()),
+            self.bounded_read("read the live slot", call, live.state()),
+        );
+        Ok((candidate?, live?))
+    }
+
+    pub(super) async fn deploy(&self, record: &Record) -> EventKind {
+        let deadline = record.last_instant();
+        match self.tried(deadline, || self.try_deploy(record)).await {
+            Ok(event) => event,
+            Err(error) => EventKind::Failed { message: error.chain() },
+        }
+    }
+
+    async fn try_deploy(&self, record: &Record) -> Result<EventKind> {
+        let (call, epoch) = (record.plan.call, record.envelope.epoch);
+        let color = record.candidate_color();
+        let observing = self.ports.switch.observe();
+        let (states, observed) = tokio::join!(
+            self.states(record),
+            self.bounded_read("observe the routing", call, observing)
+        );
+        let ((candidate, live), observed) = (states?, observed?);
+        // The slot must not be written to while any traffic is its.
+        match observed.routing() {
+            Some(routing) if routing.share_of(color) == Share::NONE => {}
+            _ => {
+                return Ok(EventKind::Stuck {
+                    message: format!("{color} has traffic: {:?}", observed.state),
+                    advice: "move traffic back by hand and `resume`, or `abort`".to_owned(),
+                });
+            }
+        }
+        let written = candidate.digest() == record.change.digest;
+        let change =
+            record.change.clone().completed_from(&candidate.running).completed_from(&live.running);
+        if !change.is_complete() && !written {
+            return Ok(EventKind::Failed {
+                message: "the values of some environment variables were given to a process that \
+                          ended before they were written; they are not stored: start again"
+                    .to_owned(),
+            });
+        }
+        let replicas = wanted(&live).saturating_add(record.plan.headroom);
+        let slot = self.ports.slots.of(color);
+        let peer = self.ports.slots.of(color.other());
+        let preparing = self.ports.switch.prepare(color, epoch);
+        let (prepared, mine, other) = tokio::join!(
+            self.bounded("prepare the switch", call, preparing),
+            self.bounded("freeze the candidate's autoscaler", call, slot.freeze(epoch)),
+            self.bounded("freeze the live autoscaler", call, peer.freeze(epoch)),
+        );
+        prepared.and(mine).and(other)?;
+        self.bounded("deploy", call, slot.deploy(&change, replicas, epoch)).await?;
+        Ok(EventKind::Deployed)
+    }
+
+    pub(super) async fn await_ready(
+        &self,
+        record: &Record,
+        deadline: Option<Timestamp>,
+    ) -> EventKind {
+        let deadline = deadline.unwrap_or_else(|| record.last_instant());
+        let color = record.candidate_color();
+        let waiting = self.tried(deadline, || self.try_ready(record, color));
+        tokio::select! {
+            result = waiting => match result {
+                Ok(event) => event,
+                Err(error) => EventKind::Failed { message: error.chain() },
+            },
+            () = self.sleep_until(deadline) => EventKind::Failed {
+                message: format!("the pods of {color} were not ready by {deadline}"),
+            },
+        }
+    }
+
+    async fn try_ready(&self, record: &Record, color: Color) -> Result<EventKind> {
+        let state = self.ports.slots.of(color).await_ready().await?;
+        if state.digest() != record.change.digest {
+            return Ok(EventKind::Failed {
+                message: format!(
+                    "the slot {color} runs {}, not what was deployed",
+                    state.digest().short()
+                ),
+            });
+        }
+        let pods: Vec<String> =
+            state.pods.iter().filter(|pod| pod.ready).map(|pod| pod.uid.clone()).collect();
+        let known = self.ports.switch.await_known(color, &pods);
+        self.bounded_read("wait until the switch knows the pods", record.plan.converge, known)
+            .await?;
+        Ok(EventKind::Ready { binding: state.binding() })
+    }
+
+    /// Raises the candidate to what live serves with now, if it has fewer, and waits for it.
+    pub(super) async fn raise(
+        &self,
+        record: &Record,
+        candidate: SlotState,
+        live: &SlotState,
+    ) -> Result<SlotState> {
+        let needed = live.replicas.serving.max(1);
+        if candidate.replicas.ready >= needed {
+            return Ok(candidate);
+        }
+        let color = record.candidate_color();
+        let slot = self.ports.slots.of(color);
+        if candidate.replicas.wanted < needed {
+            let scaling = slot.scale(needed, record.envelope.epoch);
+            self.bounded("raise the candidate's size", record.plan.call, scaling).await?;
+        }
+        let waiting = slot.await_ready();
+        let state = self.bounded_read("wait for more pods", record.plan.gates, waiting).await?;
+        if state.replicas.ready < needed {
+            return Err(crate::Error::new(ErrorKind::Conflict, "raise the candidate's size")
+                .with_source(format!("{} pods ready, {needed} needed", state.replicas.ready)));
+        }
+        Ok(state)
+    }
+}
+
+/// How many pods the candidate gets: as many as live has, or should have.
+pub(super) fn wanted(live: &SlotState) -> u32 {
+    live.replicas.wanted.max(live.replicas.serving).max(1)
+}

@@ -1,0 +1,200 @@
+//! Gates, warm-up and approval: everything that must say yes before traffic.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Driver;
+use crate::release::EventKind;
+use crate::{
+    ApprovalRequest, Checkpoint, Decision, ErrorKind, Judgement, Progress, Record, ReleaseId,
+    ReleaseStore, Result, Side, SlotState, Timestamp, Trial, Validator, Verdict,
+};
+
+impl Driver {
+    pub(super) async fn gates(&self, record: &Record, deadline: Timestamp) -> EventKind {
+        let judging = self.tried(deadline, || self.try_gates(record, deadline));
+        tokio::select! {
+            result = judging => result
+                .unwrap_or_else(|error| EventKind::Undecided { message: error.chain() }),
+            () = self.sleep_until(deadline) => EventKind::Undecided {
+                message: format!("the gates had not decided by {deadline}"),
+            },
+        }
+    }
+
+    async fn try_gates(&self, record: &Record, deadline: Timestamp) -> Result<EventKind> {
+        let (candidate, live) = self.states(record).await?;
+        let binding = candidate.binding();
+        if let Some(judged) = &record.candidate
+            && !judged.is_same(&binding)
+        {
+            let found =
+                format!("template {}, wanted {}", binding.template_hash, judged.template_hash);
+            return Ok(EventKind::CandidateChanged { found });
+        }
+        for gate in &self.validators.gates {
+            let name = format!("gate-{}", gate.name());
+            let judgement = self.look(record, gate, &name, &candidate, &live, deadline).await?;
+            let message = format!("gate {}: {}", gate.name(), told(&judgement));
+            match judgement.verdict {
+                Verdict::Pass => {}
+                Verdict::Fail => return Ok(EventKind::Unfit { message }),
+                Verdict::Inconclusive => return Ok(EventKind::Undecided { message }),
+            }
+        }
+        Ok(EventKind::Passed)
+    }
+
+    pub(super) async fn warm_up(&self, record: &Record, deadline: Timestamp) -> EventKind {
+        let Some(warm_up) = &self.validators.warm_up else { return EventKind::Warmed };
+        let warming = async {
+            loop {
+                let (candidate, live) = match self.states(record).await {
+                    Ok(states) => states,
+                    Err(error) => {
+                        self.pause(&mut super::tries::Pause::default(), &error).await;
+                        continue;
+                    }
+                };
+                let looking = self.look(record, warm_up, "warm-up", &candidate, &live, deadline);
+                match looking.await {
+                    Ok(judgement) if judgement.verdict == Verdict::Pass => {
+                        return EventKind::Warmed;
+                    }
+                    Ok(judgement) if judgement.verdict == Verdict::Fail => {
+                        return EventKind::Unfit { message: told(&judgement) };
+                    }
+                    Ok(_) => self.ports.clock.sleep(std::time::Duration::from_millis(500)).await,
+                    Err(error) => {
+                        self.pause(&mut super::tries::Pause::default(), &error).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            event = warming => event,
+            () = self.sleep_until(deadline) => EventKind::Undecided {
+                message: format!("the candidate was not warm by {deadline}"),
+            },
+        }
+    }
+
+    pub(super) async fn await_approval(&self, record: &Record, deadline: Timestamp) -> EventKind {
+        let request = ApprovalRequest::new(
+            record.envelope.release.clone(),
+            record.change.digest.clone(),
+            record.change.version(),
+            deadline,
+        );
+        let deciding = async {
+            match &self.ports.approver {
+                Some(approver) => self.tried(deadline, || approver.decide(&request)).await,
+                // Somebody will change the record by `approve`.
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            decision = deciding => match decision {
+                Ok(Decision::Approve { actor }) => EventKind::Approved { actor },
+                Ok(Decision::Deny { actor, reason }) => EventKind::Abort { actor, reason },
+                Err(error) => EventKind::Undecided { message: error.chain() },
+            },
+            () = self.sleep_until(deadline) => EventKind::Undecided {
+                message: format!("nobody said yes by {deadline}"),
+            },
+        }
+    }
+
+    /// One look of one validator, with the state that its last look left; keeps the new one.
+    pub(super) async fn look(
+        &self,
+        record: &Record,
+        validator: &Arc<dyn Validator>,
+        blob: &str,
+        candidate: &SlotState,
+        live: &SlotState,
+        deadline: Timestamp,
+    ) -> Result<Judgement> {
+        let (release, call) = (&record.envelope.release, record.plan.call);
+        let reading = self.ports.store.blob(release, blob);
+        let kept = self.bounded_read("read a validator's state", call, reading).await?;
+        let (look, state) = Kept::read(kept.as_ref());
+        let checkpoint = Kept {
+            store: self.ports.store.clone(),
+            release: release.clone(),
+            blob: blob.to_owned(),
+            look,
+        };
+        let side = |state: &SlotState| {
+            Side::new(state.clone(), self.ports.clients.of(state.color).clone())
+        };
+        let mut trial = Trial::new(release.clone(), side(candidate), side(live), deadline);
+        trial.digest = record.change.digest.clone();
+        trial.routing = record.envelope.routing.clone();
+        trial.look = look;
+        trial.state.clone_from(&state);
+        trial.progress = self.reporter.clone();
+        trial.clock = self.ports.clock.clone();
+        trial.checkpoint = Arc::new(checkpoint.clone());
+        let left = deadline.since(self.now());
+        let judgement = tokio::select! {
+            judgement = validator.judge(&trial) => judgement?,
+            () = self.ports.clock.sleep(left) => {
+                return Err(crate::Error::new(
+                    ErrorKind::Rejected,
+                    format!("judge by {}", validator.name()),
+                )
+                .with_source("the time for it is over"));
+            }
+        };
+        if let Some(next) = &judgement.state
+            && Some(next) != state.as_ref()
+        {
+            let saving = checkpoint.save(next.clone());
+            self.bounded("keep a validator's state", call, saving).await?;
+        }
+        self.report(&Progress::Judged {
+            validator: validator.name().to_owned(),
+            judgement: judgement.clone(),
+        });
+        Ok(judgement)
+    }
+}
+
+/// A judgement and the first of what it rests on, on one line.
+pub(super) fn told(judgement: &Judgement) -> String {
+    match judgement.evidence.first() {
+        Some(first) => format!("{judgement} ({first})"),
+        None => judgement.to_string(),
+    }
+}
+
+/// Keeps a validator's state: the number of the look in four bytes, then the state itself.
+#[derive(Clone)]
+struct Kept {
+    store: Arc<dyn ReleaseStore>,
+    release: ReleaseId,
+    blob: String,
+    look: u32,
+}
+
+impl Kept {
+    /// The number of the next look, and the state it begins with.
+    fn read(kept: Option<&Bytes>) -> (u32, Option<Bytes>) {
+        let Some((number, state)) = kept.and_then(|bytes| bytes.split_first_chunk::<4>()) else {
+            return (1, None);
+        };
+        (u32::from_be_bytes(*number).saturating_add(1), Some(Bytes::copy_from_slice(state)))
+    }
+}
+
+#[async_trait]
+impl Checkpoint for Kept {
+    async fn save(&self, state: Bytes) -> Result<()> {
+        let mut content = self.look.to_be_bytes().to_vec();
+        content.extend_from_slice(&state);
+        self.store.put_blob(&self.release, &self.blob, content.into()).await
+    }
+}

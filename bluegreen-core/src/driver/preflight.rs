@@ -1,0 +1,175 @@
+//! Everything that could stand in the way, on one list, before anything is touched.
+
+use super::Driver;
+use crate::release::{Foundation, Started, Undo};
+use crate::{
+    Actor, Change, Color, Epoch, EvidenceKind, Intent, Plan, Problem, Record, ResolvedChange,
+    Result, Role, Routing, ValidatorRef,
+};
+
+/// What a look before the start came to.
+pub(crate) struct Preflight {
+    /// The record that the release would begin with, if it is known what live runs.
+    pub(crate) record: Option<Record>,
+    /// Everything that was found, warnings included.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// What is to be released.
+pub(crate) enum Wanted {
+    /// A delta to what live runs.
+    Delta(Change),
+    /// Exactly this, because another release is undone.
+    Undo(ResolvedChange, Undo),
+}
+
+impl Driver {
+    /// Looks for everything that stands in the way. Reads only.
+    pub(crate) async fn preflight(
+        &self,
+        wanted: &Wanted,
+        plan: &Plan,
+        actor: &Actor,
+        last: Epoch,
+    ) -> Result<Preflight> {
+        let mut problems = plan.problems();
+        let call = plan.call;
+        let observing = self.ports.switch.observe();
+        let observed = self.bounded_read("observe the routing", call, observing).await?;
+        let Some(live) = observed.routing().filter(|it| it.is_whole()).map(|it| it.live) else {
+            problems.push(
+                Problem::new("routing", format!("routing by {}", self.ports.switch.name()))
+                    .found(format!("{:?}", observed.state))
+                    .wanted("all traffic on one slot"),
+            );
+            return Ok(Preflight { record: None, problems });
+        };
+        let (live_slot, idle_slot) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
+        let (live_state, idle_state) = tokio::join!(
+            self.bounded_read("read the live slot", call, live_slot.state()),
+            self.bounded_read("read the idle slot", call, idle_slot.state()),
+        );
+        let (live_state, idle_state) = (live_state?, idle_state?);
+        let (change, undoes) = match wanted {
+            Wanted::Delta(change) => {
+                match change.resolve(&live_state.running, &self.ports.version_env) {
+                    Ok(resolved) => (resolved, None),
+                    Err(found) => {
+                        problems.extend(found);
+                        return Ok(Preflight { record: None, problems });
+                    }
+                }
+            }
+            Wanted::Undo(change, undo) => (change.clone(), Some(undo.clone())),
+        };
+        let baseline = ResolvedChange::exactly(live_state.running.clone());
+        if change.digest == baseline.digest {
+            problems.push(
+                Problem::new("no-change", "change")
+                    .found(format!("live runs exactly that already ({})", change.version()))
+                    .wanted("something that live does not run"),
+            );
+        }
+        if live_state.replicas.serving == 0 && !plan.bootstrap {
+            problems.push(
+                Problem::new("nothing-live", format!("slot {live}"))
+                    .found("no pod that serves")
+                    .wanted("a live slot that serves, so that there is a way back")
+                    .mend("for a first release set `bootstrap` in the plan"),
+            );
+        }
+        let replicas = super::deploy::wanted(&live_state).saturating_add(plan.headroom);
+        problems.extend(self.checks(&change, plan, live, replicas).await?);
+        for problem in &mut problems {
+            if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
+                *problem = problem.clone().warning();
+            }
+        }
+        let epoch = [last, observed.epoch, live_state.epoch, idle_state.epoch].into_iter().max();
+        let record = Record::new(Foundation {
+            agent: self.ports.agent.clone(),
+            cluster: self.ports.cluster.clone(),
+            live,
+            epoch: epoch.unwrap_or_default().next(),
+            holder: self.me(),
+            started: Started { at: self.now(), by: actor.clone() },
+            plan: plan.clone(),
+            change,
+            baseline,
+            gates: refs(&self.validators.gates),
+            guards: refs(&self.validators.guards),
+            warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
+            undoes,
+        });
+        Ok(Preflight { record: Some(record), problems })
+    }
+
+    async fn checks(
+        &self,
+        change: &ResolvedChange,
+        plan: &Plan,
+        live: Color,
+        replicas: u32,
+    ) -> Result<Vec<Problem>> {
+        let intent = |role| Intent::new(role, change.clone(), replicas, plan.clone());
+        let (idle_intent, live_intent) = (intent(Role::Idle), intent(Role::Live));
+        let routings: Vec<Routing> =
+            (0..plan.steps.len()).filter_map(|step| plan.routing(live, step)).collect();
+        let evidence: &EvidenceKind = &plan.evidence;
+        // Dry runs of writes and many reviews of rights: longer than one call.
+        let limit = plan.call.saturating_mul(3);
+        let (ports, slots) = (&self.ports, &self.ports.slots);
+        let (idle, live, switch, store, liveness) = tokio::join!(
+            self.bounded_read(
+                "check the idle slot",
+                limit,
+                slots.of(live.other()).check(&idle_intent)
+            ),
+            self.bounded_read("check the live slot", limit, slots.of(live).check(&live_intent)),
+            self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
+            self.bounded_read("check the store", limit, ports.store.check()),
+            self.bounded_read("check the lease", limit, ports.liveness.check()),
+        );
+        let mut problems = Vec::new();
+        for found in [idle?, live?, switch?, store?, liveness?] {
+            problems.extend(found);
+        }
+        for routing in &routings {
+            for lack in ports.switch.capabilities().lacks(routing) {
+                problems.push(
+                    Problem::new("capabilities", format!("plan, routing {routing}"))
+                        .found(format!("{} cannot make {lack}", ports.switch.name()))
+                        .wanted("a plan that the switch strategy can carry out"),
+                );
+            }
+        }
+        let it = &self.validators;
+        for validator in it.gates.iter().chain(&it.guards).chain(&it.warm_up) {
+            let checking = validator.check(plan);
+            problems.extend(self.bounded_read("check a validator", limit, checking).await?);
+        }
+        if plan.warm_up.is_some() && it.warm_up.is_none() {
+            problems.push(
+                Problem::new("warm-up", "plan, warm_up")
+                    .found("no validator that warms up")
+                    .wanted("one, by `Releaser::warm_up`"),
+            );
+        }
+        let primary = plan.experiment.as_ref().map(|it| it.primary.as_deref());
+        if let Some(primary) = primary
+            && !it.guards.iter().any(|guard| Some(guard.name()) == primary)
+        {
+            problems.push(
+                Problem::new("experiment", "plan, experiment.primary")
+                    .found(primary.unwrap_or("nothing").to_owned())
+                    .wanted("the name of a guard of this release"),
+            );
+        }
+        problems.dedup();
+        Ok(problems)
+    }
+}
+
+fn refs(validators: &[std::sync::Arc<dyn crate::Validator>]) -> Vec<ValidatorRef> {
+    validators.iter().map(|it| ValidatorRef::of(it.as_ref())).collect()
+}

@@ -1,0 +1,105 @@
+//! Traffic moves forward: what was judged must still be what is there, and enough of it.
+
+use super::Driver;
+use crate::release::EventKind;
+use crate::{Evidence, Observed, Progress, Record, Result, Routing};
+
+/// What an attempt to move traffic came to.
+enum Attempt {
+    Written,
+    Event(EventKind),
+}
+
+impl Driver {
+    pub(super) async fn shift(&self, record: &Record, to: &Routing) -> EventKind {
+        // Before any traffic nothing is given up by going back, so the step has a bound.
+        let deadline = self.now().plus(record.plan.gates);
+        match self.tried(deadline, || self.try_shift(record, to)).await {
+            Ok(Attempt::Event(event)) => event,
+            Ok(Attempt::Written) => match self.converged(record, to).await {
+                Ok(evidence) => EventKind::Shifted { evidence },
+                Err(error) => EventKind::Failed {
+                    message: format!("traffic did not follow: {}", error.chain()),
+                },
+            },
+            Err(error) => EventKind::Failed { message: error.chain() },
+        }
+    }
+
+    async fn try_shift(&self, record: &Record, to: &Routing) -> Result<Attempt> {
+        if record.passed.as_ref() != Some(&record.change.digest) {
+            return Ok(Attempt::Event(EventKind::Failed {
+                message: "the gates did not pass for this digest".to_owned(),
+            }));
+        }
+        let observing = self.ports.switch.observe();
+        let (states, observed) = tokio::join!(
+            self.states(record),
+            self.bounded_read("observe the routing", record.plan.call, observing),
+        );
+        let ((candidate, live), observed) = (states?, observed?);
+        let binding = candidate.binding();
+        if let Some(judged) = &record.candidate
+            && !judged.is_same(&binding)
+        {
+            let found =
+                format!("template {}, judged {}", binding.template_hash, judged.template_hash);
+            return Ok(Attempt::Event(EventKind::CandidateChanged { found }));
+        }
+        if observed.routing() == Some(to) {
+            return Ok(Attempt::Written);
+        }
+        if let Some(event) = unexpected(record, to, &observed) {
+            return Ok(Attempt::Event(event));
+        }
+        self.raise(record, candidate, &live).await?;
+        let shifting = self.ports.switch.shift(&record.envelope.routing, to, record.envelope.epoch);
+        self.bounded("shift traffic", record.plan.call, shifting).await?;
+        Ok(Attempt::Written)
+    }
+
+    /// Waits for the evidence that the plan wants.
+    pub(super) async fn converged(&self, record: &Record, to: &Routing) -> Result<Evidence> {
+        let begun = self.now();
+        let deadline = begun.plus(record.plan.converge);
+        let evidence = self
+            .tried(deadline, || {
+                let converging = self.ports.switch.converge(to, &record.plan.evidence);
+                let left = deadline.since(self.now());
+                self.bounded_read("wait until traffic follows", left, converging)
+            })
+            .await?;
+        self.report(&Progress::Shifted {
+            routing: to.clone(),
+            evidence: evidence.clone(),
+            took: self.now().since(begun),
+        });
+        Ok(evidence)
+    }
+}
+
+/// What a routing that is neither where the release was nor where it goes leads to.
+fn unexpected(record: &Record, to: &Routing, observed: &Observed) -> Option<EventKind> {
+    let (live, candidate) = (record.envelope.live, record.candidate_color());
+    let found = format!("{:?}", observed.state);
+    match observed.routing() {
+        Some(routing) if *routing == record.envelope.routing => None,
+        Some(routing) if *routing == Routing::all(live) => Some(EventKind::MovedBack { found }),
+        Some(routing) if *routing == Routing::all(candidate) => Some(EventKind::Stuck {
+            message: format!("traffic was moved forward by someone else: {found}"),
+            advice: "`rollback` to take it back, or `resume` to go on from here".to_owned(),
+        }),
+        Some(_) => Some(EventKind::Stuck {
+            message: format!("found {found}, wanted {} or {to}", record.envelope.routing),
+            advice: "put the routing back and `resume`, or `rollback`".to_owned(),
+        }),
+        None => match &observed.state {
+            // The strategy's own way between two routings: it goes on from there.
+            crate::ObservedState::Between { .. } => None,
+            _ => Some(EventKind::Stuck {
+                message: format!("found {found}, wanted {} or {to}", record.envelope.routing),
+                advice: "put the routing back and `resume`, or `rollback`".to_owned(),
+            }),
+        },
+    }
+}

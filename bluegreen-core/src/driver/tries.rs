@@ -1,0 +1,126 @@
+//! Bounds and tries: every call is bounded, and only what certainly had no effect, or is read
+//! again first, is tried again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Driver, LONGEST_PAUSE};
+use crate::{Error, ErrorKind, Progress, Result, Timestamp};
+
+/// Growing pauses between tries.
+#[derive(Default)]
+pub(crate) struct Pause {
+    tries: u32,
+}
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        let pause = Duration::from_millis(100).saturating_mul(1 << self.tries.min(6));
+        self.tries += 1;
+        pause.min(LONGEST_PAUSE)
+    }
+}
+
+impl Driver {
+    /// A write under a bound: when it runs out the outcome is unknown.
+    pub(crate) async fn bounded<T>(
+        &self,
+        action: &str,
+        limit: Duration,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.within(action, limit, ErrorKind::Unknown, call).await
+    }
+
+    /// A read under a bound: when it runs out it has had no effect.
+    pub(crate) async fn bounded_read<T>(
+        &self,
+        action: &str,
+        limit: Duration,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.within(action, limit, ErrorKind::Unavailable, call).await
+    }
+
+    async fn within<T>(
+        &self,
+        action: &str,
+        limit: Duration,
+        kind: ErrorKind,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            result = call => result,
+            () = self.ports.clock.sleep(limit) => {
+                Err(Error::new(kind, action).with_source(format!("no answer in {limit:?}")))
+            }
+        }
+    }
+
+    /// Tries `attempt` again for as long as it is unavailable or its outcome unknown. Each
+    /// attempt reads before it writes, which is what makes that safe.
+    pub(crate) async fn until_available<T, F>(
+        &self,
+        _limit: Duration,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = Pause::default();
+        loop {
+            match attempt().await {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown) =>
+                {
+                    self.pause(&mut pause, &error).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Tries `attempt` again until `deadline`: what is unavailable or unknown, and a few times
+    /// what was changed by someone else, because the attempt reads anew.
+    pub(crate) async fn tried<T, F>(
+        &self,
+        deadline: Timestamp,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = Pause::default();
+        let mut conflicts = 0;
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let again = match error.kind() {
+                ErrorKind::Unavailable | ErrorKind::Unknown => true,
+                ErrorKind::Conflict => {
+                    conflicts += 1;
+                    conflicts < 5
+                }
+                ErrorKind::NotFound | ErrorKind::Rejected => false,
+            };
+            if !again || self.now() >= deadline {
+                return Err(error);
+            }
+            self.pause(&mut pause, &error).await;
+        }
+    }
+
+    pub(crate) async fn pause(&self, pause: &mut Pause, error: &Error) {
+        let after = pause.next();
+        self.report(&Progress::Retrying { message: error.chain(), after });
+        self.ports.clock.sleep(after).await;
+    }
+
+    /// Waits until `deadline`.
+    pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
+        self.ports.clock.sleep(deadline.since(self.now())).await;
+    }
+}

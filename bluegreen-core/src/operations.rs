@@ -1,0 +1,345 @@
+//! What can be done with a release from any process, without its validators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::driver::{Driver, Held, Validators, held};
+use crate::release::{Event, EventKind, Next, Undo};
+use crate::{
+    Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
+    ResolvedChange, Revision, Silent, Stored,
+};
+
+mod error;
+mod status;
+
+pub use error::OperationError;
+pub use status::Status;
+
+/// What can be done with the release of one agent, from any process: no validator is needed.
+///
+/// ```no_run
+/// # async fn example(ports: bluegreen_core::Ports) -> Result<(), bluegreen_core::OperationError> {
+/// use bluegreen_core::Operations;
+///
+/// let operations = Operations::new(ports);
+/// println!("{}", operations.status().await?);
+/// operations.rollback("ann", "wrong refunds").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Operations {
+    pub(crate) driver: Driver,
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations").field("ports", &self.driver.ports).finish_non_exhaustive()
+    }
+}
+
+impl Operations {
+    /// Operations on what is reached through `ports`.
+    pub fn new(ports: Ports) -> Self {
+        let validators = Validators::default();
+        Self { driver: Driver { ports, reporter: Arc::new(Silent), validators } }
+    }
+
+    /// Tells `reporter` of what happens.
+    #[must_use]
+    pub fn report(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.driver.reporter = Arc::new(reporter);
+        self
+    }
+
+    /// How the release fares, or the last one did.
+    pub async fn status(&self) -> Result<Status, OperationError> {
+        let stored = self.stored().await?;
+        Ok(Status::of(stored.as_ref().map(|stored| &stored.document), self.driver.now()))
+    }
+
+    /// Returns once what is stored differs from `known`.
+    ///
+    /// # Cancel safety
+    /// Only waits.
+    pub async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>, OperationError> {
+        Ok(self.driver.ports.store.watch(known).await?)
+    }
+
+    /// The finished releases, newest first.
+    pub async fn history(&self) -> Result<Vec<Document>, OperationError> {
+        let listing = self.driver.ports.store.list();
+        Ok(self.driver.bounded_read("list the history", call(), listing).await?)
+    }
+
+    /// Calls the release off: traffic goes back at once, by this process itself.
+    ///
+    /// Returns when traffic is back. Whoever drove the release cleans up after it; if nobody
+    /// does, [`finish`](Self::finish) does.
+    pub async fn abort(
+        &self,
+        actor: impl Into<Actor>,
+        reason: impl Into<String>,
+    ) -> Result<Status, OperationError> {
+        let (actor, reason) = (actor.into(), reason.into());
+        let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
+        if let Some(record) = stored.document.current()
+            && matches!(record.next(), Next::Finish(_))
+        {
+            return Err(OperationError::NoRelease);
+        }
+        self.go_back(stored, EventKind::Abort { actor, reason }).await
+    }
+
+    /// Takes the old version back.
+    ///
+    /// During a release traffic goes back at once, by this process itself and in one write. After
+    /// it, the old slot is made as large as live if it is not, awaited, and given the traffic.
+    pub async fn rollback(
+        &self,
+        actor: impl Into<Actor>,
+        reason: impl Into<String>,
+    ) -> Result<Status, OperationError> {
+        let (actor, reason) = (actor.into(), reason.into());
+        let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
+        match stored.document.current().map(Record::next) {
+            Some(Next::Finish(Outcome::Released | Outcome::Concluded { .. })) => {
+                self.undo(held(stored)?, actor, reason).await
+            }
+            Some(Next::Finish(_)) => Err(OperationError::NoWayBack {
+                found: "the last release did not change what is live".to_owned(),
+            }),
+            _ => self.go_back(stored, EventKind::Rollback { actor, reason }).await,
+        }
+    }
+
+    /// Says yes: to the candidate that waits for approval, or to the step that does.
+    pub async fn approve(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
+        self.tell(EventKind::Approved { actor: actor.into() }).await
+    }
+
+    /// Ends the current wait: the approval, the step, the bake.
+    pub async fn promote(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
+        self.tell(EventKind::Promote { actor: actor.into() }).await
+    }
+
+    /// Stops the release where it is. Guards go on watching, and the way back stays open.
+    pub async fn pause(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
+        self.tell(EventKind::Pause { actor: actor.into() }).await
+    }
+
+    /// Lets a paused release go on, with all deadlines later by the time that the pause took.
+    pub async fn unpause(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
+        self.tell(EventKind::Continue { actor: actor.into() }).await
+    }
+
+    /// Finishes a release that is on its way back: waits for whoever does, and does it itself
+    /// when nobody does. Needs no validator.
+    pub async fn finish(&self) -> Result<Outcome, OperationError> {
+        let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
+        let it = held(stored)?;
+        let name = it.record.phase.name();
+        if !name.is_backward() && name != PhaseName::Done {
+            return Err(busy(&it.record, "it is not on its way back"));
+        }
+        // The one that drove it sees at once that nobody holds the record, and goes on.
+        if it.record.envelope.holder.is_none() && name != PhaseName::Done {
+            let watching = self.driver.ports.store.watch(Some(it.revision.clone()));
+            tokio::select! {
+                stored = watching => if let Some(stored) = stored? {
+                    return self.driver.drive(held(stored)?).await;
+                },
+                () = self.driver.ports.clock.sleep(Duration::from_secs(1)) => {}
+            }
+        }
+        self.driver.drive(it).await
+    }
+
+    /// Gives back the lease of this process, so that another need not wait for it to lapse.
+    /// To be called after a release was interrupted, by Ctrl-C say.
+    pub async fn resign(&self) -> Result<(), OperationError> {
+        let resigning = self.driver.ports.liveness.resign();
+        Ok(self.driver.bounded("give back the lease", call(), resigning).await?)
+    }
+
+    pub(crate) async fn stored(&self) -> Result<Option<Stored>, OperationError> {
+        let loading = self.driver.ports.store.load();
+        Ok(self.driver.bounded_read("load the record", call(), loading).await?)
+    }
+
+    /// Changes the record of a release that another process drives.
+    async fn tell(&self, kind: EventKind) -> Result<Status, OperationError> {
+        for _ in 0..10 {
+            let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
+            let it = held(stored)?;
+            let wanted = it.record.clone().apply(Event::new(self.driver.now(), kind.clone()))?;
+            let saved = self.driver.save(wanted.clone(), it.revision).await?;
+            if saved.record == wanted {
+                let document = Document::Current(saved.record);
+                return Ok(Status::of(Some(&document), self.driver.now()));
+            }
+        }
+        Err(OperationError::Port(crate::Error::new(ErrorKind::Conflict, "change the record")))
+    }
+
+    /// Takes the release over and gives traffic back.
+    async fn go_back(&self, stored: Stored, kind: EventKind) -> Result<Status, OperationError> {
+        let mut it = match stored.document {
+            Document::Newer { .. } => return self.go_back_from_newer(stored).await,
+            Document::Current(record) => Held { record, revision: stored.revision },
+        };
+        for _ in 0..10 {
+            let name = it.record.phase.name();
+            if name == PhaseName::Retiring || name == PhaseName::Done {
+                return Err(busy(&it.record, "wait until it is over, then `rollback`"));
+            }
+            // Going back already, and somebody sees to it: nothing is added by taking it away.
+            let going = name.is_backward();
+            if going && it.record.envelope.holder.is_some() && name != PhaseName::Returning {
+                let document = Document::Current(it.record);
+                return Ok(Status::of(Some(&document), self.driver.now()));
+            }
+            let also = if going { EventKind::Resume { actor: actor(&kind) } } else { kind.clone() };
+            it = self.driver.take_over(it, Some(also)).await?;
+            if it.record.envelope.holder.as_ref() == Some(&self.driver.me())
+                && it.record.phase.name().is_backward()
+            {
+                break;
+            }
+        }
+        self.driver.fence(it.record.envelope.epoch, &it.record).await?;
+        if it.record.phase.name() == PhaseName::Returning {
+            let event = self.driver.give_back(&it.record, it.record.envelope.live).await;
+            it = self.driver.commit(it, event).await?;
+        }
+        let document = Document::Current(it.record.clone());
+        self.driver.let_go(it).await;
+        Ok(Status::of(Some(&document), self.driver.now()))
+    }
+
+    /// A record that this version cannot read but for its envelope can still be rolled back.
+    async fn go_back_from_newer(&self, stored: Stored) -> Result<Status, OperationError> {
+        let Document::Newer { format, envelope, text } = stored.document else {
+            return Err(OperationError::NoRelease);
+        };
+        let plan = Plan::default();
+        let mut envelope = envelope;
+        envelope.epoch = envelope.epoch.next();
+        envelope.holder = Some(self.driver.me());
+        let document = |envelope| Document::Newer { format, envelope, text: text.clone() };
+        let store = &self.driver.ports.store;
+        let taken = document(envelope.clone());
+        let revision = store.save(&taken, Some(stored.revision)).await?;
+        // Only the frozen part is real in this record; it is never saved.
+        let unknown = ResolvedChange::exactly(crate::Configuration::default());
+        let stand_in = Record::new(crate::release::Foundation {
+            agent: envelope.agent.clone(),
+            cluster: envelope.cluster.clone(),
+            live: envelope.live,
+            epoch: envelope.epoch,
+            holder: self.driver.me(),
+            started: crate::release::Started { at: self.driver.now(), by: "rollback".into() },
+            plan,
+            change: unknown.clone(),
+            baseline: unknown,
+            gates: Vec::new(),
+            guards: Vec::new(),
+            warm_up: None,
+            undoes: None,
+        });
+        self.driver.fence(envelope.epoch, &stand_in).await?;
+        match self.driver.give_back(&stand_in, envelope.live).await {
+            EventKind::Returned { .. } => {}
+            EventKind::Stuck { message, .. } => {
+                return Err(OperationError::NoWayBack { found: message });
+            }
+            other => return Err(OperationError::NoWayBack { found: other.name().to_owned() }),
+        }
+        envelope.routing = crate::Routing::all(envelope.live);
+        envelope.holder = None;
+        let returned = document(envelope);
+        store.save(&returned, Some(revision)).await?;
+        Ok(Status::of(Some(&returned), self.driver.now()))
+    }
+
+    /// Undoes a release that is over: the old slot becomes the candidate, as it is.
+    async fn undo(&self, it: Held, actor: Actor, reason: String) -> Result<Status, OperationError> {
+        let old = it.record.envelope.live;
+        let reading = self.driver.ports.slots.of(old).state();
+        let state = self.driver.bounded_read("read the old slot", call(), reading).await?;
+        if state.digest() != it.record.baseline.digest {
+            return Err(OperationError::NoWayBack {
+                found: format!(
+                    "slot {old} runs {} ({}), wanted {} ({})",
+                    state.running,
+                    state.digest().short(),
+                    it.record.baseline.version(),
+                    it.record.baseline.digest.short(),
+                ),
+            });
+        }
+        let mut plan = Plan::all_at_once().bake(Duration::ZERO).standby(it.record.plan.standby);
+        plan.drain = it.record.plan.drain.clone();
+        plan.keep_failed = Duration::ZERO;
+        plan.allow.clone_from(&it.record.plan.allow);
+        plan.call = it.record.plan.call;
+        let undo = Undo { release: it.record.envelope.release.clone(), actor, reason };
+        let wanted = crate::driver::Wanted::Undo(ResolvedChange::exactly(state.running), undo);
+        let began = self.begin(&wanted, &plan, &it).await?;
+        let outcome = self.driver.drive(began).await?;
+        match outcome {
+            Outcome::Released => self.status().await,
+            Outcome::RolledBack { reason: Reason::Failed { message } } => {
+                Err(OperationError::NoWayBack { found: message })
+            }
+            other => Err(OperationError::NoWayBack { found: other.to_string() }),
+        }
+    }
+
+    async fn begin(
+        &self,
+        wanted: &crate::driver::Wanted,
+        plan: &Plan,
+        it: &Held,
+    ) -> Result<Held, OperationError> {
+        let crate::driver::Wanted::Undo(_, undo) = wanted else {
+            return Err(OperationError::NoRelease);
+        };
+        let last = it.record.envelope.epoch;
+        let preflight = self.driver.preflight(wanted, plan, &undo.actor, last).await?;
+        let refusals: Vec<String> = preflight
+            .problems
+            .iter()
+            .filter(|problem| problem.is_refusal())
+            .map(ToString::to_string)
+            .collect();
+        match preflight.record {
+            Some(record) if refusals.is_empty() => {
+                let event = Event::new(self.driver.now(), EventKind::Checked);
+                let record = record.apply(event)?;
+                self.driver.save(record, it.revision.clone()).await
+            }
+            _ => Err(OperationError::NoWayBack { found: refusals.join("; ") }),
+        }
+    }
+}
+
+/// How long one call may take where no plan says so.
+pub(crate) fn call() -> Duration {
+    Plan::default().call
+}
+
+fn actor(kind: &EventKind) -> Actor {
+    match kind {
+        EventKind::Abort { actor, .. } | EventKind::Rollback { actor, .. } => actor.clone(),
+        _ => Actor::new("unknown"),
+    }
+}
+
+pub(crate) fn busy(record: &Record, advice: impl Into<String>) -> OperationError {
+    OperationError::Busy {
+        phase: record.phase.name(),
+        until: record.phase.deadline(),
+        advice: advice.into(),
+    }
+}

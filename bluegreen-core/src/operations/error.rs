@@ -1,0 +1,49 @@
+//! Why an operation was not carried out.
+
+use crate::release::IllegalEvent;
+use crate::{Error, PhaseName, Timestamp};
+
+/// Why an operation was not carried out. Nothing was lost: the live slot serves as before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// A release is under way, and another process drives it.
+    #[error("a release is under way ({phase}); {advice}")]
+    Busy {
+        /// How far it has come.
+        phase: PhaseName,
+        /// Until when its phase lasts at most, where that is known.
+        until: Option<Timestamp>,
+        /// What can be done.
+        advice: String,
+    },
+    /// There is no release to do this with.
+    #[error("no release is under way, and there is none to go back from")]
+    NoRelease,
+    /// It makes no sense in the phase that the release is in.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+    /// A gate or guard that the record names is not here, or has other settings.
+    #[error("the release began with other validators: {}", names.join(", "))]
+    OtherValidators {
+        /// Those that are missing or differ.
+        names: Vec<String>,
+    },
+    /// The record was written by a newer version of this library.
+    #[error(
+        "the record has format {format}, newer than this version drives; only `rollback` works"
+    )]
+    Newer {
+        /// The record's format.
+        format: u32,
+    },
+    /// The old slot is not what a rollback would go back to.
+    #[error("there is nothing to go back to: {found}")]
+    NoWayBack {
+        /// What was found, and what was wanted.
+        found: String,
+    },
+    /// Something that a release acts through failed.
+    #[error(transparent)]
+    Port(#[from] Error),
+}

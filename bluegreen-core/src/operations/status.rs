@@ -1,0 +1,120 @@
+//! How a release fares, for people and programs.
+
+use std::fmt;
+
+use crate::release::{Next, Wait};
+use crate::{Document, Envelope, Phase, Record, Timestamp};
+
+/// How the release of an agent fares, or the last one did.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// What every version can read of the record; `None` if there was never a release.
+    pub envelope: Option<Envelope>,
+    /// The record, if this version can read it.
+    pub record: Option<Record>,
+    /// What is waited for.
+    pub awaited: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Until when it lasts at most, where that is known.
+    pub deadline: Option<Timestamp>,
+    /// The operations that make sense now.
+    pub operations: Vec<&'static str>,
+    /// When this was read.
+    pub at: Timestamp,
+}
+
+impl Status {
+    pub(crate) fn of(document: Option<&Document>, at: Timestamp) -> Self {
+        let envelope = document.map(|document| document.envelope().clone());
+        let record = document.and_then(Document::current).cloned();
+        let (awaited, operations) = match &record {
+            Some(record) => (awaited(record), operations(record)),
+            None if envelope.is_some() => {
+                ("a newer version of this library, which drives it".to_owned(), vec!["rollback"])
+            }
+            None => ("nothing: there was never a release".to_owned(), vec!["start"]),
+        };
+        Self {
+            since: record.as_ref().map(|record| record.since),
+            deadline: record.as_ref().and_then(|record| record.phase.deadline()),
+            envelope,
+            record,
+            awaited,
+            operations,
+            at,
+        }
+    }
+}
+
+fn awaited(record: &Record) -> String {
+    match record.next() {
+        Next::Wait(Wait::Stuck(stuck)) => return stuck.to_string(),
+        Next::Wait(Wait::Paused) => return "somebody who lets it go on".to_owned(),
+        Next::Finish(outcome) => return format!("nothing: {outcome}"),
+        Next::Perform(_) => {}
+    }
+    match &record.phase {
+        Phase::Preflight => "the preflight",
+        Phase::Deploying => "the candidate to be written",
+        Phase::RollingOut { .. } => "the candidate's pods to get ready",
+        Phase::WarmingUp { .. } => "the candidate's pods to get warm",
+        Phase::Validating { .. } => "the gates",
+        Phase::AwaitingApproval { .. } => "somebody who says yes",
+        Phase::Shifting { .. } => "traffic to follow",
+        Phase::Holding { .. } => "the end of the step",
+        Phase::Baking { .. } => "the end of the bake",
+        Phase::Draining { .. } => "the old slot's work in hand to end",
+        Phase::Retiring => "the old slot to get smaller",
+        Phase::Returning { .. } => "traffic to come back",
+        Phase::KeepingFailed { .. } => "the end of the time for which a failed candidate is kept",
+        Phase::Restoring { .. } => "the candidate's slot to be put back",
+        Phase::Done { .. } => "nothing",
+    }
+    .to_owned()
+}
+
+fn operations(record: &Record) -> Vec<&'static str> {
+    let mut operations = Vec::new();
+    if record.stuck.is_some() || record.envelope.holder.is_none() {
+        operations.push("resume");
+    }
+    if record.paused.is_some() {
+        operations.push("continue");
+    }
+    operations.extend(match &record.phase {
+        Phase::AwaitingApproval { .. } => &["approve", "abort"][..],
+        Phase::Holding { .. } | Phase::Baking { .. } => &["promote", "pause", "rollback"],
+        Phase::Draining { .. } => &["rollback"],
+        Phase::Retiring | Phase::Returning { .. } | Phase::Restoring { .. } => &[],
+        Phase::KeepingFailed { .. } => &["start"],
+        Phase::Done { .. } => return vec!["start", "rollback"],
+        _ => &["pause", "abort"],
+    });
+    operations
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(envelope) = &self.envelope {
+            write!(f, "{} in {}, release {}", envelope.agent, envelope.cluster, envelope.release)?;
+            if let Some(record) = &self.record {
+                write!(f, " of {}: {}", record.change.version(), record.phase.name())?;
+            }
+            writeln!(f, "\ntraffic: {}", envelope.routing)?;
+            match &envelope.holder {
+                Some(holder) => writeln!(f, "driven by {holder}, epoch {}", envelope.epoch)?,
+                None => writeln!(f, "driven by nobody, epoch {}", envelope.epoch)?,
+            }
+        }
+        write!(f, "waits for {}", self.awaited)?;
+        if let Some(since) = self.since {
+            write!(f, ", since {since}")?;
+        }
+        if let Some(deadline) = self.deadline {
+            write!(f, ", until {deadline}")?;
+        }
+        write!(f, "\npossible now: {}", self.operations.join(", "))
+    }
+}

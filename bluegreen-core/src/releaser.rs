@@ -1,0 +1,258 @@
+//! Begins and resumes releases, with the validators that judge them.
+
+use std::sync::Arc;
+
+use crate::driver::{Driver, Held, Validators, Wanted, held};
+use crate::operations::{busy, call};
+use crate::release::{Event, EventKind, Next};
+use crate::{
+    Actor, Change, Document, ErrorKind, OperationError, Operations, Outcome, PhaseName, Plan,
+    PodHealth, Ports, Problem, Progress, Record, Reporter, Stored, Validator, ValidatorRef,
+};
+
+/// Begins and resumes releases of one agent.
+///
+/// [`PodHealth`] is always among the guards. Everything else is up to the user: a release
+/// without gates goes on to traffic as soon as its pods are ready.
+///
+/// ```no_run
+/// # async fn example(ports: bluegreen_core::Ports) -> Result<(), bluegreen_core::OperationError> {
+/// use bluegreen_core::{Change, Plan, Progress, Releaser, clock::minutes};
+///
+/// let releaser = Releaser::new(ports)
+///     .actor("ann")
+///     .report(|progress: &Progress| println!("{progress}"));
+/// let plan = Plan::all_at_once().bake(minutes(30));
+/// let change = Change::image("agent", "registry.example.com/agent-service:1.3.0");
+/// println!("{}", releaser.run(change, &plan).await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Releaser {
+    driver: Driver,
+    actor: Actor,
+}
+
+impl std::fmt::Debug for Releaser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Releaser").field("ports", &self.driver.ports).finish_non_exhaustive()
+    }
+}
+
+impl Releaser {
+    /// Releases through `ports`.
+    pub fn new(ports: Ports) -> Self {
+        let actor = Actor::new(ports.liveness.holder().as_str());
+        let guards: Vec<Arc<dyn Validator>> = vec![Arc::new(PodHealth::default())];
+        let validators = Validators { guards, ..Validators::default() };
+        Self { driver: Driver { ports, reporter: Arc::new(crate::Silent), validators }, actor }
+    }
+
+    /// Adds a validator that must pass before the candidate gets traffic. Gates are asked one
+    /// after the other, in the order in which they were added: put what is cheap first.
+    #[must_use]
+    pub fn gate(mut self, gate: impl Validator + 'static) -> Self {
+        self.driver.validators.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Adds a validator that looks again and again while the candidate has traffic.
+    #[must_use]
+    pub fn guard(mut self, guard: impl Validator + 'static) -> Self {
+        self.driver.validators.guards.push(Arc::new(guard));
+        self
+    }
+
+    /// Sets what gives the candidate's pods real work until they are fast, for plans with a
+    /// warm-up. It is asked until it passes.
+    #[must_use]
+    pub fn warm_up(mut self, warm_up: impl Validator + 'static) -> Self {
+        self.driver.validators.warm_up = Some(Arc::new(warm_up));
+        self
+    }
+
+    /// Tells `reporter` of every step.
+    #[must_use]
+    pub fn report(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.driver.reporter = Arc::new(reporter);
+        self
+    }
+
+    /// Sets who asks for the release; the name of this process by default.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<Actor>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    /// The operations that need no validators.
+    pub fn operations(&self) -> Operations {
+        Operations { driver: self.driver.clone() }
+    }
+
+    /// Everything that stands in the way of this release, warnings included. Reads only.
+    pub async fn check(
+        &self,
+        change: &Change,
+        plan: &Plan,
+    ) -> Result<Vec<Problem>, OperationError> {
+        let wanted = Wanted::Delta(change.clone());
+        let preflight =
+            self.driver.preflight(&wanted, plan, &self.actor, crate::Epoch::default()).await?;
+        Ok(preflight.problems)
+    }
+
+    /// Releases `change` as `plan` says, from preflight to the end.
+    ///
+    /// Returns [`Outcome::Refused`] with every problem at once, before anything was touched.
+    ///
+    /// # Errors
+    /// [`OperationError::Busy`] while another release is under way.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await: the release stays where it is, stored, and
+    /// [`resume`](Self::resume) goes on. Call [`Operations::resign`] to spare the next process
+    /// the wait for this one's lease.
+    pub async fn run(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
+        let last = self.clear().await?;
+        let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
+        let wanted = Wanted::Delta(change);
+        let preflight =
+            self.driver.preflight(&wanted, plan, &self.actor, epoch.unwrap_or_default()).await?;
+        let (refusals, warnings): (Vec<Problem>, Vec<Problem>) =
+            preflight.problems.into_iter().partition(Problem::is_refusal);
+        for problem in warnings {
+            self.driver.report(&Progress::Warned { problem });
+        }
+        let record = match preflight.record {
+            Some(record) if refusals.is_empty() => record,
+            _ => {
+                let outcome = Outcome::Refused { problems: refusals };
+                self.driver.report(&Progress::Finished { outcome: outcome.clone() });
+                return Ok(outcome);
+            }
+        };
+        if self.driver.validators.guards.len() == 1 {
+            let text = "the only guard watches whether pods are up, not what they answer";
+            self.driver.report(&Progress::note(text));
+        }
+        let record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
+        let began = self.first_save(record, last).await?;
+        self.driver.drive(began).await
+    }
+
+    /// Goes on with the release that is stored.
+    ///
+    /// Waits for the lease of the process that drove it to lapse, if it has not given it back.
+    ///
+    /// # Errors
+    /// [`OperationError::NoRelease`] if none is under way, [`OperationError::Busy`] while another
+    /// process drives it, [`OperationError::OtherValidators`] when a gate or guard that the record
+    /// names is missing or has other settings.
+    pub async fn resume(&self) -> Result<Outcome, OperationError> {
+        let Some(stored) = self.operations().stored().await? else {
+            return Err(OperationError::NoRelease);
+        };
+        let mut it = held(stored)?;
+        if matches!(it.record.next(), Next::Finish(_)) {
+            return Err(OperationError::NoRelease);
+        }
+        self.same_validators(&it.record)?;
+        if let Some(holder) = it.record.envelope.holder.clone()
+            && holder != self.driver.me()
+        {
+            let text = format!("waits until {holder} is known to be gone");
+            self.driver.report(&Progress::note(text));
+            // Long enough for a lease that was just renewed to lapse, and be seen to.
+            let patience = self.driver.ports.liveness.time_to_live() * 2;
+            tokio::select! {
+                () = self.driver.await_gone(&holder) => {}
+                () = self.driver.ports.clock.sleep(patience) => {
+                    return Err(busy(&it.record, format!("{holder} drives it and lives")));
+                }
+            }
+            it = held(self.driver.load().await?)?;
+            if matches!(it.record.next(), Next::Finish(_)) {
+                return Err(OperationError::NoRelease);
+            }
+        }
+        let resume = EventKind::Resume { actor: self.actor.clone() };
+        let taken = self.driver.take_over(it, Some(resume)).await?;
+        self.driver.drive(taken).await
+    }
+
+    /// Finishes what a failed release left, and refuses while one is under way.
+    async fn clear(&self) -> Result<Option<Stored>, OperationError> {
+        let Some(stored) = self.operations().stored().await? else { return Ok(None) };
+        let it = match &stored.document {
+            Document::Newer { format, .. } => {
+                return Err(OperationError::Newer { format: *format });
+            }
+            Document::Current(record) => {
+                Held { record: record.clone(), revision: stored.revision.clone() }
+            }
+        };
+        match it.record.phase.name() {
+            PhaseName::Done => return Ok(Some(stored)),
+            PhaseName::KeepingFailed => {}
+            _ => return Err(busy(&it.record, advice(&it.record))),
+        }
+        let note = format!("{} begins another release", self.actor);
+        let taken = self.driver.take_over(it, Some(EventKind::Kept { note })).await?;
+        self.driver.drive(taken).await?;
+        self.operations().stored().await
+    }
+
+    async fn first_save(
+        &self,
+        record: Record,
+        last: Option<Stored>,
+    ) -> Result<Held, OperationError> {
+        let document = Document::Current(record.clone());
+        let expected = last.map(|stored| stored.revision);
+        let saving = self.driver.ports.store.save(&document, expected);
+        let error = match self.driver.bounded("save the record", call(), saving).await {
+            Ok(revision) => return Ok(Held { record, revision }),
+            Err(error) => error,
+        };
+        if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) {
+            let stored = self.driver.load().await?;
+            if stored.document == document {
+                return Ok(Held { record, revision: stored.revision });
+            }
+            let other = held(stored)?;
+            return Err(busy(&other.record, advice(&other.record)));
+        }
+        Err(OperationError::Port(error))
+    }
+
+    fn same_validators(&self, record: &Record) -> Result<(), OperationError> {
+        if record.phase.name().is_backward() {
+            return Ok(());
+        }
+        let it = &self.driver.validators;
+        let here: Vec<ValidatorRef> = it
+            .gates
+            .iter()
+            .chain(&it.guards)
+            .chain(&it.warm_up)
+            .map(|validator| ValidatorRef::of(validator.as_ref()))
+            .collect();
+        let names: Vec<String> = record
+            .gates
+            .iter()
+            .chain(&record.guards)
+            .chain(&record.warm_up)
+            .filter(|named| !here.contains(named))
+            .map(|named| named.name.clone())
+            .collect();
+        if names.is_empty() { Ok(()) } else { Err(OperationError::OtherValidators { names }) }
+    }
+}
+
+fn advice(record: &Record) -> String {
+    match &record.envelope.holder {
+        Some(holder) => format!("{holder} drives it: wait, or `abort` it"),
+        None => "nobody drives it: `resume` or `abort` it".to_owned(),
+    }
+}
