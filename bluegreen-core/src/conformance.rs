@@ -3,7 +3,7 @@
 //! Each bullet of a trait's contract is one function here, of the same name, that panics when the
 //! promise is broken. One macro for each trait makes a test of every promise from one line:
 //!
-//! ```ignore
+//! ```text
 //! // Cargo.toml: [dev-dependencies]
 //! // bluegreen-core = { version = "…", features = ["conformance"] }
 //! // tokio = { version = "1", features = ["macros", "rt"] }
@@ -16,7 +16,7 @@
 //! the fixture of the trait. A name tells several worlds in one file apart, and attributes go to
 //! every test:
 //!
-//! ```ignore
+//! ```text
 //! bluegreen_core::slot_conformance_tests! {
 //!     #[ignore = "needs a cluster"]
 //!     deployment_slot: async || fixture_in_a_new_namespace().await

@@ -178,7 +178,12 @@ impl Inner {
                     cluster.started(&pod, result);
                 }
             });
-            if let Some(pod) = lock(&self.world).pod_mut(&uid) {
+            // On another thread the start may have ended by now.
+            if let Some(pod) = lock(&self.world).pod_mut(&uid)
+                && starting.as_ref().is_some_and(|task| !task.is_finished())
+                && !pod.ready
+                && pod.trouble.is_none()
+            {
                 pod.starting = starting;
             }
         }
