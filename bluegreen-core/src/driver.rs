@@ -68,7 +68,12 @@ impl Driver {
 
     /// Drives the release to its end, or until it is stuck. When another process takes it over,
     /// follows it; when that one lets go or dies, goes on.
-    pub(crate) async fn drive(&self, mut held: Held) -> Result<Outcome, OperationError> {
+    pub(crate) async fn drive(&self, held: Held) -> Result<Outcome, OperationError> {
+        // On the heap: the state of all effects together is large, and callers embed it.
+        Box::pin(self.drive_on(held)).await
+    }
+
+    async fn drive_on(&self, mut held: Held) -> Result<Outcome, OperationError> {
         let _heartbeat = Heartbeat::start(self.ports.clone());
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
@@ -170,11 +175,10 @@ impl Driver {
                             return Ok(Held { record, revision: stored.revision });
                         }
                         Ok(stored) if stored.revision != expected => return held(stored),
-                        Ok(_) => {}
                         Err(error) if error.kind() == ErrorKind::NotFound => {
                             return Err(OperationError::Port(error));
                         }
-                        Err(_) => {}
+                        Ok(_) | Err(_) => {}
                     }
                 }
                 ErrorKind::Unavailable => {}
@@ -297,3 +301,6 @@ pub(crate) fn held(stored: Stored) -> Result<Held, OperationError> {
         Document::Newer { format, .. } => Err(OperationError::Newer { format }),
     }
 }
+
+#[cfg(test)]
+mod tests;

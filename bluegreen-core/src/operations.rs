@@ -88,7 +88,7 @@ impl Operations {
         {
             return Err(OperationError::NoRelease);
         }
-        self.go_back(stored, EventKind::Abort { actor, reason }).await
+        Box::pin(self.go_back(stored, EventKind::Abort { actor, reason })).await
     }
 
     /// Takes the old version back.
@@ -104,12 +104,12 @@ impl Operations {
         let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
         match stored.document.current().map(Record::next) {
             Some(Next::Finish(Outcome::Released | Outcome::Concluded { .. })) => {
-                self.undo(held(stored)?, actor, reason).await
+                Box::pin(self.undo(held(stored)?, actor, reason)).await
             }
             Some(Next::Finish(_)) => Err(OperationError::NoWayBack {
                 found: "the last release did not change what is live".to_owned(),
             }),
-            _ => self.go_back(stored, EventKind::Rollback { actor, reason }).await,
+            _ => Box::pin(self.go_back(stored, EventKind::Rollback { actor, reason })).await,
         }
     }
 
@@ -185,7 +185,7 @@ impl Operations {
     /// Takes the release over and gives traffic back.
     async fn go_back(&self, stored: Stored, kind: EventKind) -> Result<Status, OperationError> {
         let mut it = match stored.document {
-            Document::Newer { .. } => return self.go_back_from_newer(stored).await,
+            Document::Newer { .. } => return Box::pin(self.go_back_from_newer(stored)).await,
             Document::Current(record) => Held { record, revision: stored.revision },
         };
         for _ in 0..10 {
@@ -209,7 +209,8 @@ impl Operations {
         }
         self.driver.fence(it.record.envelope.epoch, &it.record).await?;
         if it.record.phase.name() == PhaseName::Returning {
-            let event = self.driver.give_back(&it.record, it.record.envelope.live).await;
+            let giving = self.driver.give_back(&it.record, it.record.envelope.live);
+            let event = Box::pin(giving).await;
             it = self.driver.commit(it, event).await?;
         }
         let document = Document::Current(it.record.clone());
@@ -248,7 +249,7 @@ impl Operations {
             undoes: None,
         });
         self.driver.fence(envelope.epoch, &stand_in).await?;
-        match self.driver.give_back(&stand_in, envelope.live).await {
+        match Box::pin(self.driver.give_back(&stand_in, envelope.live)).await {
             EventKind::Returned { .. } => {}
             EventKind::Stuck { message, .. } => {
                 return Err(OperationError::NoWayBack { found: message });

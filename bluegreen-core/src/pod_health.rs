@@ -1,6 +1,7 @@
 //! The guard that is always on: the candidate's pods stay up.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -98,7 +99,7 @@ fn reason(trouble: Option<&String>) -> String {
 
 #[async_trait]
 impl Validator for PodHealth {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         POD_HEALTH
     }
 
@@ -146,10 +147,11 @@ impl Memory {
     fn write(&self) -> String {
         let mut text = String::new();
         for (uid, count) in &self.restarts {
-            text.push_str(&format!("{uid}={count}\n"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{uid}={count}");
         }
         if let Some(since) = self.missing_since {
-            text.push_str(&format!("missing-since={}\n", since.unix_millis()));
+            let _ = writeln!(text, "missing-since={}", since.unix_millis());
         }
         text
     }
@@ -157,6 +159,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::Verdict::{Fail, Inconclusive, Pass};
     use super::*;
     use crate::{Color, Configuration, PodState, Replicas};
 
@@ -189,7 +192,6 @@ mod tests {
     #[test]
     fn missing_pods_fail_after_the_grace_and_not_before() {
         let (good, bad) = (state(&[true, true]), state(&[true, false]));
-        use Verdict::{Fail, Inconclusive, Pass};
         let looks = [(good.clone(), 0), (bad.clone(), 1), (bad.clone(), 5), (bad.clone(), 6)];
         assert_eq!(verdicts(&looks), [Pass, Inconclusive, Inconclusive, Fail]);
         let looks = [(bad.clone(), 0), (bad.clone(), 4), (good, 5), (bad.clone(), 6), (bad, 10)];
@@ -203,9 +205,9 @@ mod tests {
     fn a_restart_fails_at_once_and_an_old_one_does_not() {
         let mut restarted = state(&[true, true]);
         restarted.pods[1].restarts = 3;
-        assert_eq!(verdicts(&[(restarted.clone(), 0), (restarted.clone(), 1)]), [Verdict::Pass; 2]);
+        assert_eq!(verdicts(&[(restarted.clone(), 0), (restarted.clone(), 1)]), [Pass; 2]);
         let looks = [(state(&[true, true]), 0), (restarted, 1)];
-        assert_eq!(verdicts(&looks), [Verdict::Pass, Verdict::Fail]);
+        assert_eq!(verdicts(&looks), [Pass, Fail]);
     }
 
     #[test]
@@ -213,7 +215,7 @@ mod tests {
         let mut none = state(&[]);
         none.replicas.wanted = 3;
         let judgement = PodHealth::default().judge_state(&none, None, NOW);
-        assert_eq!(judgement.verdict, Verdict::Fail);
+        assert_eq!(judgement.verdict, Fail);
         assert!(!judgement.evidence.is_empty());
     }
 }

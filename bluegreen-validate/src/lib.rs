@@ -7,6 +7,7 @@ mod excerpt;
 mod percentile;
 mod smoke;
 
+pub use bluegreen_core::PodHealth;
 pub use config_error::ConfigError;
 pub use percentile::Percentile;
 pub use serde_json::{Value, json};

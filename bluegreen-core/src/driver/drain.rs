@@ -77,7 +77,7 @@ impl Driver {
         let (call, epoch) = (record.plan.call, record.envelope.epoch);
         let observing = self.ports.switch.observe();
         let observed = self.bounded_read("observe the routing", call, observing).await?;
-        if !observed.routing().is_some_and(|routing| routing.share_of(slot) == Share::NONE) {
+        if observed.routing().is_none_or(|routing| routing.share_of(slot) != Share::NONE) {
             return Ok(EventKind::Stuck {
                 message: format!("{slot} has traffic: {:?}", observed.state),
                 advice: "the slot was not made smaller; put the routing back and `resume`".into(),

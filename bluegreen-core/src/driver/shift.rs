@@ -44,7 +44,12 @@ impl Driver {
         {
             let found =
                 format!("template {}, judged {}", binding.template_hash, judged.template_hash);
-            return Ok(Attempt::Event(EventKind::CandidateChanged { found }));
+            // Once it may have traffic it is not judged again, but sent back.
+            return Ok(Attempt::Event(if observed.routing() == Some(&Routing::all(live.color)) {
+                EventKind::CandidateChanged { found }
+            } else {
+                EventKind::Failed { message: format!("the candidate changed: {found}") }
+            }));
         }
         if observed.routing() == Some(to) {
             return Ok(Attempt::Written);

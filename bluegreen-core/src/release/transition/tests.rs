@@ -1,1 +1,283 @@
+use std::fmt::Write as _;
+use std::time::Duration;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::release::{Effect, Foundation, Look, Next, Started};
+use crate::{
+    Actor, Binding, Change, Color, Configuration, Container, Epoch, Evidence, EvidenceKind,
+    HolderId, Plan, Problem, ResolvedChange, SlotState,
+};
+
+const START: Timestamp = Timestamp::from_unix_millis(1_764_000_000_000);
+
+fn live() -> Configuration {
+    let container = Container::new("example.com/agent:1");
+    Configuration::new([("agent".to_owned(), container)].into())
+}
+
+fn record(plan: Plan) -> Record {
+    let change = Change::image("agent", "example.com/agent:2").version("2");
+    Record::new(Foundation {
+        agent: "agent".into(),
+        cluster: "test".to_owned(),
+        live: Color::Blue,
+        epoch: Epoch::new(1),
+        holder: "one".into(),
+        started: Started { at: START, by: "ann".into() },
+        plan,
+        change: change.resolve(&live(), "AGENT_VERSION").unwrap(),
+        baseline: ResolvedChange::exactly(live()),
+        gates: vec![crate::ValidatorRef {
+            name: "smoke".to_owned(),
+            config_digest: crate::Digest::of(["smoke"]),
+        }],
+        guards: Vec::new(),
+        warm_up: None,
+        undoes: None,
+    })
+}
+
+fn binding() -> Binding {
+    SlotState::new(Color::Green, "uid", live()).binding()
+}
+
+fn evidence() -> Evidence {
+    Evidence::new(EvidenceKind::Endpoints, "3 endpoints")
+}
+
+/// Every kind of event once.
+fn events() -> Vec<EventKind> {
+    let (actor, reason) = (Actor::new("ann"), "because".to_owned());
+    let (message, found) = ("message".to_owned(), "found".to_owned());
+    let note = "note".to_owned();
+    vec![
+        EventKind::Checked,
+        EventKind::Refused { problems: vec![Problem::new("code", "object")] },
+        EventKind::Deployed,
+        EventKind::Ready { binding: binding() },
+        EventKind::Warmed,
+        EventKind::Passed,
+        EventKind::Approved { actor: actor.clone() },
+        EventKind::Shifted { evidence: evidence() },
+        EventKind::Looked { look: Look::default() },
+        EventKind::Drained { note: note.clone(), expired: false },
+        EventKind::Retired,
+        EventKind::Returned { evidence: evidence() },
+        EventKind::Kept { note },
+        EventKind::Restored,
+        EventKind::Unfit { message: message.clone() },
+        EventKind::Undecided { message: message.clone() },
+        EventKind::Failed { message: message.clone() },
+        EventKind::Stuck { message, advice: "advice".to_owned() },
+        EventKind::CandidateChanged { found: found.clone() },
+        EventKind::MovedBack { found },
+        EventKind::Abort { actor: actor.clone(), reason: reason.clone() },
+        EventKind::Rollback { actor: actor.clone(), reason },
+        EventKind::Promote { actor: actor.clone() },
+        EventKind::Pause { actor: actor.clone() },
+        EventKind::Continue { actor: actor.clone() },
+        EventKind::Resume { actor },
+        EventKind::TakenOver { holder: HolderId::new("two"), epoch: Epoch::new(2) },
+        EventKind::LetGo,
+    ]
+}
+
+/// Every phase once.
+fn phases() -> Vec<Phase> {
+    let (deadline, until, limit) = (START, START, START);
+    let reason = Reason::Unfit { message: "message".to_owned() };
+    vec![
+        Phase::Preflight,
+        Phase::Deploying,
+        Phase::RollingOut { deadline: None },
+        Phase::WarmingUp { deadline },
+        Phase::Validating { deadline },
+        Phase::AwaitingApproval { deadline },
+        Phase::Shifting { step: 0 },
+        Phase::Holding { step: 0, until, limit },
+        Phase::Baking { until, limit },
+        Phase::Draining { deadline },
+        Phase::Retiring,
+        Phase::Returning { reason: reason.clone() },
+        Phase::KeepingFailed { until, drain: true, reason: reason.clone() },
+        Phase::Restoring { reason },
+        Phase::Done { outcome: Outcome::Released },
+    ]
+}
+
+#[test]
+fn every_pair_of_phase_and_event_leads_where_the_table_says() {
+    let mut table = String::new();
+    for phase in phases() {
+        let _ = writeln!(table, "{}", phase.name());
+        for kind in events() {
+            let mut before = record(Plan::canary([10, 100]));
+            before.phase = phase.clone();
+            let name = kind.name();
+            let after = match before.apply(Event::new(START, kind)) {
+                Ok(after) if after.phase == phase => continue,
+                Ok(after) => after.phase.name().to_string(),
+                Err(_) => continue,
+            };
+            let _ = writeln!(table, "    {name:<18} -> {after}");
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/release/transition/table.txt");
+    if std::env::var_os("UPDATE_TABLE").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    assert_eq!(table, include_str!("table.txt"), "run with UPDATE_TABLE=1 and review the change");
+}
+
+/// Runs a record along the way on which everything goes well, and lists the effects.
+fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
+    let mut effects = Vec::new();
+    let mut at = START;
+    loop {
+        let effect = match record.next() {
+            Next::Perform(effect) => effect,
+            Next::Finish(outcome) => return (effects, outcome),
+            Next::Wait(wait) => panic!("waits: {wait:?}"),
+        };
+        let kind = match &effect {
+            Effect::Check => EventKind::Checked,
+            Effect::Deploy => EventKind::Deployed,
+            Effect::AwaitReady { .. } => EventKind::Ready { binding: binding() },
+            Effect::WarmUp { .. } => EventKind::Warmed,
+            Effect::Judge { .. } => EventKind::Passed,
+            Effect::AwaitApproval { .. } => EventKind::Approved { actor: "ann".into() },
+            Effect::Shift { .. } => EventKind::Shifted { evidence: evidence() },
+            Effect::Hold { until } => {
+                at = *until;
+                EventKind::Looked { look: Look::default() }
+            }
+            Effect::Drain { .. } => EventKind::Drained { note: String::new(), expired: false },
+            Effect::Retire { .. } => EventKind::Retired,
+            Effect::Return { .. } => EventKind::Returned { evidence: evidence() },
+            Effect::Keep { .. } => EventKind::Kept { note: String::new() },
+            Effect::Restore { .. } => EventKind::Restored,
+        };
+        effects.push(effect);
+        record = record.apply(Event::new(at, kind)).unwrap();
+    }
+}
+
+#[test]
+fn a_canary_goes_step_by_step_and_ends_released() {
+    let plan = Plan::canary([10]).hold(crate::clock::minutes(1)).bake(crate::clock::minutes(10));
+    let (effects, outcome) = happy_way(record(plan));
+    let after = |seconds| START.plus(Duration::from_secs(seconds));
+    let ten = Routing::all(Color::Blue).with_candidate(crate::Share::percent(10));
+    assert_eq!(outcome, Outcome::Released);
+    assert_eq!(
+        effects,
+        [
+            Effect::Check,
+            Effect::Deploy,
+            Effect::AwaitReady { deadline: None },
+            Effect::Judge { deadline: after(1800) },
+            Effect::Shift { to: ten },
+            Effect::Hold { until: after(60) },
+            Effect::Shift { to: Routing::all(Color::Green) },
+            Effect::Hold { until: after(660) },
+            Effect::Drain { slot: Color::Blue, deadline: after(660 + 1800) },
+            Effect::Retire { slot: Color::Blue, replicas: Some(0) },
+        ]
+    );
+}
+
+#[test]
+fn an_undecided_bake_is_extended_and_then_goes_back() {
+    let mut it = record(Plan::all_at_once().bake(Duration::from_secs(10)));
+    it.phase = Phase::Shifting { step: 0 };
+    it = it.apply(Event::new(START, EventKind::Shifted { evidence: evidence() })).unwrap();
+    let look = Look { undecided: Some("too little data".to_owned()), ..Look::default() };
+    let kind = EventKind::Looked { look };
+    let at = |seconds| START.plus(Duration::from_secs(seconds));
+    it = it.apply(Event::new(at(29), kind.clone())).unwrap();
+    assert_eq!(it.phase.name(), crate::PhaseName::Baking);
+    it = it.apply(Event::new(at(30), kind)).unwrap();
+    assert_eq!(it.phase.name(), crate::PhaseName::Returning);
+}
+
+#[test]
+fn a_pause_moves_every_deadline() {
+    let mut it = record(Plan::all_at_once());
+    it.phase = Phase::Baking { until: START, limit: START };
+    let pause = EventKind::Pause { actor: "ann".into() };
+    let it = it.apply(Event::new(START, pause)).unwrap();
+    let later = START.plus(crate::clock::minutes(1));
+    let it = it.apply(Event::new(later, EventKind::Continue { actor: "ann".into() })).unwrap();
+    assert_eq!(it.phase, Phase::Baking { until: later, limit: later });
+}
+
+#[test]
+fn the_stored_form_is_stable() {
+    let mut it = record(Plan::canary([10]));
+    it = it.apply(Event::new(START, EventKind::Checked)).unwrap();
+    let text = serde_json::to_string_pretty(&it).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/release/transition/record.json");
+    if std::env::var_os("UPDATE_TABLE").is_some() {
+        std::fs::write(path, format!("{text}\n")).unwrap();
+    }
+    assert_eq!(format!("{text}\n"), include_str!("record.json"), "the stored format changed");
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap().next(), it.next());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Whatever happens, in whatever order, the promises of the machine hold.
+    #[test]
+    fn no_order_of_events_breaks_a_promise(
+        picks in proptest::collection::vec((0usize..28, 0u64..4_000), 1..60),
+        canary in proptest::bool::ANY,
+    ) {
+        let plan = if canary { Plan::canary([5, 50]) } else { Plan::all_at_once() };
+        let mut it = record(plan);
+        let (mut at, mut ready, mut passed, mut retired) = (START, false, false, false);
+        for (pick, seconds) in picks {
+            at = at.plus(Duration::from_secs(seconds));
+            let kind = events()[pick].clone();
+            let before = it.clone();
+            let Ok(after) = it.clone().apply(Event::new(at, kind.clone())) else { continue };
+            it = after;
+            match kind {
+                EventKind::Ready { .. } if before.phase.name() == crate::PhaseName::RollingOut => ready = true,
+                EventKind::Passed => passed = true,
+                EventKind::CandidateChanged { .. }
+                    if it.phase.name() == crate::PhaseName::RollingOut => (ready, passed) = (false, false),
+                _ => {}
+            }
+            // No forward traffic before readiness and gates.
+            if let Next::Perform(Effect::Shift { .. }) = it.next() {
+                prop_assert!(ready && passed && it.passed.as_ref() == Some(&it.change.digest));
+            }
+            // The live slot is made smaller only after the candidate has everything.
+            if let Next::Perform(Effect::Retire { slot, .. } | Effect::Drain { slot, .. }) = it.next() {
+                prop_assert_eq!(slot, Color::Blue);
+                prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Green));
+            }
+            retired |= it.phase == Phase::Retiring;
+            prop_assert!(!(retired && it.phase.name().is_backward()));
+            // From everywhere before retiring an abort leads to an end.
+            let abort = EventKind::Abort { actor: "ann".into(), reason: String::new() };
+            if let Ok(aborted) = it.clone().apply(Event::new(at, abort)) {
+                prop_assert!(aborted.phase.name().is_backward() || aborted.phase.name() == crate::PhaseName::Done);
+            } else {
+                let name = it.phase.name();
+                prop_assert!(
+                    name.is_backward()
+                        || name == crate::PhaseName::Retiring
+                        || name == crate::PhaseName::Done
+                );
+            }
+            // What is stored comes back the same, and far below the limit.
+            let text = serde_json::to_string(&it).unwrap();
+            prop_assert!(text.len() < crate::MAX_RECORD / 2);
+            prop_assert_eq!(serde_json::from_str::<Record>(&text).unwrap().next(), it.next());
+        }
+    }
+}
