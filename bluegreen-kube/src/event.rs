@@ -11,6 +11,8 @@ use crate::Settings;
 use crate::wire::AbortOnDrop;
 
 mod object;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 /// How many reports wait for the API server at most.

@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// The Deployment that `init` creates for a slot when the other one is called `found`.
-    pub(crate) fn twin(&self, found: &str, color: Color) -> String {
+    pub fn twin(&self, found: &str, color: Color) -> String {
         let stem = found.strip_suffix(&format!("-{}", color.other())).unwrap_or(found);
         object_name(&format!("{stem}-{color}"))
     }

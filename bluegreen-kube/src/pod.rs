@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use bluegreen_core::{AgentClient, AnswerBody, Error, ErrorKind, PodRef, Result, Target};
+use bluegreen_core::{AgentClient, AnswerBody, Error, ErrorKind, PodRef, Problem, Result, Target};
 use bytes::Bytes;
 use http::{Request, Response};
 use k8s_openapi::api::core::v1::Pod;
@@ -14,6 +14,7 @@ use kube::{Api, Client};
 
 use crate::Settings;
 use crate::error::read;
+use crate::rights::{self, Right};
 
 mod body;
 mod found;
@@ -35,10 +36,15 @@ pub use route::Route;
 /// one that was opened before a switch still leads to where it led then, and a validator wants
 /// to know of now. Requests carry no deadline of their own; the caller bounds them.
 ///
+/// A request opens connections, so what a connection costs is what it costs. kube's own client
+/// leaves Nagle's algorithm on, and each new TLS connection then waits 40 ms for a delayed
+/// acknowledgement: build it on a connector with `set_nodelay(true)`.
+///
 /// Needs the verb `list` on `pods`, and `get` and `create` on `pods/portforward` for
 /// [`Route::PortForward`].
 #[derive(Clone)]
 pub struct PodClient {
+    client: Client,
     api: Api<Pod>,
     settings: Settings,
     /// The label selector of the slot's pods.
@@ -55,7 +61,8 @@ impl PodClient {
     /// server.
     pub fn new(client: Client, settings: Settings, selector: impl Into<String>) -> Self {
         Self {
-            api: Api::namespaced(client, &settings.namespace),
+            api: Api::namespaced(client.clone(), &settings.namespace),
+            client,
             settings,
             selector: selector.into(),
             route: Route::PortForward,
@@ -86,6 +93,18 @@ impl PodClient {
     pub fn pooled(mut self) -> Self {
         self.pool = Some(Arc::default());
         self
+    }
+
+    /// The rights that requests need and this process lacks.
+    pub async fn check(&self) -> Result<Vec<Problem>> {
+        let mut needed = vec![Right::new("list", "", "pods")];
+        if self.route == Route::PortForward {
+            // Older API servers ask for the first of the two, newer ones for both.
+            needed.extend(
+                ["get", "create"].map(|verb| Right::new(verb, "", "pods").of_part("portforward")),
+            );
+        }
+        rights::missing(&self.client, &self.settings, &needed).await
     }
 
     /// The slot's pods, or the one of this name, from the API server.

@@ -148,3 +148,6 @@ fn in_core(error: watcher::Error, action: &str) -> Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

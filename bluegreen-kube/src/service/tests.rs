@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::stand_in::StandIn;
 
+mod answering;
 mod checks;
 mod reading;
 mod writing;

@@ -160,3 +160,19 @@ async fn a_service_that_was_made_anew_is_a_conflict() {
     assert_eq!(error.kind(), ErrorKind::Conflict, "{}", error.chain());
     assert_eq!(selector(&stand_in, AGENT)["slot"], "blue");
 }
+
+#[tokio::test]
+async fn the_late_request_of_a_stale_driver_changes_nothing() {
+    let stand_in = world().await;
+    let mut settings = settings();
+    settings.call = std::time::Duration::from_millis(100);
+    let stale = ServiceSwitch::new(stand_in.client(NAMESPACE), settings);
+    stale.fence(ONE).await.unwrap();
+    stand_in.fail(Fault::new("patch", "services", Failure::Late));
+    let error = stale.shift(&blue(), &green(), ONE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{}", error.chain());
+    // The one who takes over finds nothing to do, and still nothing gets through any more.
+    switch(&stand_in).fence(Epoch::new(2)).await.unwrap();
+    assert_eq!(stand_in.deliver_late(), 1);
+    assert_eq!(selector(&stand_in, AGENT)["slot"], "blue");
+}

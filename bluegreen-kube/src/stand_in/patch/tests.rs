@@ -1,0 +1,88 @@
+use serde_json::json;
+
+use super::*;
+
+fn document() -> Value {
+    json!({
+        "metadata": { "name": "a", "annotations": { "x/y": "1" } },
+        "list": ["a", "b"], "nothing": null,
+    })
+}
+
+fn applies(operation: Value) -> bool {
+    apply_json(&document(), &Value::Array(vec![operation])).is_ok()
+}
+
+#[test]
+fn a_test_compares_whole_values() {
+    assert!(applies(json!({"op": "test", "path": "/metadata/annotations/x~1y", "value": "1"})));
+    assert!(applies(json!({"op": "test", "path": "/metadata/annotations", "value": {"x/y": "1"}})));
+    assert!(applies(json!({"op": "test", "path": "/list/1", "value": "b"})));
+    assert!(!applies(json!({"op": "test", "path": "/metadata/annotations/x~1y", "value": 1})));
+    assert!(!applies(json!({"op": "test", "path": "/list/2", "value": null})));
+}
+
+// Each of these was asked of a real server of version 1.37.
+#[test]
+fn a_test_for_null_passes_where_only_the_last_key_is_missing() {
+    assert!(applies(json!({"op": "test", "path": "/metadata/annotations/no", "value": null})));
+    assert!(applies(json!({"op": "test", "path": "/metadata/labels", "value": null})));
+    assert!(!applies(json!({"op": "test", "path": "/metadata/labels/no", "value": null})));
+    assert!(!applies(json!({"op": "test", "path": "/metadata/labels", "value": "x"})));
+}
+
+#[test]
+fn a_replace_of_a_missing_key_adds_it_and_a_remove_fails() {
+    assert!(applies(json!({"op": "replace", "path": "/metadata/annotations/no", "value": "w"})));
+    assert!(!applies(json!({"op": "replace", "path": "/metadata/labels/no", "value": "w"})));
+    assert!(!applies(json!({"op": "add", "path": "/metadata/labels/no", "value": "w"})));
+    assert!(!applies(json!({"op": "remove", "path": "/metadata/annotations/no"})));
+    assert!(!applies(json!({"op": "replace", "path": "/list/2", "value": "w"})));
+}
+
+#[test]
+fn a_failed_operation_undoes_all_and_tells_nothing() {
+    let before = document();
+    let refusal = apply_json(
+        &before,
+        &json!([
+            {"op": "replace", "path": "/metadata/name", "value": "b"},
+            {"op": "test", "path": "/metadata/name", "value": "a"},
+        ]),
+    )
+    .unwrap_err();
+    assert_eq!(refusal.code, 422);
+    assert_eq!(refusal.body["details"], json!({}));
+    assert_eq!(before, document());
+}
+
+#[test]
+fn lists_take_an_element_in_the_middle_and_at_the_end() {
+    let patched = apply_json(
+        &document(),
+        &json!([
+            {"op": "add", "path": "/list/1", "value": "x"},
+            {"op": "add", "path": "/list/-", "value": "z"},
+            {"op": "move", "from": "/list/0", "path": "/first"},
+            {"op": "copy", "from": "/first", "path": "/metadata/copy"},
+        ]),
+    )
+    .unwrap();
+    assert_eq!(patched["list"], json!(["x", "b", "z"]));
+    assert_eq!((&patched["first"], &patched["metadata"]["copy"]), (&json!("a"), &json!("a")));
+}
+
+#[test]
+fn what_is_no_patch_is_a_bad_request() {
+    assert_eq!(apply_json(&document(), &json!({"op": "test"})).unwrap_err().code, 400);
+    assert_eq!(apply_merge(&document(), &json!([])).unwrap_err().code, 400);
+    assert!(!applies(json!({"op": "bogus", "path": "/list"})));
+}
+
+#[test]
+fn a_merge_patch_removes_with_null_and_replaces_lists() {
+    let patch = json!({"metadata": {"annotations": {"x/y": null, "z": "2"}}, "list": ["c"]});
+    let merged = apply_merge(&document(), &patch).unwrap();
+    assert_eq!(merged["metadata"], json!({"name": "a", "annotations": {"z": "2"}}));
+    assert_eq!(merged["list"], json!(["c"]));
+}
