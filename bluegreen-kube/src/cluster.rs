@@ -1,1 +1,148 @@
-//! Being written.
+//! An agent in a cluster: everything that a release of it acts through.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bluegreen_core::{Color, Liveness, Operations, Pair, Ports, Releaser};
+use kube::Client;
+
+use crate::{ConfigMapStore, DeploymentSlot, PodClient, ServiceSwitch, Settings};
+
+mod builder;
+mod detach;
+mod discover;
+mod done;
+mod error;
+mod holder;
+mod init;
+
+pub use builder::ClusterBuilder;
+pub use done::Done;
+pub use error::ConnectError;
+
+/// One agent in one namespace of a cluster.
+///
+/// ```no_run
+/// # async fn example(client: kube::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use bluegreen_core::{Change, Plan};
+/// use bluegreen_kube::Cluster;
+///
+/// let cluster = Cluster::connect(client, "ai-agents", "agent-service").await?;
+/// let change = Change::image("agent", "registry.example.com/agent-service:1.3.0");
+/// let outcome = cluster.releaser().run(change, &Plan::all_at_once()).await?;
+/// # Ok(()) }
+/// ```
+///
+/// A process that releases several agents of a namespace needs one lease only: give the
+/// [`liveness`](Self::liveness) of the first to the [builder](ClusterBuilder::liveness) of the
+/// others.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    settings: Settings,
+    name: String,
+    services: Vec<String>,
+    slots: Pair<Arc<DeploymentSlot>>,
+    clients: Pair<Arc<PodClient>>,
+    switch: Arc<ServiceSwitch>,
+    store: Arc<ConfigMapStore>,
+    liveness: Arc<dyn Liveness>,
+}
+
+impl Cluster {
+    /// Finds the agent that is named after its live Service, with every default.
+    ///
+    /// The pods of the two slots carry the labels of the Service's selector and the slot label;
+    /// the Deployments are found by their pod templates. When one of the two is missing, it is
+    /// named after the other and [`init`](Self::init) makes it.
+    ///
+    /// # Errors
+    /// When there is no such Service, or it selects no pods, or it is not clear which are its
+    /// Deployments.
+    pub async fn connect(
+        client: Client,
+        namespace: impl Into<String>,
+        service: impl Into<String>,
+    ) -> Result<Self, ConnectError> {
+        Self::builder(client, namespace, service).connect().await
+    }
+
+    /// The same, where something differs from the defaults.
+    pub fn builder(
+        client: Client,
+        namespace: impl Into<String>,
+        service: impl Into<String>,
+    ) -> ClusterBuilder {
+        ClusterBuilder::new(client, Settings::new(service.into(), namespace))
+    }
+
+    /// Everything that a release acts through.
+    pub fn ports(&self) -> Ports {
+        let (slots, clients) = (&self.slots, &self.clients);
+        Ports::new(
+            self.settings.agent.clone(),
+            Pair::from_fn(|color| Arc::clone(slots.of(color)) as _),
+            Pair::from_fn(|color| Arc::clone(clients.of(color)) as _),
+            Arc::clone(&self.switch) as _,
+            Arc::clone(&self.store) as _,
+            Arc::clone(&self.liveness),
+        )
+        .with_cluster(&self.name)
+        .with_version_env(&self.settings.version_env)
+    }
+
+    /// Releases this agent.
+    pub fn releaser(&self) -> Releaser {
+        Releaser::new(self.ports())
+    }
+
+    /// What can be done with a release of this agent from any process.
+    pub fn operations(&self) -> Operations {
+        Operations::new(self.ports())
+    }
+
+    /// The settings that everything carries.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// One of the slots.
+    pub fn slot(&self, color: Color) -> &Arc<DeploymentSlot> {
+        self.slots.of(color)
+    }
+
+    /// The way to the pods of one of the slots.
+    pub fn agent_client(&self, color: Color) -> &Arc<PodClient> {
+        self.clients.of(color)
+    }
+
+    /// What moves traffic.
+    pub fn switch(&self) -> &Arc<ServiceSwitch> {
+        &self.switch
+    }
+
+    /// Where records are kept.
+    pub fn store(&self) -> &Arc<ConfigMapStore> {
+        &self.store
+    }
+
+    /// The lease of this process.
+    pub fn liveness(&self) -> &Arc<dyn Liveness> {
+        &self.liveness
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("name", &self.name)
+            .field("namespace", &self.settings.namespace)
+            .field("services", &self.services)
+            .field("blue", &self.slots.blue.name())
+            .field("green", &self.slots.green.name())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
-//! Blue-green releases on Kubernetes.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cluster;
 mod config_map;
 mod deployment;
 mod error;
 mod event;
+mod json_patch;
 mod lease;
 mod names;
 mod pod;
@@ -15,6 +17,7 @@ pub mod stand_in;
 mod watching;
 mod wire;
 
+pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;

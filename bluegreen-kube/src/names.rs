@@ -129,12 +129,12 @@ impl Settings {
     pub fn preview_service(&self) -> String {
         object_name(&format!("{}-preview", self.agent))
     }
+}
 
-    /// The Deployment that `init` creates for a slot when the other one is called `found`.
-    pub fn twin(&self, found: &str, color: Color) -> String {
-        let stem = found.strip_suffix(&format!("-{}", color.other())).unwrap_or(found);
-        object_name(&format!("{stem}-{color}"))
-    }
+/// The Deployment that `init` creates for a slot when the other one is called `found`.
+pub(crate) fn twin(found: &str, color: Color) -> String {
+    let stem = found.strip_suffix(&format!("-{}", color.other())).unwrap_or(found);
+    object_name(&format!("{stem}-{color}"))
 }
 
 /// The Lease of one driver process.
@@ -154,8 +154,6 @@ pub enum Purpose {
     Blob,
     /// The Service of the idle slot.
     Preview,
-    /// A Deployment that `init` created.
-    Slot,
     /// The lease of a driver process.
     Lease,
 }
@@ -168,7 +166,6 @@ impl Purpose {
             Self::Archive => "archive",
             Self::Blob => "blob",
             Self::Preview => "preview",
-            Self::Slot => "slot",
             Self::Lease => "lease",
         }
     }
@@ -239,9 +236,8 @@ mod tests {
 
     #[test]
     fn a_twin_is_named_after_its_color() {
-        let settings = Settings::new("agent", "ns");
-        assert_eq!(settings.twin("agent-blue", Color::Green), "agent-green");
-        assert_eq!(settings.twin("agent", Color::Green), "agent-green");
+        assert_eq!(twin("agent-blue", Color::Green), "agent-green");
+        assert_eq!(twin("agent", Color::Green), "agent-green");
     }
 
     #[test]

@@ -21,7 +21,7 @@ bluegreen_core::slot_conformance_tests!(async || {
     }
 });
 
-pub(super) fn deployment(color: Color, replicas: u32) -> Value {
+pub(crate) fn deployment(color: Color, replicas: u32) -> Value {
     let labels = json!({"app": "agent", "slot": color, "version": "1"});
     json!({
         "apiVersion": "apps/v1",
@@ -38,6 +38,7 @@ pub(super) fn deployment(color: Color, replicas: u32) -> Value {
                     "ports": [{"containerPort": 8080}],
                     "env": [
                         {"name": "AGENT_VERSION", "value": "1"},
+                        {"name": "MODEL_URL", "value": "http://models/?a=1&b=<2>"},
                         {"name": "KEY", "valueFrom": {
                             "secretKeyRef": {"name": "keys", "key": "model", "optional": true},
                         }},

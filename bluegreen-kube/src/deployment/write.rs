@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::DeploymentSlot;
 use super::object::{Seen, Stale};
 use super::patch::{self, Operations};
-use crate::{FIELD_MANAGER, error};
+use crate::{FIELD_MANAGER, error, json_patch};
 
 /// How often a write whose only rival is the status that controllers write is tried.
 const ATTEMPTS: usize = 10;
@@ -82,7 +82,8 @@ pub(super) async fn send(
 ) -> Result<()> {
     let patch = patch::of(operations, action)?;
     let params = patch::params(is_dry_run);
-    error::write(slot.settings.call, action, slot.api.patch(&slot.name, &params, &patch)).await?;
+    let call = json_patch::send(&slot.client, &slot.api, &slot.name, &params, &patch);
+    error::write(slot.settings.call, action, call).await?;
     Ok(())
 }
 

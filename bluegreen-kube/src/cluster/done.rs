@@ -1,0 +1,53 @@
+//! What was done to a cluster outside a release.
+
+use std::fmt;
+
+use bluegreen_core::Color;
+
+/// One thing that [`init`](super::Cluster::init) or [`detach`](super::Cluster::detach) did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Done {
+    /// The Deployment of a slot was created without pods, as a copy of the other one.
+    Created {
+        /// The slot.
+        color: Color,
+        /// The new Deployment.
+        deployment: String,
+        /// The one that it is a copy of.
+        from: String,
+    },
+    /// The selector of a live Service got the slot label, which changes nothing for its pods.
+    Selected {
+        /// The Service.
+        service: String,
+        /// The slot.
+        color: Color,
+    },
+    /// Our annotations were taken off an object.
+    Cleaned {
+        /// The object: `deployment agent-blue`.
+        object: String,
+    },
+    /// An object of ours was deleted.
+    Deleted {
+        /// The object: `configmap agent-bluegreen`.
+        object: String,
+    },
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { color, deployment, from } => write!(
+                f,
+                "created deployment {deployment} as the {color} slot, a copy of {from} without pods"
+            ),
+            Self::Selected { service, color } => {
+                write!(f, "service {service} now selects the {color} slot, whose pods it had")
+            }
+            Self::Cleaned { object } => write!(f, "took our annotations off {object}"),
+            Self::Deleted { object } => write!(f, "deleted {object}"),
+        }
+    }
+}

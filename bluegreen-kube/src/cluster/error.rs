@@ -1,0 +1,72 @@
+//! Why an agent cannot be found in a cluster.
+
+use bluegreen_core::{Color, Error};
+
+/// Why [`Cluster::connect`](super::Cluster::connect) does not know what the agent consists of.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is no live Service of that name.
+    #[error(
+        "Service {namespace}/{service}: found nothing, wanted the Service through which clients \
+         reach the agent"
+    )]
+    NoService {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        service: String,
+    },
+    /// The Service leads elsewhere, not to pods.
+    #[error(
+        "Service {namespace}/{service}, spec.type: found ExternalName, wanted a Service that \
+         selects pods"
+    )]
+    ExternalName {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        service: String,
+    },
+    /// Somebody else writes the Service's endpoints.
+    #[error(
+        "Service {namespace}/{service}, spec.selector: found none, wanted the labels of the \
+         agent's pods"
+    )]
+    NoSelector {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        service: String,
+    },
+    /// No Deployment makes pods of a slot.
+    #[error(
+        "Deployments in {namespace}: found {found}, wanted one whose pods have the labels {wanted}"
+    )]
+    NoDeployment {
+        /// The namespace.
+        namespace: String,
+        /// The labels that its pods should have.
+        wanted: String,
+        /// What comes near.
+        found: String,
+    },
+    /// More than one Deployment makes pods of a slot.
+    #[error(
+        "Deployments in {namespace}: found {}, wanted only one whose pods have the labels \
+         {wanted}; name the one that is the {color} slot", found.join(" and ")
+    )]
+    ManyDeployments {
+        /// The namespace.
+        namespace: String,
+        /// The slot.
+        color: Color,
+        /// The labels that their pods have.
+        wanted: String,
+        /// Their names.
+        found: Vec<String>,
+    },
+    /// It could not be found out.
+    #[error("find the agent")]
+    Call(#[from] Error),
+}
