@@ -101,6 +101,11 @@ impl Cluster {
         Operations::new(self.ports())
     }
 
+    /// The way to the API server.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The settings that everything carries.
     pub fn settings(&self) -> &Settings {
         &self.settings
