@@ -136,6 +136,10 @@ impl Operations {
     /// Finishes a release that is on its way back: waits for whoever does, and does it itself
     /// when nobody does. Needs no validator.
     pub async fn finish(&self) -> Result<Outcome, OperationError> {
+        Box::pin(self.see_to_the_end()).await
+    }
+
+    async fn see_to_the_end(&self) -> Result<Outcome, OperationError> {
         let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
         let it = held(stored)?;
         let name = it.record.phase.name();

@@ -97,9 +97,9 @@ impl Releaser {
         plan: &Plan,
     ) -> Result<Vec<Problem>, OperationError> {
         let wanted = Wanted::Delta(change.clone());
-        let preflight =
-            self.driver.preflight(&wanted, plan, &self.actor, crate::Epoch::default()).await?;
-        Ok(preflight.problems)
+        let none = crate::Epoch::default();
+        let looking = self.driver.preflight(&wanted, plan, &self.actor, none);
+        Ok(Box::pin(looking).await?.problems)
     }
 
     /// Releases `change` as `plan` says, from preflight to the end.
@@ -114,6 +114,11 @@ impl Releaser {
     /// [`resume`](Self::resume) goes on. Call [`Operations::resign`] to spare the next process
     /// the wait for this one's lease.
     pub async fn run(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
+        // On the heap, because callers embed this in futures of their own.
+        Box::pin(self.begin(change, plan)).await
+    }
+
+    async fn begin(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
         let last = self.clear().await?;
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
@@ -150,6 +155,10 @@ impl Releaser {
     /// process drives it, [`OperationError::OtherValidators`] when a gate or guard that the record
     /// names is missing or has other settings.
     pub async fn resume(&self) -> Result<Outcome, OperationError> {
+        Box::pin(self.go_on()).await
+    }
+
+    async fn go_on(&self) -> Result<Outcome, OperationError> {
         let Some(stored) = self.operations().stored().await? else {
             return Err(OperationError::NoRelease);
         };

@@ -1,0 +1,134 @@
+//! What can be said on the command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Releases an agent on Kubernetes without downtime, and takes it back in one write.
+///
+/// Exit codes: 0 done, 1 error, 2 usage, 3 refused (nothing was touched), 4 rolled back, 5 stuck,
+/// 6 another release is under way, 130 interrupted (the release can be resumed).
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version)]
+pub(crate) struct Cli {
+    /// The namespace of the agent.
+    #[arg(long, short, global = true, env = "BLUEGREEN_NAMESPACE", default_value = "ai-agents")]
+    pub(crate) namespace: String,
+    /// The agent's live Service.
+    #[arg(long, short, global = true, env = "BLUEGREEN_SERVICE", default_value = "agent-service")]
+    pub(crate) service: String,
+    /// The name of the cluster, for records and reports.
+    #[arg(long, global = true, env = "BLUEGREEN_CLUSTER_NAME", default_value = "default")]
+    pub(crate) cluster: String,
+    /// Who does this, for the history.
+    #[arg(long, global = true, env = "USER", default_value = "unknown")]
+    pub(crate) actor: String,
+    /// Text for people, or one JSON document for programs.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed. Progress goes to standard error in either case.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the second Deployment, without pods, if there is only one.
+    Init,
+    /// Say everything that stands in the way of a release. Touches nothing.
+    Plan(Release),
+    /// Release a new version.
+    Deploy(Release),
+    /// Go on with a release whose process ended. Takes the gates it was started with.
+    Resume(Gates),
+    /// How the release fares: what is awaited, since when, until when, who drives it.
+    Status,
+    /// Take the old version back, during a release or after it.
+    Rollback(Why),
+    /// Call a release off.
+    Abort(Why),
+    /// End the current wait: the approval, the step, the bake.
+    Promote,
+    /// Say yes to a release that waits for approval.
+    Approve,
+    /// Stop a release where it is.
+    Pause,
+    /// Let a paused release go on.
+    Continue,
+    /// The finished releases, newest first.
+    History,
+    /// Remove everything of ours. Both Deployments and the Service go on serving.
+    Detach,
+}
+
+/// A release.
+#[derive(Args, Debug)]
+pub(crate) struct Release {
+    /// The new image, for the only container or for a named one.
+    #[arg(long, value_name = "[CONTAINER=]IMAGE", required = true)]
+    pub(crate) image: Vec<String>,
+    /// A new value of an environment variable.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// The version label; by default the image's tag and eight digits of the digest.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// How long guards watch after the switch.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30m")]
+    pub(crate) bake: Duration,
+    /// How many pods the old slot keeps.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) standby: u32,
+    /// How long pods may take to get ready; by default what the Deployment says.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) rollout: Option<Duration>,
+    /// How long the old slot must have been quiet before it gets smaller.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
+    pub(crate) quiet: Duration,
+    /// How long a failed candidate is kept to be looked at. This process waits for it.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
+    pub(crate) keep_failed: Duration,
+    /// Wait so long for somebody who approves before traffic moves.
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIMEOUT")]
+    pub(crate) approval: Option<Duration>,
+    /// Let a problem of this code pass.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) allow: Vec<String>,
+    /// The live slot serves nothing yet.
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    #[command(flatten)]
+    pub(crate) gates: Gates,
+}
+
+/// What the candidate must pass before it gets traffic.
+#[derive(Args, Debug)]
+pub(crate) struct Gates {
+    /// A path that every pod must answer with success.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) smoke: Vec<String>,
+    /// A file of smoke tests, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) smoke_file: Option<std::path::PathBuf>,
+}
+
+/// Why a release is taken back.
+#[derive(Args, Debug)]
+pub(crate) struct Why {
+    /// The reason, for the history.
+    #[arg(long, default_value = "no reason given")]
+    pub(crate) reason: String,
+    /// Return as soon as traffic is back, and leave the rest to whoever drives the release.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}

@@ -1,0 +1,195 @@
+//! One function for each thing that can be done.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bluegreen_core::{
+    OperationError, Operations, Outcome, PhaseName, Progress, Releaser, Reporter, Slot, Status,
+};
+use bluegreen_kube::{Cluster, EventReporter};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Cli, Command, Gates, Output, Release, Why};
+use crate::{Failure, client, release, show};
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let json = cli.output == Output::Json;
+    let cluster = Cluster::builder(client::connect().await?, &cli.namespace, &cli.service)
+        .cluster_name(&cli.cluster)
+        .connect()
+        .await
+        .map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
+    let session = Session { cluster, actor: cli.actor, json };
+    let operations = session.cluster.operations();
+    let actor = session.actor.as_str();
+    match cli.command {
+        Command::Init => session.done(&session.cluster.init().await),
+        Command::Detach => session.done(&session.cluster.detach().await),
+        Command::Plan(it) => session.plan(&it).await,
+        Command::Deploy(it) => session.deploy(&it).await,
+        Command::Resume(gates) => session.resume(&gates).await,
+        Command::Status => session.status(operations.status().await),
+        Command::Rollback(why) => {
+            let back = session.watched().rollback(actor, &why.reason).await;
+            session.back(back, &why).await
+        }
+        Command::Abort(why) => {
+            let back = session.watched().abort(actor, &why.reason).await;
+            session.back(back, &why).await
+        }
+        Command::Promote => session.status(operations.promote(actor).await),
+        Command::Approve => session.status(operations.approve(actor).await),
+        Command::Pause => session.status(operations.pause(actor).await),
+        Command::Continue => session.status(operations.unpause(actor).await),
+        Command::History => {
+            show::history(&operations.history().await?, json);
+            Ok(())
+        }
+    }
+}
+
+/// An agent, and who does something with it.
+struct Session {
+    cluster: Cluster,
+    actor: String,
+    json: bool,
+}
+
+impl Session {
+    fn done(
+        &self,
+        done: &bluegreen_core::Result<Vec<bluegreen_kube::Done>>,
+    ) -> Result<(), Failure> {
+        match done {
+            Ok(done) => {
+                show::done(done, self.json);
+                Ok(())
+            }
+            Err(error) => Err(Failure::Error(error.chain())),
+        }
+    }
+
+    fn status(&self, status: Result<Status, OperationError>) -> Result<(), Failure> {
+        show::status(&status?, self.json);
+        Ok(())
+    }
+
+    /// The only container of the live slot, if there is only one.
+    async fn only_container(&self) -> Result<Option<String>, Failure> {
+        // Both slots have the same containers, or preflight says so.
+        let mut found = Err(Failure::Error("neither slot can be read".to_owned()));
+        for color in bluegreen_core::Color::BOTH {
+            match self.cluster.slot(color).state().await {
+                Ok(state) => {
+                    let mut names = state.running.containers.into_keys();
+                    let only = names.next();
+                    return Ok(if names.next().is_some() { None } else { only });
+                }
+                Err(error) => found = Err(Failure::Error(error.chain())),
+            }
+        }
+        found
+    }
+
+    fn releaser(&self, gates: &Gates) -> Result<Releaser, Failure> {
+        release::gates(self.cluster.releaser().actor(self.actor.as_str()), gates)
+    }
+
+    fn watched(&self) -> Operations {
+        self.cluster.operations().report(show::Screen::new())
+    }
+
+    async fn plan(&self, it: &Release) -> Result<(), Failure> {
+        let change = release::change(it, self.only_container().await?.as_deref())?;
+        let problems = self.releaser(&it.gates)?.check(&change, &release::plan(it)).await?;
+        show::problems(&problems, self.json);
+        if problems.iter().any(bluegreen_core::Problem::is_refusal) {
+            return Err(Failure::Outcome(Outcome::Refused { problems: Vec::new() }));
+        }
+        Ok(())
+    }
+
+    async fn deploy(&self, it: &Release) -> Result<(), Failure> {
+        let change = release::change(it, self.only_container().await?.as_deref())?;
+        let plan = release::plan(it);
+        let releaser = self.releaser(&it.gates)?;
+        self.drive(releaser, async |releaser| releaser.run(change, &plan).await).await
+    }
+
+    async fn resume(&self, gates: &Gates) -> Result<(), Failure> {
+        let releaser = self.releaser(gates)?;
+        self.drive(releaser, async |releaser| releaser.resume().await).await
+    }
+
+    /// Drives a release to its end. Ctrl-C and SIGTERM leave it where it is, to be resumed.
+    async fn drive(
+        &self,
+        releaser: Releaser,
+        go: impl AsyncFnOnce(&Releaser) -> Result<Outcome, OperationError>,
+    ) -> Result<(), Failure> {
+        let cluster = &self.cluster;
+        let client = cluster.client().clone();
+        let holder = cluster.liveness().holder();
+        let events = EventReporter::new(client, cluster.settings().clone(), holder.as_str());
+        let events = std::sync::Arc::new(events);
+        let (screen, heard) = (show::Screen::new(), events.clone());
+        let releaser = releaser.report(move |progress: &Progress| {
+            screen.report(progress);
+            heard.report(progress);
+        });
+        let outcome = interruptible(go(&releaser)).await;
+        let resigning = releaser.operations().resign().await;
+        events.flush(Duration::from_secs(2)).await;
+        let Some(outcome) = outcome else { return Err(Failure::Interrupted) };
+        let outcome = outcome?;
+        if let Err(error) = resigning {
+            show::warning(&bluegreen_core::chain(&error));
+        }
+        match outcome {
+            Outcome::Released => {
+                let status = cluster.operations().status().await?;
+                show::status(&status, self.json);
+                Ok(())
+            }
+            other => Err(Failure::Outcome(other)),
+        }
+    }
+
+    /// After traffic is back, sees to it that the candidate's slot is put back too.
+    async fn back(&self, status: Result<Status, OperationError>, why: &Why) -> Result<(), Failure> {
+        let status = status?;
+        let phase = status.record.as_ref().map(|record| record.phase.name());
+        let over = phase.is_none_or(|phase| phase == PhaseName::Done);
+        show::status(&status, self.json);
+        if over || why.no_wait {
+            return Ok(());
+        }
+        let operations = self.watched();
+        let finished = interruptible(operations.finish()).await;
+        operations.resign().await?;
+        match finished {
+            None => Err(Failure::Interrupted),
+            Some(outcome) => match outcome? {
+                Outcome::Stuck { stuck } => Err(Failure::Outcome(Outcome::Stuck { stuck })),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+/// What `work` comes to; `None` if somebody interrupts it first.
+async fn interruptible<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    let terminated = async {
+        match &mut terminate {
+            Some(terminate) => terminate.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = work => Some(result),
+        _ = tokio::signal::ctrl_c() => None,
+        _ = terminated => None,
+    }
+}

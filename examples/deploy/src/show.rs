@@ -1,0 +1,161 @@
+//! Results on standard output, progress on standard error.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use bluegreen_core::{Document, Problem, Progress, Reporter, Status, Verdict};
+use bluegreen_kube::Done;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::Failure;
+
+/// Progress: a moving line on a terminal, plain lines elsewhere.
+pub(crate) struct Screen {
+    begun: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { begun: Instant::now(), bar }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Reporter for Screen {
+    fn report(&self, progress: &Progress) {
+        // A guard that passes says the same every few seconds: on a terminal it moves the line.
+        let routine = matches!(progress, Progress::Judged { judgement, .. }
+            if judgement.verdict == Verdict::Pass);
+        let line = format!("{:>8.2}s  {progress}", self.begun.elapsed().as_secs_f64());
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(progress.to_string());
+                if !routine {
+                    bar.println(line);
+                }
+            }
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+pub(crate) fn warning(text: &str) {
+    eprintln!("warning: {text}");
+}
+
+/// Why the program ends with anything but success, and what to do about it.
+pub(crate) fn failure(failure: &Failure, as_json: bool) {
+    let (name, text) = match failure {
+        Failure::Error(text) => ("error", text.clone()),
+        Failure::Busy(text) => ("busy", text.clone()),
+        Failure::Interrupted => (
+            "interrupted",
+            "the release stays where it is: `resume` goes on, `rollback` takes it back".to_owned(),
+        ),
+        Failure::Outcome(outcome) => ("outcome", outcome.to_string()),
+    };
+    if as_json {
+        let outcome = match failure {
+            Failure::Outcome(outcome) => serde_json::to_value(outcome).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        println!("{}", json!({ "result": name, "message": text, "outcome": outcome }));
+    } else {
+        eprintln!("{name}: {text}");
+    }
+}
+
+pub(crate) fn status(status: &Status, as_json: bool) {
+    if !as_json {
+        println!("{status}");
+        for operation in &status.operations {
+            println!("  next: deploy {}", command(operation));
+        }
+        return;
+    }
+    let value = json!({
+        "result": "status",
+        "envelope": status.envelope,
+        "version": status.record.as_ref().map(|record| record.change.version()),
+        "phase": status.record.as_ref().map(|record| record.phase.name()),
+        "record": status.record,
+        "awaited": status.awaited,
+        "since": status.since,
+        "deadline": status.deadline,
+        "operations": status.operations,
+    });
+    println!("{value}");
+}
+
+fn command(operation: &str) -> &str {
+    match operation {
+        "start" => "deploy --image IMAGE",
+        other => other,
+    }
+}
+
+pub(crate) fn problems(problems: &[Problem], as_json: bool) {
+    if as_json {
+        println!("{}", json!({ "result": "plan", "problems": problems }));
+        return;
+    }
+    if problems.is_empty() {
+        println!("nothing stands in the way");
+    }
+    for problem in problems {
+        let kind = if problem.is_refusal() { "problem" } else { "warning" };
+        println!("{kind}: {problem}");
+    }
+}
+
+pub(crate) fn done(done: &[Done], as_json: bool) {
+    let lines: Vec<String> = done.iter().map(ToString::to_string).collect();
+    if as_json {
+        println!("{}", json!({ "result": "done", "done": lines }));
+    } else if lines.is_empty() {
+        println!("nothing to do");
+    } else {
+        println!("{}", lines.join("\n"));
+    }
+}
+
+pub(crate) fn history(documents: &[Document], as_json: bool) {
+    if as_json {
+        let records: Vec<Value> = documents
+            .iter()
+            .map(
+                |document| json!({ "envelope": document.envelope(), "record": document.current() }),
+            )
+            .collect();
+        println!("{}", json!({ "result": "history", "releases": records }));
+        return;
+    }
+    for document in documents {
+        let Some(record) = document.current() else {
+            println!("{}  of a newer version", document.envelope().release);
+            continue;
+        };
+        let started = &record.started;
+        let end = record.trail.last().map(|entry| entry.what.as_str()).unwrap_or_default();
+        let release = &record.envelope.release;
+        let (at, by, version) = (started.at, &started.by, record.change.version());
+        println!("{release:<6} {at}  {version:<24} by {by}: {end}");
+        if let Some(undo) = &record.undoes {
+            println!("       undoes {}, for {}: {}", undo.release, undo.actor, undo.reason);
+        }
+    }
+}
