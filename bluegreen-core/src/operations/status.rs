@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::release::{Next, Wait};
-use crate::{Document, Envelope, Phase, Record, Timestamp};
+use crate::{Document, Envelope, Outcome, Phase, Record, Timestamp};
 
 /// How the release of an agent fares, or the last one did.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +89,10 @@ fn operations(record: &Record) -> Vec<&'static str> {
         Phase::Draining { .. } => &["rollback"],
         Phase::Retiring | Phase::Returning { .. } | Phase::Restoring { .. } => &[],
         Phase::KeepingFailed { .. } => &["start"],
-        Phase::Done { .. } => return vec!["start", "rollback"],
+        Phase::Done { outcome: Outcome::Released | Outcome::Concluded { .. } } => {
+            return vec!["start", "rollback"];
+        }
+        Phase::Done { .. } => return vec!["start"],
         _ => &["pause", "abort"],
     });
     operations
