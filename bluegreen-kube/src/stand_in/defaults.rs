@@ -15,6 +15,7 @@ pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
         }
         "pods" => pod_spec(object.pointer_mut("/spec")),
         "services" => service(object, address),
+        "events.events.k8s.io" => default(at(object, &[]), "deprecatedSource", json!({})),
         "horizontalpodautoscalers.autoscaling" => {
             let spec = at(object, &["spec"]);
             default(spec, "minReplicas", 1);

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::json::{at, default, list, text};
-use super::managed::Manager;
+use super::json::{at, default, list, number, text};
 use super::resource::Has;
 use super::state::State;
 use super::status::{Refusal, deleted};
@@ -26,37 +25,42 @@ impl State {
             let wanted = text(&options, &format!("/preconditions/{field}"));
             let found = text(&object, &format!("/metadata/{field}"));
             if !wanted.is_empty() && wanted != found {
-                let mut refusal = Refusal::conflict(
-                    resource,
-                    &call.name,
-                    &format!(
-                        "the {name} in the precondition ({wanted}) does not match the {name} in \
-                         record ({found}). {ending}"
-                    ),
+                let why = format!(
+                    "the {name} in the precondition ({wanted}) does not match the {name} in \
+                     record ({found}). {ending}"
                 );
                 // Here, and only here, the real server names the kind.
-                refusal.body["details"]["kind"] = resource.kind.as_str().into();
-                return Err(refusal);
+                let kind = resource.called(&resource.kind, &resource.kind);
+                return Err(Refusal::conflict(&kind, &call.name, &why));
             }
         }
         let is_dry_run = call.is_dry_run() || list(&options, "/dryRun").contains(&"All".into());
+        if !list(&object, "/metadata/finalizers").is_empty() {
+            return Ok(self.hold(call, &object, is_dry_run));
+        }
         if !is_dry_run {
-            if list(&object, "/metadata/finalizers").is_empty() {
-                self.remove(&call.key());
-            } else {
-                let manager = Manager { name: call.manager(), subresource: "" };
-                self.revise(&call.key(), manager, |object| {
-                    let metadata = at(object, &["metadata"]);
-                    default(metadata, "deletionTimestamp", now());
-                    default(metadata, "deletionGracePeriodSeconds", 0);
-                });
-            }
+            self.remove(&call.key());
         }
         if resource.has(Has::ReturnedDelete) {
             let left = self.store.get(&call.key()).unwrap_or(object);
             return Ok((*left).clone());
         }
         Ok(deleted(resource, &call.name, text(&object, "/metadata/uid")))
+    }
+
+    /// Marks what finalizers keep from going.
+    fn hold(&mut self, call: &Call, object: &Value, is_dry_run: bool) -> Value {
+        let mut held = object.clone();
+        let metadata = at(&mut held, &["metadata"]);
+        default(metadata, "deletionTimestamp", now());
+        default(metadata, "deletionGracePeriodSeconds", 0);
+        if is_dry_run || held == *object {
+            return held;
+        }
+        if let Some(generation) = number(object, "/metadata/generation") {
+            held["metadata"]["generation"] = (generation + 1).into();
+        }
+        (*self.store.put(call.key(), held)).clone()
     }
 
     pub(super) fn delete_all(&mut self, call: &Call) -> Result<Value, Refusal> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::json::{pairs, text};
+use super::json::pairs;
 use super::resource::Has;
 use super::selector::Selector;
 use super::state::State;
@@ -82,25 +82,24 @@ impl State {
     }
 }
 
-/// What `/scale` shows of an object.
+/// What `/scale` shows of an object. A size of zero is left out of what is asked for, and so
+/// cannot be tested by a JSON Patch.
 pub(super) fn scale(object: &Value) -> Value {
-    let of = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    let of = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
     let selector: Vec<String> = pairs(object, "/spec/selector/matchLabels")
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    json!({
+    let mut scale = json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
-        "metadata": {
-            "name": text(object, "/metadata/name"),
-            "namespace": text(object, "/metadata/namespace"),
-            "uid": text(object, "/metadata/uid"),
-            "resourceVersion": text(object, "/metadata/resourceVersion"),
-            "creationTimestamp": text(object, "/metadata/creationTimestamp"),
-        },
-        "spec": { "replicas": of("/spec/replicas").as_i64().unwrap_or_default() },
-        "status": {
-            "replicas": of("/status/replicas").as_i64().unwrap_or_default(),
-            "selector": selector.join(","),
-        },
-    })
+        "metadata": {},
+        "spec": {},
+        "status": { "replicas": of("/status/replicas"), "selector": selector.join(",") },
+    });
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        scale["metadata"][field] = object["metadata"][field].clone();
+    }
+    if of("/spec/replicas") != 0 {
+        scale["spec"]["replicas"] = of("/spec/replicas").into();
+    }
+    scale
 }

@@ -71,6 +71,11 @@ impl Resource {
         }
     }
 
+    /// The same under other names, for a message that does not use its own.
+    pub(super) fn called(&self, id: &str, plural: &str) -> Self {
+        Self { id: id.to_owned(), plural: plural.to_owned(), ..self.clone() }
+    }
+
     pub(super) fn has(&self, what: Has) -> bool {
         self.has.contains(&what)
     }

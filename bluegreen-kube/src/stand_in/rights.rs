@@ -90,6 +90,7 @@ impl Rights {
             resource = format!("{resource}/{}", asked("subresource"));
         }
         let allowed = self.allow(user, asked("verb"), &resource, asked("namespace"));
+        review["metadata"] = json!({});
         review["kind"] = "SelfSubjectAccessReview".into();
         review["apiVersion"] = "authorization.k8s.io/v1".into();
         review["status"] = json!({ "allowed": allowed });

@@ -113,7 +113,9 @@ impl State {
             _ => return Err(Refusal::unsupported_media_type()),
         };
         self.place(call, &mut next)?;
-        if call.subresource != "scale" {
+        if call.subresource == "scale" {
+            same_uid_of_scale(call, &current, &next)?;
+        } else {
             let patched = next.to_string();
             tidy(&mut next);
             next = call.resource.typed(next).map_err(|why| {
@@ -185,7 +187,12 @@ impl State {
         let resource = &call.resource;
         if !matches!(call.parameter("dryRun"), "" | "All") {
             let cause = Cause::unsupported("dryRun", call.parameter("dryRun"), "All");
-            return Err(Refusal::invalid("Options", "meta.k8s.io", "", &[cause]));
+            let options = match call.verb {
+                "create" => "CreateOptions",
+                "update" => "UpdateOptions",
+                _ => "PatchOptions",
+            };
+            return Err(Refusal::invalid(options, "meta.k8s.io", "", &[cause]));
         }
         let name = text(object, "/metadata/name").to_owned();
         if !call.name.is_empty() && !name.is_empty() && name != call.name {
@@ -253,6 +260,19 @@ fn immutable_uid(call: &Call, current: &Value, next: &Value) -> Result<(), Refus
     }
     let cause = Cause::invalid("metadata.uid", is, "field is immutable");
     Err(Refusal::invalid(&call.resource.kind, &call.resource.group, &call.name, &[cause]))
+}
+
+/// A patch of the scale of another object is a conflict, where a patch of the object is invalid.
+fn same_uid_of_scale(call: &Call, current: &Value, next: &Value) -> Result<(), Refusal> {
+    let (found, wanted) = (text(current, "/metadata/uid"), text(next, "/metadata/uid"));
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
+    let plural = format!("{}/scale", call.resource.plural);
+    let id = format!("{plural}.{}", call.resource.group);
+    let why =
+        format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+    Err(Refusal::conflict(&call.resource.called(&id, &plural), &call.name, &why))
 }
 
 /// Whether something else is asked for than before, so that the generation goes up.
