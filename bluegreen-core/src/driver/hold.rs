@@ -3,13 +3,24 @@
 use std::time::Duration;
 
 use super::Driver;
-use super::judge::told;
+use super::judge::{Memory, told};
 use crate::plan::OnDrift;
 use crate::release::{EventKind, Look};
 use crate::{Observed, PhaseName, Record, Result, Routing, SlotState, Timestamp, Verdict};
 
 /// How soon guards look again when pods are missing.
 const SOON: Duration = Duration::from_secs(1);
+
+/// For how long a watch that says nothing is believed. A connection can be dead without a word.
+const TRUST: Duration = crate::clock::minutes(1);
+
+/// What ended a wait.
+enum Change {
+    Pods(SlotState),
+    Routing(Observed),
+    /// Nothing did, for so long that everything is read again.
+    Unknown,
+}
 
 impl Driver {
     pub(super) async fn hold(&self, record: &Record, until: Timestamp) -> EventKind {
@@ -26,39 +37,60 @@ impl Driver {
     }
 
     async fn try_hold(&self, record: &Record, until: Timestamp) -> Result<EventKind> {
-        let call = record.plan.call;
+        let mut memory = Memory::default();
+        let (mut candidate, live, mut observed) = self.glance(record).await?;
+        loop {
+            let begun = self.now();
+            let changed = {
+                let slot = self.ports.slots.of(record.candidate_color());
+                // Both live as long as nothing changes: while holding, waiting costs no calls.
+                let mut pods = slot.watch(&candidate);
+                let mut routing = self.ports.switch.watch(&observed);
+                loop {
+                    if let Some(event) = drifted(record, &observed) {
+                        return Ok(event);
+                    }
+                    let looking = self.look_round(record, &candidate, &live, &mut memory);
+                    let (look, soon) = looking.await?;
+                    let now = self.now();
+                    let over = now >= until && record.paused.is_none();
+                    if look.failed.is_some() || look.winner.is_some() || over {
+                        if over && look.failed.is_none() && look.undecided.is_some() {
+                            // Extended: to look again at once would only say the same again.
+                            self.ports.clock.sleep(SOON.min(record.plan.look)).await;
+                        }
+                        return Ok(EventKind::Looked { look });
+                    }
+                    if now.since(begun) >= TRUST {
+                        break Change::Unknown;
+                    }
+                    let pause = if soon { SOON.min(record.plan.look) } else { record.plan.look };
+                    let paused = record.paused.is_some();
+                    let next = if paused { pause } else { pause.min(until.since(now)) };
+                    tokio::select! {
+                        state = &mut pods => break Change::Pods(state?),
+                        state = &mut routing => break Change::Routing(state?),
+                        () = self.ports.clock.sleep(next) => {}
+                    }
+                }
+            };
+            match changed {
+                Change::Pods(state) => candidate = state,
+                Change::Routing(state) => observed = state,
+                Change::Unknown => (candidate, _, observed) = self.glance(record).await?,
+            }
+        }
+    }
+
+    /// Everything as it is now.
+    async fn glance(&self, record: &Record) -> Result<(SlotState, SlotState, Observed)> {
         let observing = self.ports.switch.observe();
         let (states, observed) = tokio::join!(
             self.states(record),
-            self.bounded_read("observe the routing", call, observing)
+            self.bounded_read("observe the routing", record.plan.call, observing)
         );
-        let ((mut candidate, live), mut observed) = (states?, observed?);
-        loop {
-            if let Some(event) = drifted(record, &observed) {
-                return Ok(event);
-            }
-            let (look, soon) = self.look_round(record, &candidate, &live).await?;
-            let now = self.now();
-            let over = now >= until && record.paused.is_none();
-            if look.failed.is_some() || look.winner.is_some() || over {
-                if over && look.failed.is_none() && look.undecided.is_some() {
-                    // An extension: looking again at once would only write the same again.
-                    self.ports.clock.sleep(SOON.min(record.plan.look)).await;
-                }
-                return Ok(EventKind::Looked { look });
-            }
-            let pause = if soon { SOON.min(record.plan.look) } else { record.plan.look };
-            let next = if record.paused.is_some() { pause } else { pause.min(until.since(now)) };
-            let slot = self.ports.slots.of(record.candidate_color());
-            tokio::select! {
-                state = slot.watch(&candidate) => candidate = state?,
-                routing = self.ports.switch.watch(&observed) => observed = routing?,
-                () = self.ports.clock.sleep(next) => {
-                    let state = slot.state();
-                    candidate = self.bounded_read("read the candidate's slot", call, state).await?;
-                }
-            }
-        }
+        let (candidate, live) = states?;
+        Ok((candidate, live, observed?))
     }
 
     /// One look of every guard. Says also whether the next one should come soon.
@@ -67,13 +99,15 @@ impl Driver {
         record: &Record,
         candidate: &SlotState,
         live: &SlotState,
+        memory: &mut Memory,
     ) -> Result<(Look, bool)> {
         let mut look = Look::default();
         let mut soon = false;
         let deadline = self.now().plus(record.plan.gates);
         for guard in &self.validators.guards {
             let name = format!("guard-{}", guard.name());
-            let judgement = self.look(record, guard, &name, candidate, live, deadline).await?;
+            let sides = (candidate, live);
+            let judgement = self.look(record, guard, &name, sides, deadline, memory).await?;
             let message = format!("guard {}: {}", guard.name(), told(&judgement));
             let pods = guard.name() == crate::POD_HEALTH;
             match judgement.verdict {

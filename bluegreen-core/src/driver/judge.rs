@@ -1,5 +1,6 @@
 //! Gates, warm-up and approval: everything that must say yes before traffic.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,7 +37,8 @@ impl Driver {
         }
         for gate in &self.validators.gates {
             let name = format!("gate-{}", gate.name());
-            let judgement = self.look(record, gate, &name, &candidate, &live, deadline).await?;
+            let (sides, mut memory) = ((&candidate, &live), Memory::default());
+            let judgement = self.look(record, gate, &name, sides, deadline, &mut memory).await?;
             let message = format!("gate {}: {}", gate.name(), told(&judgement));
             match judgement.verdict {
                 Verdict::Pass => {}
@@ -58,7 +60,8 @@ impl Driver {
                         continue;
                     }
                 };
-                let looking = self.look(record, warm_up, "warm-up", &candidate, &live, deadline);
+                let (sides, mut memory) = ((&candidate, &live), Memory::default());
+                let looking = self.look(record, warm_up, "warm-up", sides, deadline, &mut memory);
                 match looking.await {
                     Ok(judgement) if judgement.verdict == Verdict::Pass => {
                         return EventKind::Warmed;
@@ -113,14 +116,17 @@ impl Driver {
         record: &Record,
         validator: &Arc<dyn Validator>,
         blob: &str,
-        candidate: &SlotState,
-        live: &SlotState,
+        (candidate, live): (&SlotState, &SlotState),
         deadline: Timestamp,
+        memory: &mut Memory,
     ) -> Result<Judgement> {
         let (release, call) = (&record.envelope.release, record.plan.call);
-        let reading = self.ports.store.blob(release, blob);
-        let kept = self.bounded_read("read a validator's state", call, reading).await?;
-        let (look, state) = Kept::read(kept.as_ref());
+        if !memory.0.contains_key(blob) {
+            let reading = self.ports.store.blob(release, blob);
+            let kept = self.bounded_read("read a validator's state", call, reading).await?;
+            memory.0.insert(blob.to_owned(), Kept::read(kept.as_ref()));
+        }
+        let (look, state) = memory.0.get(blob).cloned().unwrap_or((1, None));
         let checkpoint = Kept {
             store: self.ports.store.clone(),
             release: release.clone(),
@@ -155,6 +161,8 @@ impl Driver {
             let saving = checkpoint.save(next.clone());
             self.bounded("keep a validator's state", call, saving).await?;
         }
+        let next = judgement.state.clone().or(state);
+        memory.0.insert(blob.to_owned(), (look.saturating_add(1), next));
         self.report(&Progress::Judged {
             validator: validator.name().to_owned(),
             judgement: judgement.clone(),
@@ -170,6 +178,11 @@ pub(super) fn told(judgement: &Judgement) -> String {
         None => judgement.to_string(),
     }
 }
+
+/// What is known of the states of validators: the next look and what it begins with, by blob.
+/// While one process looks, nobody else writes them.
+#[derive(Default)]
+pub(super) struct Memory(BTreeMap<String, (u32, Option<Bytes>)>);
 
 /// Keeps a validator's state: the number of the look in four bytes, then the state itself.
 #[derive(Clone)]

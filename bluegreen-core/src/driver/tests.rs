@@ -13,6 +13,8 @@ use crate::{
     Slot, SwitchStrategy, Trial, Validator, Verdict,
 };
 
+mod faults;
+
 /// A gate that always says the same.
 struct Always(Verdict);
 
