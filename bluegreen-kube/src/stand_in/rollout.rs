@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::json::{at, list, map, number, text};
 use super::rollout_status;
-use super::state::{CONTROLLERS, State};
+use super::state::{CONTROLLERS, CONTROLLERS_STATUS, State};
 use super::store::Key;
 
 const DEPLOYMENTS: &str = "deployments.apps";
@@ -169,7 +169,7 @@ fn stamp_revision(state: &mut State, key: &Key, new: &Key, sets: &Sets) {
     let is_highest = sets.old().all(|(_, set)| revision(set) < found);
     let revision = if is_highest { found } else { highest + 1 };
     for key in [new, key] {
-        state.revise(key, CONTROLLERS, |object| {
+        state.revise(key, CONTROLLERS_STATUS, |object| {
             let annotations = at(object, &["metadata", "annotations"]);
             annotations.insert(REVISION.into(), revision.to_string().into());
         });

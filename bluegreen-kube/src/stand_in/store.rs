@@ -9,6 +9,10 @@ use serde_json::Value;
 /// How many changes a watch can go back before it is told 410.
 const KEPT_CHANGES: usize = 50_000;
 
+/// What the controllers look at.
+const LOOKED_AT: [&str; 5] =
+    ["deployments.apps", "replicasets.apps", "pods", "services", "endpointslices.discovery.k8s.io"];
+
 /// Where an object is kept.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key {
@@ -135,12 +139,20 @@ impl Store {
         self.changes.iter().skip(first)
     }
 
-    /// The namespaces in which something changed after a version, and whether anything went.
+    /// The namespaces in which something changed after a version that controllers look at, and
+    /// whether anything went.
     pub(super) fn touched_after(&self, version: u64) -> (BTreeSet<String>, bool) {
         let mut namespaces = BTreeSet::new();
         let mut deleted = false;
         for change in self.changes_after(version) {
-            namespaces.insert(change.key.namespace.clone());
+            let is_looked_at = match change.key.resource.as_str() {
+                // Pods that wait for one only care that it comes.
+                "configmaps" | "secrets" => change.before.is_none(),
+                resource => LOOKED_AT.contains(&resource),
+            };
+            if is_looked_at {
+                namespaces.insert(change.key.namespace.clone());
+            }
             deleted |= change.deleted;
         }
         (namespaces, deleted)
