@@ -1,1 +1,22 @@
-//! .
+//! What tests on a real cluster are made with: the [way](Access) to it, a [namespace](Namespace)
+//! that goes away by itself, an [agent](Agent) to be released, and [load](Load) on it.
+//!
+//! The cluster is the one of `tests/cluster`. Without it everything here panics: a test that
+//! needs a cluster and finds none has failed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "whatever fails here fails a test")]
+#![allow(clippy::missing_panics_doc, reason = "everything here panics when it does not work")]
+
+mod access;
+mod agent;
+mod ask;
+mod load;
+mod manifests;
+mod namespace;
+
+pub use access::Access;
+pub use agent::{ACCOUNT, Agent, SERVICE};
+pub use ask::ask;
+pub use load::{Load, Tally};
+pub use manifests::{Manifests, image};
+pub use namespace::Namespace;

@@ -1,5 +1,7 @@
 //! The candidate is written to the idle slot, and its pods start.
 
+use std::fmt::Write as _;
+
 use super::Driver;
 use crate::release::EventKind;
 use crate::{Color, ErrorKind, Record, Result, Share, SlotState, Timestamp};
@@ -82,9 +84,31 @@ impl Driver {
                 Err(error) => EventKind::Failed { message: error.chain() },
             },
             () = self.sleep_until(deadline) => EventKind::Failed {
-                message: format!("the pods of {color} were not ready by {deadline}"),
+                message: format!(
+                    "the pods of {color} were not ready by {deadline}{}",
+                    self.laggard(record, color).await
+                ),
             },
         }
+    }
+
+    /// How many pods of a slot are ready, and what the first of the others says; nothing when
+    /// that cannot be read.
+    async fn laggard(&self, record: &Record, color: Color) -> String {
+        let reading = self.ports.slots.of(color).state();
+        let reading = self.bounded_read("read the candidate's slot", record.plan.call, reading);
+        let Ok(state) = reading.await else { return String::new() };
+        let numbers = state.replicas;
+        let mut text = format!(": found {} of {} ready", numbers.ready, numbers.wanted);
+        let lagging = || state.pods.iter().filter(|pod| !pod.ready);
+        // One that says why tells more than one that is only late.
+        let told = lagging().find(|pod| pod.trouble.is_some()).or_else(|| lagging().next());
+        if let Some(pod) = told {
+            let why = pod.trouble.as_deref().unwrap_or("not ready");
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; pod {}: {why}", pod.name);
+        }
+        text
     }
 
     async fn try_ready(&self, record: &Record, color: Color) -> Result<EventKind> {

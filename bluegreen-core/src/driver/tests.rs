@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::minutes;
-use crate::memory::{MemoryCluster, TokioClock};
+use crate::memory::{MemoryCluster, Script, ScriptedRunner, TokioClock};
 use crate::{
     Change, Color, Configuration, Container, Digest, ErrorKind, Finding, Judgement, OperationError,
     Operations, Outcome, PhaseName, Plan, Problem, Progress, Reason, Releaser, Result, Routing,
@@ -276,4 +276,19 @@ async fn every_step_is_told() {
     releaser.run(change("2"), &plan()).await.unwrap();
     let wanted = [Deploying, RollingOut, Shifting, Baking, Draining, Retiring, Done];
     assert_eq!(*told.lock().unwrap(), wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_are_late_are_counted_and_named() {
+    let runner = ScriptedRunner::new().on_image("example.com/agent:2", Script::Never);
+    let cluster = MemoryCluster::builder("agent", configuration("1"))
+        .replicas(3)
+        .clock(TokioClock::default())
+        .runner(runner)
+        .build();
+    let mut plan = plan();
+    plan.rollout = Some(minutes(5));
+    let outcome = Releaser::new(cluster.ports("one")).run(change("2"), &plan).await.unwrap();
+    let Reason::Failed { message } = reason(outcome) else { panic!("another reason") };
+    assert!(message.contains(": found 0 of 3 ready; pod "), "{message}");
 }

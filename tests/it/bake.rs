@@ -1,0 +1,51 @@
+//! What goes wrong after the switch: traffic goes back.
+
+use bluegreen_core::{Color, EvidenceKind, PhaseName, Reason};
+use bluegreen_tests::{Agent, Load};
+
+use crate::support::{change, plan, reaches, reason, seconds};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_crash_of_a_candidate_brings_traffic_back() {
+    crash(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_every_candidate_brings_traffic_back() {
+    crash(3).await;
+}
+
+/// Ends the processes in so many pods of a candidate that has the traffic.
+async fn crash(count: usize) {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    // So that traffic has really followed when the bake begins.
+    let plan = plan(seconds(60)).evidence(EvidenceKind::answers(20));
+    let release = tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await });
+    reaches(&cluster, PhaseName::Baking).await;
+    let mut load = Load::start(agent.address());
+    load.answered_by("1.3.0").await;
+
+    let pods = agent.pods(Color::Green).await;
+    assert_eq!(pods.len(), 3);
+    for pod in &pods[..count] {
+        agent.crash(pod).await;
+    }
+    let began = std::time::Instant::now();
+    load.answered_by("1.2.0").await;
+    let took = began.elapsed();
+    assert!(took < seconds(20), "traffic was back after {took:?} only");
+    load.stop().await;
+    let Reason::Unfit { message } = reason(release.await.unwrap().unwrap()) else {
+        panic!("another reason")
+    };
+    assert!(message.contains("pod-health"), "{message}");
+    assert_eq!(agent.live().await, Some(Color::Blue));
+
+    // Back, and nothing is lost any more.
+    let mut load = Load::start(agent.address());
+    load.answered_by("1.2.0").await;
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty() && tally.answers.len() == 1, "{tally}");
+}

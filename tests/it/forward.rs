@@ -1,0 +1,36 @@
+//! Releases that succeed, and what becomes of the traffic meanwhile.
+
+use bluegreen_core::{Color, EnvValue, EvidenceKind, Outcome, Slot as _};
+use bluegreen_tests::{Agent, Load, Manifests};
+use bluegreen_validate::Smoke;
+
+use crate::support::{change, plan, seconds};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_releases_under_load_lose_no_request() {
+    let agent = Agent::of(Manifests::shipped().sized(3, 3)).await;
+    let cluster = agent.cluster("one").await;
+    let plan = plan(seconds(5)).evidence(EvidenceKind::answers(20));
+    let releaser = cluster.releaser().gate(Smoke::get("/readyz").expect_version());
+
+    let load = Load::start(agent.address());
+    let first = change("1.3.0").env("GREETING", "hello");
+    assert_eq!(releaser.run(first, &plan).await.unwrap(), Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.answers["1.2.0"] > 0 && tally.answers["1.3.0"] > 0, "{tally}");
+    assert_eq!(tally.answers.len(), 2, "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
+    assert_eq!(agent.pods(Color::Blue).await.len(), 0, "the old slot is retired");
+
+    let load = Load::start(agent.address());
+    assert_eq!(releaser.run(change("1.4.0"), &plan).await.unwrap(), Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.answers["1.3.0"] > 0 && tally.answers["1.4.0"] > 0, "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    let running = cluster.slot(Color::Blue).state().await.unwrap().running;
+    let greeting = running.containers["agent"].value("GREETING");
+    assert!(matches!(greeting, Some(EnvValue::Literal(_))), "the second release keeps it");
+    assert_eq!(cluster.operations().history().await.unwrap().len(), 2);
+}

@@ -1,0 +1,13 @@
+//! Releases on the real cluster of `tests/cluster`, each in a namespace of its own and under the
+//! Role that we ship:
+//!
+//! ```console
+//! $ tests/cluster/with -- cargo test -p bluegreen-tests --test cluster
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod back;
+mod bake;
+mod forward;
+mod support;

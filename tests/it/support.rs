@@ -1,0 +1,57 @@
+//! What the tests have in common.
+
+use std::time::Duration;
+
+use bluegreen_core::{Change, Outcome, PhaseName, Plan, Reason};
+use bluegreen_kube::Cluster;
+use bluegreen_tests::image;
+
+/// How long a release may stay in the phases before the one that is waited for.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A plan without the patience that real releases need.
+pub(crate) fn plan(bake: Duration) -> Plan {
+    let mut plan = Plan::all_at_once().bake(bake);
+    plan.drain.quiet = Duration::from_secs(1);
+    plan.keep_failed = Duration::ZERO;
+    plan.look = Duration::from_secs(1);
+    plan
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A version that the cluster has an image of.
+pub(crate) fn change(tag: &str) -> Change {
+    Change::image("agent", image(tag)).version(tag)
+}
+
+/// Returns once the stored release is in this phase.
+pub(crate) async fn reaches(cluster: &Cluster, phase: PhaseName) {
+    let operations = cluster.operations();
+    let mut last = None;
+    let waiting = async {
+        let mut known = None;
+        loop {
+            let stored = operations.watch(known).await.unwrap();
+            let record = stored.as_ref().and_then(|stored| stored.document.current());
+            last = record.map(|record| record.phase.name());
+            if last == Some(phase) {
+                return;
+            }
+            known = stored.map(|stored| stored.revision);
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(ended.is_ok(), "{phase} should come: it is {last:?}");
+}
+
+/// Why a release went back.
+#[track_caller]
+pub(crate) fn reason(outcome: Outcome) -> Reason {
+    match outcome {
+        Outcome::RolledBack { reason } => reason,
+        other => panic!("it should be rolled back: {other}"),
+    }
+}

@@ -1,0 +1,69 @@
+//! The way to the API server of the test cluster.
+
+use std::path::PathBuf;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::client::ConfigExt as _;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::json;
+use tower::{BoxError, ServiceBuilder, ServiceExt as _};
+
+/// The variable with the folder of the running cluster, as `tests/cluster/with` sets it.
+const RUN: &str = "BLUEGREEN_CLUSTER_RUN";
+
+/// The way to the API server of the test cluster, as its administrator or as somebody else.
+#[derive(Clone, Debug)]
+pub struct Access {
+    config: Config,
+}
+
+impl Access {
+    /// As the administrator of the cluster that `tests/cluster/with` gives.
+    ///
+    /// `KUBECONFIG` alone is not enough: it may be that of a cluster that somebody works with.
+    pub async fn admin() -> Self {
+        let Some(run) = std::env::var_os(RUN) else {
+            panic!("{RUN} is not set: `tests/cluster/with -- …` gives a cluster to a command");
+        };
+        let path = PathBuf::from(run).join("kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(path).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        Self { config }
+    }
+
+    /// As a service account, with nothing but its rights.
+    pub async fn account(&self, namespace: &str, name: &str) -> Self {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
+        let spec =
+            TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
+        let given = accounts.create_token_request(name, &PostParams::default(), &request).await;
+        let token = given.unwrap().status.unwrap().token;
+        let mut config = self.config.clone();
+        config.auth_info = serde_json::from_value(json!({"token": token})).unwrap();
+        Self { config }
+    }
+
+    /// A client with connections of its own.
+    ///
+    /// kube's own connector leaves Nagle's algorithm on, which makes each new connection wait some
+    /// 40 milliseconds for an acknowledgement.
+    pub fn client(&self) -> Client {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let https = self.config.rustls_https_connector_with_connector(tcp).unwrap();
+        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(https);
+        let service = ServiceBuilder::new()
+            .layer(self.config.base_uri_layer())
+            .option_layer(self.config.auth_layer().unwrap())
+            .service(http.map_err(BoxError::from));
+        Client::new(service, self.config.default_namespace.clone())
+    }
+}

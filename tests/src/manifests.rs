@@ -1,0 +1,96 @@
+//! What an agent consists of: the manifests that we give to users, with a few things changed.
+
+use bluegreen_core::Color;
+use kube::api::{ApiResource, GroupVersionKind, PostParams};
+use kube::core::DynamicObject;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+const SHIPPED: [&str; 5] = [
+    include_str!("../../examples/deploy/manifests/namespace.yaml"),
+    include_str!("../../examples/deploy/manifests/blue.yaml"),
+    include_str!("../../examples/deploy/manifests/green.yaml"),
+    include_str!("../../examples/deploy/manifests/service.yaml"),
+    include_str!("../../bluegreen-kube/rbac.yaml"),
+];
+
+/// The image of the test agent with this tag.
+pub fn image(tag: &str) -> String {
+    format!("registry.example.com/agent-service:{tag}")
+}
+
+/// The objects of an agent, before they are made.
+#[derive(Clone, Debug)]
+pub struct Manifests(Vec<Value>);
+
+impl Manifests {
+    /// The manifests of `examples/deploy` and the Role of `bluegreen-kube`, as users get them.
+    pub fn shipped() -> Self {
+        let read = |text: &&str| serde_saphyr::from_multiple::<Value>(text).unwrap();
+        Self(SHIPPED.iter().flat_map(read).collect())
+    }
+
+    /// The one object of this kind and name, to be changed.
+    pub fn object(&mut self, kind: &str, name: &str) -> &mut Value {
+        let mut all = self.0.iter_mut();
+        let found = all.find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name} is shipped"))
+    }
+
+    /// The same with so many pods of each slot.
+    #[must_use]
+    pub fn sized(mut self, blue: u32, green: u32) -> Self {
+        for (color, size) in [(Color::Blue, blue), (Color::Green, green)] {
+            self.deployment(color)["spec"]["replicas"] = size.into();
+        }
+        self
+    }
+
+    /// The same with this image in a slot.
+    #[must_use]
+    pub fn running(mut self, color: Color, tag: &str) -> Self {
+        let template = &mut self.deployment(color)["spec"]["template"];
+        template["metadata"]["labels"]["version"] = tag.into();
+        let container = &mut template["spec"]["containers"][0];
+        container["image"] = image(tag).into();
+        for variable in container["env"].as_array_mut().unwrap() {
+            if variable["name"] == "AGENT_VERSION" {
+                variable["value"] = tag.into();
+            }
+        }
+        self
+    }
+
+    /// The same without one verb of the Role.
+    #[must_use]
+    pub fn without(mut self, verb: &str, resource: &str) -> Self {
+        let rules = self.object("Role", "bluegreen")["rules"].as_array_mut().unwrap();
+        let rule = rules.iter_mut().find(|rule| rule["resources"] == json!([resource]));
+        let verbs = rule.unwrap()["verbs"].as_array_mut().unwrap();
+        let before = verbs.len();
+        verbs.retain(|granted| granted != verb);
+        assert_eq!(verbs.len() + 1, before, "the Role grants {verb} {resource}");
+        self
+    }
+
+    fn deployment(&mut self, color: Color) -> &mut Value {
+        self.object("Deployment", &format!("agent-{color}"))
+    }
+
+    /// Makes all of them but the Namespace in another one.
+    pub(crate) async fn apply(self, client: &Client, namespace: &str) {
+        for mut value in self.0 {
+            if value["kind"] == "Namespace" {
+                continue;
+            }
+            value["metadata"]["namespace"] = namespace.into();
+            let object: DynamicObject = serde_json::from_value(value).unwrap();
+            let types = object.types.as_ref().unwrap();
+            let kind = GroupVersionKind::try_from(types).unwrap();
+            let resource = ApiResource::from_gvk(&kind);
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(client.clone(), namespace, &resource);
+            api.create(&PostParams::default(), &object).await.unwrap();
+        }
+    }
+}
