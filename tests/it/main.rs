@@ -9,5 +9,6 @@
 
 mod back;
 mod bake;
+mod conformance;
 mod forward;
 mod support;

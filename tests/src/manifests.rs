@@ -6,12 +6,12 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-const SHIPPED: [&str; 5] = [
+const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
+const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
     include_str!("../../examples/deploy/manifests/green.yaml"),
     include_str!("../../examples/deploy/manifests/service.yaml"),
-    include_str!("../../bluegreen-kube/rbac.yaml"),
 ];
 
 /// The image of the test agent with this tag.
@@ -26,8 +26,16 @@ pub struct Manifests(Vec<Value>);
 impl Manifests {
     /// The manifests of `examples/deploy` and the Role of `bluegreen-kube`, as users get them.
     pub fn shipped() -> Self {
-        let read = |text: &&str| serde_saphyr::from_multiple::<Value>(text).unwrap();
-        Self(SHIPPED.iter().flat_map(read).collect())
+        let mut all = Self::role();
+        for text in AGENT {
+            all.0.extend(read(text));
+        }
+        all
+    }
+
+    /// The Role of `bluegreen-kube` alone, with the account that has it.
+    pub fn role() -> Self {
+        Self(read(ROLE))
     }
 
     /// The one object of this kind and name, to be changed.
@@ -78,7 +86,7 @@ impl Manifests {
     }
 
     /// Makes all of them but the Namespace in another one.
-    pub(crate) async fn apply(self, client: &Client, namespace: &str) {
+    pub async fn apply(self, client: &Client, namespace: &str) {
         for mut value in self.0 {
             if value["kind"] == "Namespace" {
                 continue;
@@ -93,4 +101,8 @@ impl Manifests {
             api.create(&PostParams::default(), &object).await.unwrap();
         }
     }
+}
+
+fn read(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap()
 }
