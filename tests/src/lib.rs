@@ -7,6 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "whatever fails here fails a test")]
 #![allow(clippy::missing_panics_doc, reason = "everything here panics when it does not work")]
 
+/// The example on the first screen of the project's README, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
+
 mod access;
 mod agent;
 mod ask;
