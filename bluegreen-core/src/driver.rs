@@ -254,6 +254,11 @@ impl Driver {
         held: Held,
         also: Option<EventKind>,
     ) -> Result<Held, OperationError> {
+        // Without a lease others take the release away again, which disturbs but does no harm.
+        // So what cannot be renewed does not stop a rollback.
+        if let Err(error) = self.announce(held.record.plan.call).await {
+            self.report(&Progress::note(error.chain()));
+        }
         let at = self.now();
         let mut record = held.record;
         let epoch = record.envelope.epoch.next();
@@ -262,6 +267,12 @@ impl Driver {
             record = record.apply(Event::new(at, kind))?;
         }
         self.save(record, held.revision).await
+    }
+
+    /// Renews the lease before this process holds a record: others take a holder without one for
+    /// dead.
+    pub(crate) async fn announce(&self, call: Duration) -> Result<()> {
+        self.bounded("renew the lease", call, self.ports.liveness.renew()).await
     }
 
     /// Stamps the epoch on everything that the release writes. Before this has succeeded

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Held, Validators, held};
+use crate::driver::{Driver, Heartbeat, Held, Validators, held};
 use crate::release::{Event, EventKind, Next, Undo};
 use crate::{
     Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
@@ -188,6 +188,7 @@ impl Operations {
 
     /// Takes the release over and gives traffic back.
     async fn go_back(&self, stored: Stored, kind: EventKind) -> Result<Status, OperationError> {
+        let _heartbeat = Heartbeat::start(self.driver.ports.clone());
         let mut it = match stored.document {
             Document::Newer { .. } => return Box::pin(self.go_back_from_newer(stored)).await,
             Document::Current(record) => Held { record, revision: stored.revision },
@@ -234,6 +235,8 @@ impl Operations {
         let document = |envelope| Document::Newer { format, envelope, text: text.clone() };
         let store = &self.driver.ports.store;
         let taken = document(envelope.clone());
+        // As in a takeover: what cannot be renewed does not stop a rollback.
+        let _ = self.driver.announce(plan.call).await;
         let revision = store.save(&taken, Some(stored.revision)).await?;
         // Only the frozen part is real in this record; it is never saved.
         let unknown = ResolvedChange::exactly(crate::Configuration::default());
@@ -322,6 +325,7 @@ impl Operations {
             Some(record) if refusals.is_empty() => {
                 let event = Event::new(self.driver.now(), EventKind::Checked);
                 let record = record.apply(event)?;
+                self.driver.announce(plan.call).await?;
                 self.driver.save(record, it.revision.clone()).await
             }
             _ => Err(OperationError::NoWayBack { found: refusals.join("; ") }),

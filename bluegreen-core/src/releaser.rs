@@ -217,6 +217,7 @@ impl Releaser {
         record: Record,
         last: Option<Stored>,
     ) -> Result<Held, OperationError> {
+        self.driver.announce(record.plan.call).await?;
         let document = Document::Current(record.clone());
         let expected = last.map(|stored| stored.revision);
         let saving = self.driver.ports.store.save(&document, expected);

@@ -12,3 +12,4 @@ mod bake;
 mod conformance;
 mod forward;
 mod support;
+mod takeover;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod faults;
+mod lease;
 
 /// A gate that always says the same.
 struct Always(Verdict);
@@ -114,8 +115,9 @@ async fn a_release_ends_live_and_the_next_goes_back_to_blue() {
 async fn a_failed_gate_moves_no_traffic_and_puts_the_slot_back() {
     let cluster = cluster();
     let before = running(&cluster, Color::Green).await;
+    let ports = cluster.ports("one");
     for (verdict, wanted) in [(Verdict::Fail, "unfit"), (Verdict::Inconclusive, "undecided")] {
-        let releaser = Releaser::new(cluster.ports("one")).gate(Always(verdict));
+        let releaser = Releaser::new(ports.clone()).gate(Always(verdict));
         let outcome = releaser.run(change("2"), &plan()).await.unwrap();
         assert!(reason(outcome).to_string().starts_with(wanted));
         assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));

@@ -1,0 +1,196 @@
+//! Several processes and one release: one drives, others take it away, take it over or are too
+//! late.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use bluegreen_core::{
+    Color, ErrorKind, OperationError, Outcome, PhaseName, Reason, Routing, Slot as _,
+    SwitchStrategy as _,
+};
+use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
+use bluegreen_tests::{ACCOUNT, Access, Agent, Load, SERVICE};
+use bluegreen_validate::Smoke;
+use kube::Client;
+use tokio::process::{Child, Command};
+
+use crate::support::{change, plan, reaches, reason, seconds};
+
+/// The variable in which a driver of its own finds the namespace of its agent.
+const NAMESPACE: &str = "BLUEGREEN_TEST_NAMESPACE";
+/// For how long a killed driver counts as alive.
+const LEASE: u64 = 3;
+
+#[tokio::test]
+async fn another_process_aborts_and_the_first_one_cleans_up() {
+    let agent = Agent::new().await;
+    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
+    let before = one.slot(Color::Green).state().await.unwrap();
+    let releaser = one.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&two, PhaseName::Baking).await;
+    assert_eq!(agent.live().await, Some(Color::Green));
+
+    two.operations().abort("ann", "second thoughts").await.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue), "traffic is back when it returns");
+    let Reason::Aborted { actor, reason } = reason(release.await.unwrap().unwrap()) else {
+        panic!("another reason")
+    };
+    assert_eq!((actor.as_str(), reason.as_str()), ("ann", "second thoughts"));
+    let after = one.slot(Color::Green).state().await.unwrap();
+    assert_eq!((after.running, after.replicas.wanted), (before.running, before.replicas.wanted));
+}
+
+#[tokio::test]
+async fn a_rollback_needs_no_driver_that_lives() {
+    let agent = Agent::new().await;
+    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
+    let releaser = one.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&two, PhaseName::Baking).await;
+    release.abort();
+    assert!(release.await.unwrap_err().is_cancelled());
+
+    two.operations().rollback("ann", "wrong refunds").await.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue), "traffic is back when it returns");
+    let Reason::Requested { .. } = reason(two.operations().finish().await.unwrap()) else {
+        panic!("another reason")
+    };
+    let green = two.slot(Color::Green).state().await.unwrap();
+    assert_eq!((green.replicas.wanted, green.open), (0, false));
+}
+
+#[tokio::test]
+async fn of_two_drivers_one_is_told_that_the_other_is_busy() {
+    let agent = Agent::new().await;
+    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
+    let plan = plan(seconds(2));
+    let (one, two) = (one.releaser(), two.releaser());
+    let (a, b) = tokio::join!(one.run(change("1.3.0"), &plan), two.run(change("1.4.0"), &plan));
+    let (ended, refused) = if a.is_ok() { (a, b) } else { (b, a) };
+    assert_eq!(ended.unwrap(), Outcome::Released);
+    assert!(matches!(refused, Err(OperationError::Busy { .. })), "{refused:?}");
+    assert_eq!(agent.live().await, Some(Color::Green));
+}
+
+#[tokio::test]
+async fn the_late_writes_of_a_stale_driver_change_nothing() {
+    let agent = Agent::new().await;
+    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
+    let releaser = one.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&one, PhaseName::Baking).await;
+    release.abort();
+    let stale = one.operations().status().await.unwrap().envelope.unwrap().epoch;
+    two.operations().rollback("ann", "wrong refunds").await.unwrap();
+
+    let (from, to) = (Routing::all(Color::Blue), Routing::all(Color::Green));
+    let (blue, green) = (one.slot(Color::Blue), one.slot(Color::Green));
+    let before = (blue.state().await.unwrap(), green.state().await.unwrap());
+    let late = [
+        one.switch().shift(&from, &to, stale).await,
+        blue.scale(0, stale).await,
+        green.commit(stale).await,
+        green.fence(stale).await,
+    ];
+    for result in late {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{}", error.chain());
+    }
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert_eq!((blue.state().await.unwrap(), green.state().await.unwrap()), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_killed_while_pods_start_is_resumed() {
+    killed_in(PhaseName::RollingOut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_killed_in_the_bake_is_resumed() {
+    killed_in(PhaseName::Baking).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_killed_in_the_drain_is_resumed() {
+    killed_in(PhaseName::Draining).await;
+}
+
+/// Kills the process that drives a release when it is in `phase`, and goes on with another.
+async fn killed_in(phase: PhaseName) {
+    let agent = Agent::new().await;
+    let two = short_lease(agent.builder("two"), agent.client(), agent.namespace().name(), "two");
+    let two = two.connect().await.unwrap();
+    let load = Load::start(agent.address());
+    let mut driver = driver(&agent);
+    reaches(&two, phase).await;
+    driver.kill().await.unwrap();
+    assert_eq!(driver.wait().await.unwrap().code(), None, "it ends by the signal");
+
+    let error = two.releaser().resume().await.unwrap_err();
+    assert!(matches!(error, OperationError::OtherValidators { .. }), "{error}");
+    let resumed = two.releaser().gate(gate()).resume().await.unwrap();
+    assert_eq!(resumed, Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.answers["1.2.0"] > 0 && tally.answers["1.3.0"] > 0, "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
+    assert_eq!(agent.pods(Color::Blue).await.len(), 0, "the old slot is retired");
+    let green = two.slot(Color::Green).state().await.unwrap();
+    assert_eq!((green.replicas.ready, green.open), (3, false));
+}
+
+#[tokio::test]
+async fn a_killed_driver_does_not_delay_a_rollback() {
+    let agent = Agent::new().await;
+    let two = agent.cluster("two").await;
+    let mut driver = driver(&agent);
+    reaches(&two, PhaseName::Baking).await;
+    driver.kill().await.unwrap();
+    let began = std::time::Instant::now();
+    two.operations().rollback("ann", "wrong refunds").await.unwrap();
+    let took = began.elapsed();
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert!(took < seconds(LEASE), "it waited for the lease: {took:?}");
+}
+
+/// Drives a release of this agent in a process of its own.
+fn driver(agent: &Agent) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "takeover::a_driver_of_its_own", "--ignored"])
+        .env(NAMESPACE, agent.namespace().name())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+#[ignore = "other tests start it, in a process that they kill"]
+async fn a_driver_of_its_own() {
+    let namespace = std::env::var(NAMESPACE).expect("it is started by another test");
+    let client = Access::admin().await.account(&namespace, ACCOUNT).await.client();
+    let builder = Cluster::builder(client.clone(), namespace.as_str(), SERVICE);
+    let cluster = short_lease(builder, client, &namespace, "one").connect().await.unwrap();
+    let mut plan = plan(seconds(8));
+    plan.drain.quiet = seconds(5);
+    let outcome = cluster.releaser().gate(gate()).run(change("1.3.0"), &plan).await.unwrap();
+    panic!("it should be killed before it ends: {outcome}");
+}
+
+fn gate() -> Smoke {
+    Smoke::get("/readyz").expect_version()
+}
+
+fn short_lease(
+    builder: ClusterBuilder,
+    client: Client,
+    namespace: &str,
+    holder: &str,
+) -> ClusterBuilder {
+    let lease = LeaseLiveness::new(client, Settings::new(SERVICE, namespace), holder);
+    builder.liveness(Arc::new(lease.with_time_to_live(seconds(LEASE))))
+}
