@@ -1,7 +1,10 @@
 //! What goes wrong after the switch: traffic goes back.
 
-use bluegreen_core::{Color, EvidenceKind, PhaseName, Reason};
-use bluegreen_tests::{Agent, Load};
+use bluegreen_core::{Color, EvidenceKind, PhaseName, Reason, Slot as _};
+use bluegreen_tests::{Agent, Load, SERVICE};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use crate::support::{change, plan, reaches, reason, seconds};
 
@@ -13,6 +16,24 @@ async fn one_crash_of_a_candidate_brings_traffic_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_every_candidate_brings_traffic_back() {
     crash(3).await;
+}
+
+#[tokio::test]
+async fn traffic_moved_back_by_hand_ends_the_release() {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&cluster, PhaseName::Baking).await;
+    let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "blue"}}}));
+    agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+
+    let outcome = release.await.unwrap().unwrap();
+    assert!(matches!(reason(outcome), Reason::External { .. }));
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    let green = cluster.slot(Color::Green).state().await.unwrap();
+    assert_eq!((green.replicas.wanted, green.open), (0, false), "the candidate is put back");
 }
 
 /// Ends the processes in so many pods of a candidate that has the traffic.

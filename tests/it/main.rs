@@ -7,9 +7,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod after;
 mod back;
 mod bake;
 mod conformance;
 mod forward;
+mod preflight;
 mod support;
 mod takeover;
+mod versions;

@@ -12,7 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::ListParams;
 use kube::runtime::wait::await_condition;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 
 use crate::{Access, Manifests, Namespace, ask};
 
@@ -46,6 +46,11 @@ impl Agent {
 
     /// An agent of these manifests, with all its pods ready.
     pub async fn of(manifests: Manifests) -> Self {
+        // On the heap, because tests embed this in futures of their own.
+        Box::pin(Self::make(manifests)).await
+    }
+
+    async fn make(manifests: Manifests) -> Self {
         let namespace = Namespace::new().await;
         let admin = namespace.access().client();
         manifests.apply(&admin, namespace.name()).await;
@@ -55,14 +60,14 @@ impl Agent {
         let port = u16::try_from(spec.ports.unwrap()[0].port).unwrap();
         let ip: IpAddr = spec.cluster_ip.unwrap().parse().unwrap();
         let agent = Self { namespace, account, admin, address: SocketAddr::new(ip, port) };
-        for color in Color::BOTH {
-            agent.settled(color).await;
+        for made in agent.api::<Deployment>().list(&ListParams::default()).await.unwrap() {
+            agent.settled(&made.name_any()).await;
         }
         agent
     }
 
-    /// Returns once all pods of a slot that there should be are available.
-    pub async fn settled(&self, color: Color) {
+    /// Returns once all pods of a Deployment that there should be are available.
+    async fn settled(&self, name: &str) {
         let is_settled = |found: Option<&Deployment>| {
             let wanted = found.and_then(|it| it.spec.replicas);
             let status = found.and_then(|it| it.status.as_ref());
@@ -71,8 +76,7 @@ impl Agent {
             });
             wanted.is_some_and(|wanted| counts == Some((wanted, wanted)))
         };
-        let name = deployment(color);
-        let waiting = Box::pin(await_condition(self.api(), &name, is_settled));
+        let waiting = Box::pin(await_condition(self.api(), name, is_settled));
         soon("all pods of a slot", waiting).await.unwrap();
     }
 
@@ -137,19 +141,10 @@ impl Agent {
         let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
         selector.get("slot").and_then(|slot| Color::parse(slot))
     }
-
-    /// A Deployment as it is.
-    pub async fn deployment(&self, color: Color) -> Deployment {
-        self.api().get(&deployment(color)).await.unwrap()
-    }
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent").field("namespace", &self.namespace).finish_non_exhaustive()
     }
-}
-
-fn deployment(color: Color) -> String {
-    format!("agent-{color}")
 }

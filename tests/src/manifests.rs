@@ -4,7 +4,7 @@ use bluegreen_core::Color;
 use kube::api::{ApiResource, GroupVersionKind, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
 const AGENT: [&str; 4] = [
@@ -45,6 +45,16 @@ impl Manifests {
         found.unwrap_or_else(|| panic!("no {kind} {name} is shipped"))
     }
 
+    /// The same without the green Deployment, and with a Service that names no slot: an agent that
+    /// was never released by us.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.0.retain(|it| it["metadata"]["name"] != "agent-green");
+        let selector = &mut self.object("Service", crate::SERVICE)["spec"]["selector"];
+        selector.as_object_mut().unwrap().remove("slot").unwrap();
+        self
+    }
+
     /// The same with so many pods of each slot.
     #[must_use]
     pub fn sized(mut self, blue: u32, green: u32) -> Self {
@@ -66,18 +76,6 @@ impl Manifests {
                 variable["value"] = tag.into();
             }
         }
-        self
-    }
-
-    /// The same without one verb of the Role.
-    #[must_use]
-    pub fn without(mut self, verb: &str, resource: &str) -> Self {
-        let rules = self.object("Role", "bluegreen")["rules"].as_array_mut().unwrap();
-        let rule = rules.iter_mut().find(|rule| rule["resources"] == json!([resource]));
-        let verbs = rule.unwrap()["verbs"].as_array_mut().unwrap();
-        let before = verbs.len();
-        verbs.retain(|granted| granted != verb);
-        assert_eq!(verbs.len() + 1, before, "the Role grants {verb} {resource}");
         self
     }
 
