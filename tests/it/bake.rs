@@ -1,9 +1,10 @@
 //! What goes wrong after the switch: traffic goes back.
 
-use bluegreen_core::{Color, EvidenceKind, PhaseName, Reason, Slot as _};
+use bluegreen_core::{Color, EvidenceKind, Outcome, PhaseName, Reason, Slot as _};
 use bluegreen_tests::{Agent, Load, SERVICE};
-use k8s_openapi::api::core::v1::Service;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::support::{change, plan, reaches, reason, seconds};
@@ -34,6 +35,22 @@ async fn traffic_moved_back_by_hand_ends_the_release() {
     assert_eq!(agent.live().await, Some(Color::Blue));
     let green = cluster.slot(Color::Green).state().await.unwrap();
     assert_eq!((green.replicas.wanted, green.open), (0, false), "the candidate is put back");
+}
+
+#[tokio::test]
+async fn a_candidate_that_is_evicted_and_replaced_does_not_end_the_release() {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(10))).await });
+    reaches(&cluster, PhaseName::Baking).await;
+    let evicted = agent.pods(Color::Green).await[0].name_any();
+    agent.api::<Pod>().delete(&evicted, &DeleteParams::default()).await.unwrap();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let pods = agent.pods(Color::Green).await;
+    assert_eq!(pods.len(), 3);
+    assert!(pods.iter().all(|pod| pod.name_any() != evicted));
 }
 
 /// Ends the processes in so many pods of a candidate that has the traffic.

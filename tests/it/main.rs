@@ -12,6 +12,7 @@ mod back;
 mod bake;
 mod conformance;
 mod forward;
+mod midway;
 mod preflight;
 mod support;
 mod takeover;

@@ -63,6 +63,26 @@ async fn a_rollback_needs_no_driver_that_lives() {
 }
 
 #[tokio::test]
+async fn a_rollback_is_followed_by_the_driver_that_lives() {
+    let agent = Agent::new().await;
+    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
+    let releaser = one.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&two, PhaseName::Baking).await;
+    let operations = two.operations();
+    operations.rollback("ann", "wrong refunds").await.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue), "traffic is back when it returns");
+    let (one, two) = tokio::join!(release, operations.finish());
+    let ends = [one.unwrap().unwrap(), two.unwrap()];
+    for outcome in ends {
+        assert!(matches!(reason(outcome), Reason::Requested { .. }));
+    }
+    let again = operations.rollback("ann", "once more").await.unwrap_err();
+    assert!(matches!(again, OperationError::NoWayBack { .. }), "{again}");
+}
+
+#[tokio::test]
 async fn of_two_drivers_one_is_told_that_the_other_is_busy() {
     let agent = Agent::new().await;
     let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);

@@ -146,8 +146,15 @@ impl Driver {
             let scaling = slot.scale(needed, record.envelope.epoch);
             self.bounded("raise the candidate's size", record.plan.call, scaling).await?;
         }
-        let waiting = slot.await_ready();
-        let state = self.bounded_read("wait for more pods", record.plan.gates, waiting).await?;
+        let (limit, waiting) = (record.plan.gates, slot.await_ready());
+        let action = format!("wait for {needed} ready pods of {color}");
+        let state = match self.bounded_read(&action, limit, waiting).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                let found = self.laggard(record, color).await;
+                return Err(error.with_source(format!("not in {limit:?}{found}")));
+            }
+            result => result?,
+        };
         if state.replicas.ready < needed {
             return Err(crate::Error::new(ErrorKind::Conflict, "raise the candidate's size")
                 .with_source(format!("{} pods ready, {needed} needed", state.replicas.ready)));
