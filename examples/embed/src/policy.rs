@@ -38,10 +38,12 @@ pub fn releaser(ports: Ports) -> Releaser {
     Releaser::new(ports).actor(ACTOR).gate(Smoke::get("/readyz").expect_version())
 }
 
-/// All traffic at once, half an hour in which it can go back in one write, and one old pod that
-/// stays.
+/// All traffic at once, half an hour in which guards watch and going back is one write, and one old
+/// pod that stays. A candidate that went back can be looked at for ten minutes.
 pub fn plan() -> Plan {
-    Plan::all_at_once().bake(minutes(30)).standby(1)
+    let mut plan = Plan::all_at_once().bake(minutes(30)).standby(1);
+    plan.keep_failed = minutes(10);
+    plan
 }
 
 /// Does what it is told, to the end.
@@ -57,7 +59,7 @@ pub async fn carry_out(command: Command, releaser: &Releaser) -> Result<Outcome,
         Command::Resume => releaser.resume().await,
         Command::Rollback => {
             let operations = releaser.operations();
-            let status = operations.rollback(ACTOR, "asked for on the command line").await?;
+            let status = operations.rollback(ACTOR, "by hand").await?;
             match status.record.map(|record| record.phase) {
                 Some(Phase::Done { outcome }) => Ok(outcome),
                 // Traffic is back; now the candidate's slot is put back too.
