@@ -20,13 +20,16 @@ pub(crate) async fn connect() -> Result<Client, Failure> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    tcp.set_connect_timeout(config.connect_timeout);
     let https = config
         .rustls_https_connector_with_connector(tcp)
         .map_err(|error| fail("set up TLS", &error))?;
+    let headers = config.extra_headers_layer().map_err(|error| fail("read the headers", &error))?;
     let auth = config.auth_layer().map_err(|error| fail("read the credentials", &error))?;
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
+        .layer(headers)
         .option_layer(auth)
         .service(http.map_err(BoxError::from));
     Ok(Client::new(service, config.default_namespace))

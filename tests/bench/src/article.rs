@@ -1,0 +1,73 @@
+//! The script that a release replaces: Python around kubectl, as people have it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use bluegreen_tests::{Agent, Manifests, image};
+use tokio::process::Command;
+
+use crate::floor::{QUIET, count};
+use crate::sampler::Sampler;
+use crate::sight::Sight;
+use crate::table::Table;
+
+/// Runs it where Python is, and says so where it is not.
+pub(crate) async fn measure(table: &mut Table) {
+    let Some(kubectl) = std::env::var_os("BLUEGREEN_KUBECTL") else {
+        panic!("BLUEGREEN_KUBECTL is not set: `tests/cluster/with -- …` sets it");
+    };
+    let python = Command::new("python3").arg("--version").output().await;
+    if !python.is_ok_and(|output| output.status.success()) {
+        eprintln!("no python3: the script is left out");
+        return;
+    }
+    // The script has both slots running, as its author does.
+    let agent = Agent::of(Manifests::shipped().sized(3, 3)).await;
+    let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
+    sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;
+    tokio::time::sleep(QUIET).await;
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy.py");
+    let begun = Instant::now();
+    let mut command = Command::new("python3");
+    command.arg(script).arg(image("1.4.0")).arg(agent.namespace().name());
+    let done = command.env("KUBECTL", kubectl.clone()).kill_on_drop(true).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    // It changes the image and not the label, so pods are told apart by when they came.
+    let ready = sight
+        .until(|seen| {
+            let new: Vec<_> = seen.ready.iter().filter(|(.., at)| *at >= begun).collect();
+            (new.len() >= 3).then(|| new.iter().map(|(.., at)| *at).max())?
+        })
+        .await;
+    let patched = sight.selected("green", begun).await;
+    table.add_time("command → all idle pods ready, ms", "script", ready - begun);
+    let row = "pods ready → switch PATCH, one HTTP check, ms";
+    table.add_time(row, "script", patched.saturating_duration_since(ready));
+    tokio::time::sleep(QUIET).await;
+    // Its pods are told apart by the environment that it leaves as it was, so by address only:
+    // the last answer of the old slot is that of the version in blue.
+    let last = sampler.last_answer(OLD, patched);
+    table.add_time("switch PATCH → last old answer, ms", "script", last);
+
+    let begun = Instant::now();
+    let patch = r#"{"spec": {"selector": {"slot": "blue"}}}"#;
+    let mut command = Command::new(kubectl);
+    command.args([
+        "patch",
+        "service",
+        "agent-service",
+        "-n",
+        agent.namespace().name(),
+        "-p",
+        patch,
+    ]);
+    assert!(command.output().await.unwrap().status.success());
+    tokio::time::sleep(QUIET).await;
+    let last = sampler.last_answer(NEW, begun);
+    table.add_time("rollback() → last answer of the bad version, ms", "script", last);
+    table.add("requests that failed", "script", count(sampler.failed()));
+}
+
+const OLD: &str = "1.2.0";
+const NEW: &str = "1.4.0";

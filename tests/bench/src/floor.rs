@@ -1,0 +1,54 @@
+//! What is possible at all: pods that start together, and one PATCH on a warm connection.
+
+use std::time::{Duration, Instant};
+
+use bluegreen_core::Color;
+use bluegreen_tests::{Agent, Manifests, SERVICE};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::sampler::Sampler;
+use crate::sight::Sight;
+use crate::table::Table;
+
+/// Longer than kube-proxy's `minSyncPeriod`, and than what an answer takes.
+pub(crate) const QUIET: Duration = Duration::from_millis(2_500);
+
+pub(crate) async fn measure(table: &mut Table) {
+    let agent = Agent::of(Manifests::shipped().running(Color::Green, "1.3.0")).await;
+    let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
+    sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;
+    let services = agent.api::<Service>();
+    let parameters = PatchParams::default();
+
+    let begun = Instant::now();
+    let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
+    agent.api::<Deployment>().patch("agent-green", &parameters, &scale).await.unwrap();
+    let (_, ready) = sight.three_ready("1.3.0", begun).await;
+    table.add_time("command → all idle pods ready, ms", "floor", ready - begun);
+
+    tokio::time::sleep(QUIET).await;
+    services.get(SERVICE).await.unwrap();
+    let begun = Instant::now();
+    let select = Patch::Merge(json!({"spec": {"selector": {"slot": "green"}}}));
+    services.patch(SERVICE, &parameters, &select).await.unwrap();
+    table.add_time("bare PATCH, ms", "floor", begun.elapsed());
+    tokio::time::sleep(QUIET).await;
+    let last = sampler.last_answer("1.2.0", begun);
+    table.add_time("switch PATCH → last old answer, ms", "floor", last);
+    table.add("requests that failed", "floor", count(sampler.failed()));
+
+    let begun = Instant::now();
+    let select = Patch::Merge(json!({"spec": {"selector": {"slot": "blue"}}}));
+    services.patch(SERVICE, &parameters, &select).await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let last = sampler.last_answer("1.3.0", begun);
+    table.add_time("rollback() → last answer of the bad version, ms", "floor", last);
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of requests are small")]
+pub(crate) fn count(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,36 @@
+//! How long a release takes on a real cluster: ours, the script that it replaces, and the floor.
+//!
+//! `tests/bench/run` gives it a cluster.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "whatever fails here ends the run")]
+
+mod article;
+mod floor;
+mod ours;
+mod process;
+mod sampler;
+mod sight;
+mod table;
+mod traced;
+
+use table::Table;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let rounds = match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => 7,
+        (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
+        _ => panic!("usage: bluegreen-bench [--rounds N]"),
+    };
+    let mut table = Table::default();
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        Box::pin(floor::measure(&mut table)).await;
+        Box::pin(ours::measure(&mut table)).await;
+        Box::pin(article::measure(&mut table)).await;
+    }
+    Box::pin(ours::hold(&mut table)).await;
+    Box::pin(process::measure(&mut table, rounds)).await;
+    table.print(rounds);
+}

@@ -1,0 +1,151 @@
+//! A release by the library, without a gate and with one, and its way back.
+
+use std::time::{Duration, Instant};
+
+use bluegreen_core::{Change, Outcome, PhaseName, Plan, Progress, Releaser};
+use bluegreen_kube::Cluster;
+use bluegreen_tests::{Agent, Manifests, SERVICE, image};
+use bluegreen_validate::Smoke;
+use tokio::sync::watch;
+
+use crate::floor::{QUIET, count};
+use crate::sampler::Sampler;
+use crate::sight::Sight;
+use crate::table::Table;
+use crate::traced::{Calls, traced};
+
+/// An agent that is about to be released, and everything that looks at it.
+struct Scene {
+    agent: Agent,
+    cluster: Cluster,
+    calls: Calls,
+    sight: Sight,
+    sampler: Sampler,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let agent = Agent::of(Manifests::shipped()).await;
+        let (client, calls) = traced(agent.client(), agent.namespace().name());
+        let builder = Cluster::builder(client, agent.namespace().name(), SERVICE);
+        let cluster = builder.connect().await.unwrap();
+        let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
+        sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;
+        tokio::time::sleep(QUIET).await;
+        Self { agent, cluster, calls, sight, sampler }
+    }
+
+    /// When traffic was moved: the last patch of the live Service.
+    fn patched(&self, since: Instant) -> Instant {
+        let calls = self.calls.since(since);
+        calls.iter().rfind(|call| call.patches(SERVICE)).expect("a patch of the Service").at
+    }
+
+    fn requests(&self, since: Instant) -> f64 {
+        count(self.calls.since(since).iter().filter(|call| !call.is_heartbeat()).count())
+    }
+}
+
+fn plan(bake: Duration) -> Plan {
+    let mut plan = Plan::all_at_once().bake(bake);
+    plan.drain.quiet = Duration::from_secs(1);
+    plan.keep_failed = Duration::ZERO;
+    plan
+}
+
+fn change() -> Change {
+    Change::image("agent", image("1.3.0")).version("1.3.0")
+}
+
+/// A releaser, and the phase that it is in.
+fn watched(releaser: Releaser) -> (Releaser, watch::Receiver<PhaseName>) {
+    let (tell, phase) = watch::channel(PhaseName::Preflight);
+    let releaser = releaser.report(move |progress: &Progress| {
+        if let Progress::Entered { phase, .. } = progress {
+            tell.send_replace(*phase);
+        }
+    });
+    (releaser, phase)
+}
+
+pub(crate) async fn measure(table: &mut Table) {
+    Box::pin(forward(table, false)).await;
+    Box::pin(forward(table, true)).await;
+    Box::pin(back(table, false)).await;
+    Box::pin(back(table, true)).await;
+}
+
+async fn forward(table: &mut Table, gate: bool) {
+    let scene = Scene::new().await;
+    let mut releaser = scene.cluster.releaser();
+    if gate {
+        releaser = releaser.gate(Smoke::get("/readyz"));
+    }
+    let begun = Instant::now();
+    let outcome = releaser.run(change(), &plan(QUIET)).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
+    let (_, ready) = scene.sight.three_ready("1.3.0", begun).await;
+    let patched = scene.patched(begun);
+    let row = if gate {
+        "pods ready → switch PATCH, one HTTP check, ms"
+    } else {
+        "pods ready → switch PATCH, no gate, ms"
+    };
+    table.add_time(row, "ours", patched.saturating_duration_since(ready));
+    table.add_time("command → all idle pods ready, ms", "ours", ready - begun);
+    let last = scene.sampler.last_answer("1.2.0", patched);
+    table.add_time("switch PATCH → last old answer, ms", "ours", last);
+    if gate {
+        let requests = scene.requests(begun);
+        table.add("API requests of a release, without heartbeat", "ours", requests);
+    }
+    table.add("requests that failed", "ours", count(scene.sampler.failed()));
+    if std::env::var_os("BENCH_CALLS").is_some() {
+        for call in scene.calls.since(begun) {
+            let at = call.at.saturating_duration_since(begun).as_secs_f64() * 1_000.0;
+            eprintln!("{at:>9.1} ms {} {}", call.method, call.path);
+        }
+        let at = |time: Instant| (time - begun).as_secs_f64() * 1_000.0;
+        eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
+    }
+}
+
+async fn back(table: &mut Table, soon: bool) {
+    let scene = Scene::new().await;
+    let (releaser, mut phase) = watched(scene.cluster.releaser());
+    // Connected before it is needed, as somebody who watches a release is.
+    let other = scene.agent.cluster("ann").await;
+    let release =
+        tokio::spawn(async move { releaser.run(change(), &plan(Duration::from_mins(1))).await });
+    phase.wait_for(|phase| *phase == PhaseName::Baking).await.unwrap();
+    if !soon {
+        tokio::time::sleep(QUIET).await;
+    }
+    let begun = Instant::now();
+    other.operations().rollback("ann", "wrong refunds").await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let last = scene.sampler.last_answer("1.3.0", begun);
+    let row = if soon {
+        "… within a second of the switch, ms"
+    } else {
+        "rollback() → last answer of the bad version, ms"
+    };
+    table.add_time(row, "ours", last);
+    table.add("requests that failed", "ours", count(scene.sampler.failed()));
+    release.await.unwrap().unwrap();
+}
+
+/// How many requests a release makes while it holds.
+pub(crate) async fn hold(table: &mut Table) {
+    let scene = Scene::new().await;
+    let (releaser, mut phase) = watched(scene.cluster.releaser());
+    let release =
+        tokio::spawn(async move { releaser.run(change(), &plan(Duration::from_secs(40))).await });
+    phase.wait_for(|phase| *phase == PhaseName::Baking).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let requests = scene.requests(begun);
+    table.add("API requests in 30 s of holding, without heartbeat", "ours", requests);
+    release.await.unwrap().unwrap();
+}

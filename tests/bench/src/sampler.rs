@@ -1,0 +1,68 @@
+//! Two hundred fresh connections a second, and when each was answered by which version.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bluegreen_kube::Settings;
+use bluegreen_tests::ask;
+use http::Method;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What became of one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) ended: Instant,
+    pub(crate) version: Option<String>,
+}
+
+/// Asks until it is dropped.
+pub(crate) struct Sampler {
+    samples: Arc<Mutex<Vec<Sample>>>,
+    _asking: JoinSet<()>,
+}
+
+impl Sampler {
+    pub(crate) fn start(address: SocketAddr) -> Self {
+        let samples = Arc::new(Mutex::new(Vec::new()));
+        let kept = samples.clone();
+        let mut asking = JoinSet::new();
+        asking.spawn(async move {
+            let mut turns = interval(Duration::from_millis(5));
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            // Each request on its own, so that one that hangs does not stop the others.
+            let mut requests = JoinSet::new();
+            loop {
+                turns.tick().await;
+                while requests.try_join_next().is_some() {}
+                let kept = kept.clone();
+                requests.spawn(async move {
+                    let version = one(address).await;
+                    kept.lock().unwrap().push(Sample { ended: Instant::now(), version });
+                });
+            }
+        });
+        Self { samples, _asking: asking }
+    }
+
+    /// From `since` to the last answer of `version`; zero if there was none after it.
+    pub(crate) fn last_answer(&self, version: &str, since: Instant) -> Duration {
+        let samples = self.samples.lock().unwrap();
+        let mut answers = samples.iter().filter(|it| it.version.as_deref() == Some(version));
+        let last = answers.by_ref().map(|it| it.ended).max();
+        last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+    }
+
+    /// How many requests got no good answer.
+    pub(crate) fn failed(&self) -> usize {
+        self.samples.lock().unwrap().iter().filter(|it| it.version.is_none()).count()
+    }
+}
+
+async fn one(address: SocketAddr) -> Option<String> {
+    let answer = ask(address, Method::GET, "/").await.ok()?;
+    let header = Settings::new("", "").version_header;
+    let version = answer.headers().get(header)?.to_str().ok()?;
+    answer.status().is_success().then(|| version.to_owned())
+}

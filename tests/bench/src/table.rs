@@ -1,0 +1,73 @@
+//! Figures by name, and their medians beside what was to be reached.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Figures by row and column.
+#[derive(Debug, Default)]
+pub(crate) struct Table(BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>>);
+
+/// The rows in order, with what is to be reached.
+const ROWS: [(&str, &str); 12] = [
+    ("command → all idle pods ready, ms", "≤ 1.1 × pods' own start + 120"),
+    ("pods ready → switch PATCH, no gate, ms", "≤ 20"),
+    ("pods ready → switch PATCH, one HTTP check, ms", "≤ 60, every pod checked"),
+    ("switch PATCH → last old answer, ms", "≤ 1.2 × floor"),
+    ("rollback() → last answer of the bad version, ms", "≤ 60"),
+    ("… within a second of the switch, ms", "the rest of that second + 60"),
+    ("API requests of a release, without heartbeat", "≤ 60"),
+    ("API requests in 30 s of holding, without heartbeat", "about none a second"),
+    ("requests that failed", "0"),
+    ("memory of the process, MB", "< 25"),
+    ("start-up of the command line (status), ms", "reported"),
+    ("bare PATCH, ms", "the floor"),
+];
+
+impl Table {
+    pub(crate) fn add(&mut self, row: &'static str, column: &'static str, figure: f64) {
+        assert!(ROWS.iter().any(|(name, _)| *name == row), "no row {row}");
+        self.0.entry(row).or_default().entry(column).or_default().push(figure);
+    }
+
+    pub(crate) fn add_time(&mut self, row: &'static str, column: &'static str, time: Duration) {
+        self.add(row, column, time.as_secs_f64() * 1_000.0);
+    }
+
+    pub(crate) fn print(&self, rounds: u32) {
+        println!("Medians (lowest–highest) of {rounds} rounds.\n");
+        println!("| from … to … | ours | floor | script | ours / floor | to reach |");
+        println!("|---|---|---|---|---|---|");
+        for (row, goal) in ROWS {
+            let Some(columns) = self.0.get(row) else { continue };
+            let cell = |column| columns.get(column).map_or_else(String::new, |all| show(all));
+            let middle = |column| columns.get(column).map(|all| median(all));
+            let ratio = match (middle("ours"), middle("floor")) {
+                (Some(ours), Some(floor)) if floor > 0.0 => format!("{:.2}", ours / floor),
+                _ => String::new(),
+            };
+            println!(
+                "| {row} | {} | {} | {} | {ratio} | {goal} |",
+                cell("ours"),
+                cell("floor"),
+                cell("script")
+            );
+        }
+    }
+}
+
+fn median(all: &[f64]) -> f64 {
+    let mut sorted = all.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    }
+}
+
+fn show(all: &[f64]) -> String {
+    let lowest = all.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = all.iter().copied().fold(0.0, f64::max);
+    format!("{:.1} ({lowest:.1}–{highest:.1})", median(all))
+}
