@@ -9,28 +9,43 @@ use crate::{Color, ErrorKind, Record, Result, Routing, Timestamp};
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
 
+/// How often the plan's time is waited for traffic to come back. More than once, because whoever
+/// programs the nodes may have been cut off by what made the release fail.
+const PATIENCE: u32 = 10;
+
 impl Driver {
     pub(crate) async fn give_back(&self, record: &Record, to: Color) -> EventKind {
         let target = Routing::all(to);
-        // Never gives up on what is merely away.
-        let written =
-            self.until_available(record.plan.call, || self.try_give_back(record, to)).await;
-        match written {
-            Ok(None) => match self.converged(record, &target).await {
-                Ok(evidence) => EventKind::Returned { evidence },
-                Err(error) => EventKind::Stuck {
+        let mut waits = 0;
+        loop {
+            // Never gives up on what is merely away.
+            let written =
+                self.until_available(record.plan.call, || self.try_give_back(record, to)).await;
+            match written {
+                Ok(None) => {}
+                Ok(Some(event)) => return event,
+                Err(error) => {
+                    return EventKind::Stuck {
+                        message: format!("traffic was not given back to {to}: {}", error.chain()),
+                        advice: "move it by hand (see the README), then `resume`".to_owned(),
+                    };
+                }
+            }
+            let error = match self.converged(record, &target).await {
+                Ok(evidence) => return EventKind::Returned { evidence },
+                Err(error) => error,
+            };
+            waits += 1;
+            if waits == PATIENCE {
+                return EventKind::Stuck {
                     message: format!(
                         "traffic was given back to {to}, but did not follow: {}",
                         error.chain()
                     ),
                     advice: "look at the endpoints of the live Service, then `resume`".to_owned(),
-                },
-            },
-            Ok(Some(event)) => event,
-            Err(error) => EventKind::Stuck {
-                message: format!("traffic was not given back to {to}: {}", error.chain()),
-                advice: "move it by hand (see the README), then `resume`".to_owned(),
-            },
+                };
+            }
+            self.pause(&mut super::tries::Pause::default(), &error).await;
         }
     }
 

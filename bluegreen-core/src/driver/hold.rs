@@ -14,16 +14,20 @@ const SOON: Duration = Duration::from_secs(1);
 /// For how long a watch that says nothing is believed. A connection can be dead without a word.
 const TRUST: Duration = crate::clock::minutes(1);
 
+/// For how long guards look at least after nothing could be seen. Whoever tells how the pods fare
+/// may have been cut off too, and tells a little later what happened meanwhile.
+const CATCH_UP: Duration = Duration::from_secs(15);
+
 /// What ended a wait.
 enum Change {
     Pods(SlotState),
     Routing(Observed),
-    /// Nothing did, for so long that everything is read again.
+    /// Nothing did, for so long or at such a moment that everything is read again.
     Unknown,
 }
 
 impl Driver {
-    pub(super) async fn hold(&self, record: &Record, until: Timestamp) -> EventKind {
+    pub(super) async fn hold(&self, record: &Record, mut until: Timestamp) -> EventKind {
         loop {
             match self.try_hold(record, until).await {
                 Ok(event) => return event,
@@ -31,7 +35,10 @@ impl Driver {
                     return EventKind::Failed { message: error.chain() };
                 }
                 // Nothing can be seen: neither good nor bad. The hold goes on.
-                Err(error) => self.pause(&mut super::tries::Pause::default(), &error).await,
+                Err(error) => {
+                    self.pause(&mut super::tries::Pause::default(), &error).await;
+                    until = until.max(self.now().plus(CATCH_UP));
+                }
             }
         }
     }
@@ -39,6 +46,7 @@ impl Driver {
     async fn try_hold(&self, record: &Record, until: Timestamp) -> Result<EventKind> {
         let mut memory = Memory::default();
         let (mut candidate, live, mut observed) = self.glance(record).await?;
+        let mut fresh = true;
         loop {
             let begun = self.now();
             let changed = {
@@ -54,6 +62,10 @@ impl Driver {
                     let (look, soon) = looking.await?;
                     let now = self.now();
                     let over = now >= until && record.paused.is_none();
+                    // A hold does not end well on what was seen some time ago.
+                    if over && look.failed.is_none() && !fresh {
+                        break Change::Unknown;
+                    }
                     if look.failed.is_some() || look.winner.is_some() || over {
                         if over && look.failed.is_none() && look.undecided.is_some() {
                             // Extended: to look again at once would only say the same again.
@@ -70,10 +82,11 @@ impl Driver {
                     tokio::select! {
                         state = &mut pods => break Change::Pods(state?),
                         state = &mut routing => break Change::Routing(state?),
-                        () = self.ports.clock.sleep(next) => {}
+                        () = self.ports.clock.sleep(next) => fresh = false,
                     }
                 }
             };
+            fresh = matches!(changed, Change::Unknown);
             match changed {
                 Change::Pods(state) => candidate = state,
                 Change::Routing(state) => observed = state,

@@ -13,6 +13,7 @@ use crate::{
     Slot, SwitchStrategy, Trial, Validator, Verdict,
 };
 
+mod blind;
 mod faults;
 mod lease;
 

@@ -1,0 +1,62 @@
+//! What cannot be seen for a while is neither good nor bad: guards have not found that all is
+//! well, and traffic that comes back late comes back.
+
+use std::time::Duration;
+
+use super::{
+    MemoryCluster, Outcome, Reason, Releaser, Routing, await_phase, change, cluster, plan, reason,
+    routing,
+};
+use crate::memory::{Fault, Faults};
+use crate::{Color, ErrorKind, OperationError, PhaseName};
+
+type Release = tokio::task::JoinHandle<Result<Outcome, OperationError>>;
+
+/// A release in a bake of half a minute, whose watches of the slots say nothing.
+async fn baking(cluster: &MemoryCluster, faults: &Faults) -> Release {
+    faults.always("slot.watch", Fault::Hang);
+    let releaser = Releaser::new(faults.around(cluster.ports("one")));
+    let plan = plan().bake(Duration::from_secs(30));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan).await });
+    await_phase(cluster, PhaseName::Baking).await;
+    release
+}
+
+fn crash(cluster: &MemoryCluster) {
+    cluster.stop_replacing(Color::Green);
+    cluster.kill(Color::Green, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_bake_is_judged_by_what_is_read_then() {
+    let cluster = cluster();
+    let release = baking(&cluster, &Faults::new()).await;
+    crash(&cluster);
+    assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guards_look_for_a_while_after_they_could_not() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    let release = baking(&cluster, &faults).await;
+    faults.always("slot.state", Fault::Before(ErrorKind::Unavailable));
+    cluster.clock().sleep(Duration::from_mins(1)).await;
+    assert!(!release.is_finished(), "nothing can be seen");
+    faults.heal();
+    // What was cut off too tells a little later what happened meanwhile.
+    cluster.clock().sleep(Duration::from_secs(10)).await;
+    crash(&cluster);
+    assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_may_take_its_time_to_come_back() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    let release = baking(&cluster, &faults).await;
+    for nth in 1..=3 {
+        faults.on("switch.converge", nth, Fault::Hang);
+    }
+    crash(&cluster);
+    assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
+}
