@@ -13,6 +13,7 @@ use crate::{
 };
 use crate::{OperationError, chain};
 
+mod ahead;
 mod backward;
 mod deploy;
 mod drain;
@@ -23,6 +24,7 @@ mod preflight;
 mod shift;
 mod tries;
 
+use ahead::Ahead;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 
@@ -77,6 +79,7 @@ impl Driver {
         let _heartbeat = Heartbeat::start(self.ports.clone());
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
+        let mut ahead = None;
         loop {
             let envelope = &held.record.envelope;
             let over = matches!(held.record.next(), Next::Finish(_));
@@ -112,32 +115,36 @@ impl Driver {
                 }
                 Next::Wait(Wait::Paused) => held = self.changed(&held).await?,
                 Next::Perform(effect) => {
+                    // What is soon over is not watched: its save finds out what has changed.
+                    let waits = effect.waits();
+                    let read = ahead.take();
                     let event = tokio::select! {
-                        event = self.perform(&held.record, effect) => Some(event),
-                        changed = self.changed(&held) => {
+                        biased;
+                        event = self.perform(&held.record, effect, read) => Some(event),
+                        changed = self.changed(&held), if waits => {
                             held = changed?;
                             None
                         }
                     };
                     if let Some(kind) = event {
-                        held = self.commit(held, kind).await?;
+                        (held, ahead) = self.commit_and_read(held, kind).await?;
                     }
                 }
             }
         }
     }
 
-    async fn perform(&self, record: &Record, effect: Effect) -> EventKind {
+    async fn perform(&self, record: &Record, effect: Effect, ahead: Option<Ahead>) -> EventKind {
         match effect {
             // A stored record is always past its preflight; `start` looks before it saves.
             Effect::Check => EventKind::Checked,
             Effect::Deploy => self.deploy(record).await,
             Effect::AwaitReady { deadline } => self.await_ready(record, deadline).await,
             Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,
-            Effect::Judge { deadline } => self.gates(record, deadline).await,
+            Effect::Judge { deadline } => self.gates(record, deadline, ahead).await,
             Effect::AwaitApproval { deadline } => self.await_approval(record, deadline).await,
-            Effect::Shift { to } => self.shift(record, &to).await,
-            Effect::Hold { until } => self.hold(record, until).await,
+            Effect::Shift { to } => self.shift(record, &to, ahead).await,
+            Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
             Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
             Effect::Return { to } => self.give_back(record, to).await,
@@ -151,6 +158,28 @@ impl Driver {
     pub(crate) async fn commit(&self, held: Held, kind: EventKind) -> Result<Held, OperationError> {
         let record = held.record.clone().apply(Event::new(self.now(), kind))?;
         self.save(record, held.revision).await
+    }
+
+    /// Commits, and meanwhile reads what the next effect will want to know: the two have nothing
+    /// to do with each other, and together they take no longer than the slower one.
+    async fn commit_and_read(
+        &self,
+        held: Held,
+        kind: EventKind,
+    ) -> Result<(Held, Option<Ahead>), OperationError> {
+        let reads = matches!(
+            kind,
+            EventKind::Ready { .. }
+                | EventKind::Passed
+                | EventKind::Approved { .. }
+                | EventKind::Shifted { .. }
+        );
+        if !reads {
+            return Ok((self.commit(held, kind).await?, None));
+        }
+        let record = held.record.clone();
+        let (held, ahead) = tokio::join!(self.commit(held, kind), self.read_ahead(&record));
+        Ok((held?, ahead.ok()))
     }
 
     /// Saves a record at its revision, for as long as the store is away.

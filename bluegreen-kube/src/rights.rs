@@ -5,7 +5,8 @@ use std::fmt;
 use bluegreen_core::{Problem, Result};
 use futures_util::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -56,6 +57,22 @@ impl Right {
         }
     }
 
+    /// Whether a rule grants it for objects of any name.
+    fn is_granted_by(self, rule: &ResourceRule) -> bool {
+        let has = |list: Option<&Vec<String>>, text: &str| {
+            list.is_some_and(|list| list.iter().any(|one| one == "*" || one == text))
+        };
+        let resource = if self.subresource.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        };
+        has(Some(&rule.verbs), self.verb)
+            && has(rule.api_groups.as_ref(), self.group)
+            && has(rule.resources.as_ref(), &resource)
+            && rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+    }
+
     fn as_problem(self, settings: &Settings, reason: Option<&str>) -> Problem {
         let why = reason.filter(|reason| !reason.is_empty());
         let why = why.map_or_else(String::new, |reason| format!(" ({reason})"));
@@ -79,14 +96,20 @@ impl fmt::Display for Right {
     }
 }
 
-/// A problem for each of `rights` that this process lacks. All are asked for at the same time.
+/// A problem for each of `rights` that this process lacks.
+///
+/// One question brings all the rules that there are for us. Some authorizers cannot list theirs,
+/// so what no rule grants is asked for by itself, all at the same time.
 pub(crate) async fn missing(
     client: &Client,
     settings: &Settings,
     rights: &[Right],
 ) -> Result<Vec<Problem>> {
+    let rules = Box::pin(granted(client, settings)).await;
+    let doubtful =
+        rights.iter().filter(|right| !rules.iter().any(|rule| right.is_granted_by(rule)));
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answers = rights.iter().map(|right| {
+    let answers = doubtful.map(|right| {
         let api = &api;
         async move {
             let review = right.review(&settings.namespace);
@@ -106,6 +129,18 @@ pub(crate) async fn missing(
     Ok(try_join_all(answers).await?.into_iter().flatten().collect())
 }
 
+/// The rules that grant us something in the namespace; none where they cannot be told.
+async fn granted(client: &Client, settings: &Settings) -> Vec<ResourceRule> {
+    let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
+    let spec = SelfSubjectRulesReviewSpec { namespace: Some(settings.namespace.clone()) };
+    let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
+    let parameters = PostParams::default();
+    let asking = api.create(&parameters, &review);
+    let answer = error::read(settings.call, "ask for our rights", asking).await;
+    let status = answer.ok().and_then(|review| review.status);
+    status.map(|status| status.resource_rules).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +151,29 @@ mod tests {
         let problem = right.as_problem(&Settings::new("agent", "ns"), None);
         assert_eq!(problem.object, "namespace ns, right to update deployments/scale of apps");
         assert!(problem.is_refusal());
+    }
+
+    #[test]
+    fn a_rule_grants_what_it_names_and_no_more() {
+        let rule = |groups: &[&str], resources: &[&str], verbs: &[&str], names: &[&str]| {
+            let list = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+            ResourceRule {
+                api_groups: Some(list(groups)),
+                resources: Some(list(resources)),
+                verbs: list(verbs),
+                resource_names: Some(list(names)),
+            }
+        };
+        let scale = Right::new("update", "apps", "deployments").of_part("scale");
+        for (granted, rule) in [
+            (true, rule(&["apps"], &["deployments/scale"], &["get", "update"], &[])),
+            (true, rule(&["*"], &["*"], &["*"], &[])),
+            (false, rule(&["apps"], &["deployments"], &["update"], &[])),
+            (false, rule(&["apps"], &["deployments/scale"], &["get"], &[])),
+            (false, rule(&[""], &["deployments/scale"], &["update"], &[])),
+            (false, rule(&["apps"], &["deployments/scale"], &["update"], &["other"])),
+        ] {
+            assert_eq!(scale.is_granted_by(&rule), granted, "{rule:?}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::Driver;
+use super::ahead::Ahead;
 use super::judge::{Memory, told};
 use crate::plan::OnDrift;
 use crate::release::{EventKind, Look};
-use crate::{Observed, PhaseName, Record, Result, Routing, SlotState, Timestamp, Verdict};
+use crate::{Observed, Phase, PhaseName, Record, Result, Routing, SlotState, Timestamp, Verdict};
 
 /// How soon guards look again when pods are missing.
 const SOON: Duration = Duration::from_secs(1);
@@ -27,9 +28,19 @@ enum Change {
 }
 
 impl Driver {
-    pub(super) async fn hold(&self, record: &Record, mut until: Timestamp) -> EventKind {
+    pub(super) async fn hold(
+        &self,
+        record: &Record,
+        mut until: Timestamp,
+        mut ahead: Option<Ahead>,
+    ) -> EventKind {
+        // What was read ahead came with the step, so no look was taken in it yet; and before the
+        // first step there was none. Later steps go on with the tests of the first.
+        let is_first =
+            record.plan.steps.len() == 1 || matches!(record.phase, Phase::Holding { step: 0, .. });
+        let mut memory = Memory::new(ahead.is_some() && is_first);
         loop {
-            match self.try_hold(record, until).await {
+            match self.try_hold(record, until, ahead.take(), &mut memory).await {
                 Ok(event) => return event,
                 Err(error) if error.kind() == crate::ErrorKind::NotFound => {
                     return EventKind::Failed { message: error.chain() };
@@ -43,9 +54,15 @@ impl Driver {
         }
     }
 
-    async fn try_hold(&self, record: &Record, until: Timestamp) -> Result<EventKind> {
-        let mut memory = Memory::default();
-        let (mut candidate, live, mut observed) = self.glance(record).await?;
+    async fn try_hold(
+        &self,
+        record: &Record,
+        until: Timestamp,
+        ahead: Option<Ahead>,
+        memory: &mut Memory,
+    ) -> Result<EventKind> {
+        let ahead = self.ahead_or_now(record, ahead).await?;
+        let (mut candidate, live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
         let mut fresh = true;
         loop {
             let begun = self.now();
@@ -58,7 +75,7 @@ impl Driver {
                     if let Some(event) = drifted(record, &observed) {
                         return Ok(event);
                     }
-                    let looking = self.look_round(record, &candidate, &live, &mut memory);
+                    let looking = self.look_round(record, &candidate, &live, memory);
                     let (look, soon) = looking.await?;
                     let now = self.now();
                     let over = now >= until && record.paused.is_none();
@@ -90,20 +107,12 @@ impl Driver {
             match changed {
                 Change::Pods(state) => candidate = state,
                 Change::Routing(state) => observed = state,
-                Change::Unknown => (candidate, _, observed) = self.glance(record).await?,
+                Change::Unknown => {
+                    let now = self.read_ahead(record).await?;
+                    (candidate, observed) = (now.candidate, now.observed);
+                }
             }
         }
-    }
-
-    /// Everything as it is now.
-    async fn glance(&self, record: &Record) -> Result<(SlotState, SlotState, Observed)> {
-        let observing = self.ports.switch.observe();
-        let (states, observed) = tokio::join!(
-            self.states(record),
-            self.bounded_read("observe the routing", record.plan.call, observing)
-        );
-        let (candidate, live) = states?;
-        Ok((candidate, live, observed?))
     }
 
     /// One look of every guard. Says also whether the next one should come soon.

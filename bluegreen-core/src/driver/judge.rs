@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Driver;
+use super::ahead::Ahead;
 use crate::release::EventKind;
 use crate::{
     ApprovalRequest, Checkpoint, Decision, ErrorKind, Judgement, Progress, Record, ReleaseId,
@@ -14,8 +15,13 @@ use crate::{
 };
 
 impl Driver {
-    pub(super) async fn gates(&self, record: &Record, deadline: Timestamp) -> EventKind {
-        let judging = self.tried(deadline, || self.try_gates(record, deadline));
+    pub(super) async fn gates(
+        &self,
+        record: &Record,
+        deadline: Timestamp,
+        mut ahead: Option<Ahead>,
+    ) -> EventKind {
+        let judging = self.tried(deadline, || self.try_gates(record, deadline, ahead.take()));
         tokio::select! {
             result = judging => result
                 .unwrap_or_else(|error| EventKind::Undecided { message: error.chain() }),
@@ -25,8 +31,15 @@ impl Driver {
         }
     }
 
-    async fn try_gates(&self, record: &Record, deadline: Timestamp) -> Result<EventKind> {
-        let (candidate, live) = self.states(record).await?;
+    async fn try_gates(
+        &self,
+        record: &Record,
+        deadline: Timestamp,
+        ahead: Option<Ahead>,
+    ) -> Result<EventKind> {
+        // What was read ahead came with the phase: no gate was asked in it yet.
+        let mut memory = Memory::new(ahead.is_some());
+        let Ahead { candidate, live, .. } = self.ahead_or_now(record, ahead).await?;
         let binding = candidate.binding();
         if let Some(judged) = &record.candidate
             && !judged.is_same(&binding)
@@ -37,7 +50,7 @@ impl Driver {
         }
         for gate in &self.validators.gates {
             let name = format!("gate-{}", gate.name());
-            let (sides, mut memory) = ((&candidate, &live), Memory::default());
+            let sides = (&candidate, &live);
             let judgement = self.look(record, gate, &name, sides, deadline, &mut memory).await?;
             let message = format!("gate {}: {}", gate.name(), told(&judgement));
             match judgement.verdict {
@@ -60,7 +73,7 @@ impl Driver {
                         continue;
                     }
                 };
-                let (sides, mut memory) = ((&candidate, &live), Memory::default());
+                let (sides, mut memory) = ((&candidate, &live), Memory::new(false));
                 let looking = self.look(record, warm_up, "warm-up", sides, deadline, &mut memory);
                 match looking.await {
                     Ok(judgement) if judgement.verdict == Verdict::Pass => {
@@ -121,12 +134,12 @@ impl Driver {
         memory: &mut Memory,
     ) -> Result<Judgement> {
         let (release, call) = (&record.envelope.release, record.plan.call);
-        if !memory.0.contains_key(blob) {
+        if !memory.known.contains_key(blob) && !memory.is_first {
             let reading = self.ports.store.blob(release, blob);
             let kept = self.bounded_read("read a validator's state", call, reading).await?;
-            memory.0.insert(blob.to_owned(), Kept::read(kept.as_ref()));
+            memory.known.insert(blob.to_owned(), Kept::read(kept.as_ref()));
         }
-        let (look, state) = memory.0.get(blob).cloned().unwrap_or((1, None));
+        let (look, state) = memory.known.get(blob).cloned().unwrap_or((1, None));
         let checkpoint = Kept {
             store: self.ports.store.clone(),
             release: release.clone(),
@@ -162,7 +175,7 @@ impl Driver {
             self.bounded("keep a validator's state", call, saving).await?;
         }
         let next = judgement.state.clone().or(state);
-        memory.0.insert(blob.to_owned(), (look.saturating_add(1), next));
+        memory.known.insert(blob.to_owned(), (look.saturating_add(1), next));
         self.report(&Progress::Judged {
             validator: validator.name().to_owned(),
             judgement: judgement.clone(),
@@ -181,8 +194,18 @@ pub(super) fn told(judgement: &Judgement) -> String {
 
 /// What is known of the states of validators: the next look and what it begins with, by blob.
 /// While one process looks, nobody else writes them.
-#[derive(Default)]
-pub(super) struct Memory(BTreeMap<String, (u32, Option<Bytes>)>);
+pub(super) struct Memory {
+    known: BTreeMap<String, (u32, Option<Bytes>)>,
+    /// No validator has looked before, so there is nothing to read.
+    is_first: bool,
+}
+
+impl Memory {
+    /// Of looks that are the first ever, or of later ones.
+    pub(super) fn new(is_first: bool) -> Self {
+        Self { known: BTreeMap::new(), is_first }
+    }
+}
 
 /// Keeps a validator's state: the number of the look in four bytes, then the state itself.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! Traffic moves forward: what was judged must still be what is there, and enough of it.
 
 use super::Driver;
+use super::ahead::Ahead;
 use crate::release::EventKind;
 use crate::{Evidence, Observed, Progress, Record, Result, Routing};
 
@@ -11,10 +12,15 @@ enum Attempt {
 }
 
 impl Driver {
-    pub(super) async fn shift(&self, record: &Record, to: &Routing) -> EventKind {
+    pub(super) async fn shift(
+        &self,
+        record: &Record,
+        to: &Routing,
+        mut ahead: Option<Ahead>,
+    ) -> EventKind {
         // Before any traffic nothing is given up by going back, so the step has a bound.
         let deadline = self.now().plus(record.plan.gates);
-        match self.tried(deadline, || self.try_shift(record, to)).await {
+        match self.tried(deadline, || self.try_shift(record, to, ahead.take())).await {
             Ok(Attempt::Event(event)) => event,
             Ok(Attempt::Written) => match self.converged(record, to).await {
                 Ok(evidence) => EventKind::Shifted { evidence },
@@ -26,18 +32,18 @@ impl Driver {
         }
     }
 
-    async fn try_shift(&self, record: &Record, to: &Routing) -> Result<Attempt> {
+    async fn try_shift(
+        &self,
+        record: &Record,
+        to: &Routing,
+        ahead: Option<Ahead>,
+    ) -> Result<Attempt> {
         if record.passed.as_ref() != Some(&record.change.digest) {
             return Ok(Attempt::Event(EventKind::Failed {
                 message: "the gates did not pass for this digest".to_owned(),
             }));
         }
-        let observing = self.ports.switch.observe();
-        let (states, observed) = tokio::join!(
-            self.states(record),
-            self.bounded_read("observe the routing", record.plan.call, observing),
-        );
-        let ((candidate, live), observed) = (states?, observed?);
+        let Ahead { candidate, live, observed, .. } = self.ahead_or_now(record, ahead).await?;
         let binding = candidate.binding();
         if let Some(judged) = &record.candidate
             && !judged.is_same(&binding)

@@ -295,3 +295,45 @@ async fn pods_that_are_late_are_counted_and_named() {
     let Reason::Failed { message } = reason(outcome) else { panic!("another reason") };
     assert!(message.contains(": found 0 of 3 ready; pod "), "{message}");
 }
+
+/// A guard that counts its looks in its state, and tells how many there were.
+struct Counting(Arc<Mutex<Vec<u8>>>);
+
+#[async_trait]
+impl Validator for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn config_digest(&self) -> Digest {
+        Digest::of(["counting"])
+    }
+
+    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
+
+    async fn judge(&self, trial: &Trial) -> Result<Judgement> {
+        let last = trial.state.as_ref().and_then(|state| state.first()).copied();
+        let count = last.unwrap_or_default() + 1;
+        self.0.lock().unwrap().push(count);
+        Ok(Judgement::new(Verdict::Pass, "counted").with_state(vec![count]))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_goes_on_with_its_state_from_step_to_step() {
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let cluster = MemoryCluster::builder("agent", configuration("1"))
+        .replicas(3)
+        .clock(TokioClock::default())
+        .capabilities(crate::Capabilities::ALL)
+        .build();
+    let releaser = Releaser::new(cluster.ports("one")).guard(Counting(counted.clone()));
+    let plan = Plan::canary([5, 50]).hold(minutes(1)).bake(minutes(1));
+    assert_eq!(releaser.run(change("2"), &plan).await.unwrap(), Outcome::Released);
+    let counted = counted.lock().unwrap();
+    let wanted: Vec<u8> = (1..=u8::try_from(counted.len()).unwrap()).collect();
+    assert_eq!(*counted, wanted);
+    assert!(counted.len() > 10, "{counted:?}");
+}

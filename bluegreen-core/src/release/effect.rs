@@ -58,6 +58,28 @@ pub enum Effect {
     Restore { slot: Color },
 }
 
+impl Effect {
+    /// Whether it may take long, so that whoever performs it has to notice when somebody else
+    /// changes the record.
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::AwaitReady { .. }
+            | Self::WarmUp { .. }
+            | Self::Judge { .. }
+            | Self::AwaitApproval { .. }
+            | Self::Hold { .. }
+            | Self::Drain { .. }
+            | Self::Keep { .. } => true,
+            Self::Check
+            | Self::Deploy
+            | Self::Shift { .. }
+            | Self::Retire { .. }
+            | Self::Return { .. }
+            | Self::Restore { .. } => false,
+        }
+    }
+}
+
 impl Record {
     /// What to do next. Follows from the record alone, so that recovery is the normal path.
     pub fn next(&self) -> Next {
