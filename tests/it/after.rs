@@ -2,7 +2,7 @@
 
 use bluegreen_core::{Color, OperationError, Outcome, Slot as _};
 use bluegreen_kube::{Done, PREFIX};
-use bluegreen_tests::{Agent, Load, Manifests, SERVICE};
+use bluegreen_tests::{Agent, Load, Manifests, SERVICE, change, plan, seconds};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -11,8 +11,6 @@ use kube::api::ListParams;
 use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::support::{change, plan, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_is_undone_by_an_old_slot_that_stands_by() {

@@ -1,10 +1,8 @@
 //! Releases that fail before traffic: the live slot is not touched.
 
 use bluegreen_core::{Change, Color, Reason, Slot as _};
-use bluegreen_tests::{Agent, image};
+use bluegreen_tests::{Agent, change, image, plan, reason, seconds};
 use bluegreen_validate::{Request, Smoke, json};
-
-use crate::support::{change, plan, reason, seconds};
 
 #[tokio::test]
 async fn a_failed_gate_puts_the_slot_back() {

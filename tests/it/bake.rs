@@ -1,13 +1,11 @@
 //! What goes wrong after the switch: traffic goes back.
 
 use bluegreen_core::{Color, EvidenceKind, Outcome, PhaseName, Reason, Slot as _};
-use bluegreen_tests::{Agent, Load, SERVICE};
+use bluegreen_tests::{Agent, Load, SERVICE, change, plan, reaches, reason, seconds};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
-
-use crate::support::{change, plan, reaches, reason, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_crash_of_a_candidate_brings_traffic_back() {

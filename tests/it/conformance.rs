@@ -9,15 +9,13 @@ use bluegreen_core::conformance::slot::SlotFixture;
 use bluegreen_core::conformance::switch::SwitchFixture;
 use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SystemClock, Target};
 use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, ServiceSwitch, Settings};
-use bluegreen_tests::{ACCOUNT, Agent, Manifests, Namespace, SERVICE};
+use bluegreen_tests::{ACCOUNT, Agent, Manifests, Namespace, SERVICE, change, seconds};
 use bytes::Bytes;
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
-
-use crate::support::{change, seconds};
 
 bluegreen_core::slot_conformance_tests!(async || {
     let agent = Agent::of(Manifests::shipped().sized(1, 0)).await;

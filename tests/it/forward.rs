@@ -1,10 +1,8 @@
 //! Releases that succeed, and what becomes of the traffic meanwhile.
 
 use bluegreen_core::{Color, EnvValue, EvidenceKind, Outcome, Slot as _};
-use bluegreen_tests::{Agent, Load, Manifests};
+use bluegreen_tests::{Agent, Load, Manifests, change, plan, seconds};
 use bluegreen_validate::Smoke;
-
-use crate::support::{change, plan, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_releases_under_load_lose_no_request() {

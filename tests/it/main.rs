@@ -14,6 +14,5 @@ mod conformance;
 mod forward;
 mod midway;
 mod preflight;
-mod support;
 mod takeover;
 mod versions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bluegreen_core::{Color, Outcome, PhaseName, Plan, Reason, Slot as _};
 use bluegreen_kube::Cluster;
-use bluegreen_tests::{Agent, Load, ask};
+use bluegreen_tests::{Agent, Load, ask, change, plan, reaches, reason, seconds};
 use http::Method;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -14,8 +14,6 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 use tokio::task::JoinHandle;
-
-use crate::support::{change, plan, reaches, reason, seconds};
 
 type Release = JoinHandle<Result<Outcome, bluegreen_core::OperationError>>;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::Outcome;
 use bluegreen_kube::{Cluster, ConnectError};
-use bluegreen_tests::{Agent, Manifests, SERVICE};
+use bluegreen_tests::{Agent, Manifests, SERVICE, change, plan, seconds};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -16,8 +16,6 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-
-use crate::support::{change, plan, seconds};
 
 /// Rights that a release without gates and reports does without, and why preflight does not ask.
 const NOT_ASKED: [(&str, &str); 5] = [

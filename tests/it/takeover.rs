@@ -9,12 +9,12 @@ use bluegreen_core::{
     SwitchStrategy as _,
 };
 use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
-use bluegreen_tests::{ACCOUNT, Access, Agent, Load, SERVICE};
+use bluegreen_tests::{
+    ACCOUNT, Access, Agent, Load, SERVICE, change, plan, reaches, reason, seconds,
+};
 use bluegreen_validate::Smoke;
 use kube::Client;
 use tokio::process::{Child, Command};
-
-use crate::support::{change, plan, reaches, reason, seconds};
 
 /// The variable in which a driver of its own finds the namespace of its agent.
 const NAMESPACE: &str = "BLUEGREEN_TEST_NAMESPACE";

@@ -1,12 +1,10 @@
 //! A record that a newer version of this library wrote.
 
 use bluegreen_core::{Color, Document, OperationError, PhaseName, ReleaseStore as _, Routing};
-use bluegreen_tests::Agent;
+use bluegreen_tests::{Agent, change, plan, reaches, seconds};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-
-use crate::support::{change, plan, reaches, seconds};
 
 #[tokio::test]
 async fn a_release_of_a_newer_version_is_not_driven_but_rolled_back() {

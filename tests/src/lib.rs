@@ -19,6 +19,8 @@ mod ask;
 mod load;
 mod manifests;
 mod namespace;
+mod outage;
+mod release;
 
 pub use access::Access;
 pub use agent::{ACCOUNT, Agent, SERVICE};
@@ -26,3 +28,5 @@ pub use ask::ask;
 pub use load::{Load, Tally};
 pub use manifests::{Manifests, image};
 pub use namespace::Namespace;
+pub use outage::Outage;
+pub use release::{change, plan, reaches, reason, seconds};

@@ -1,16 +1,16 @@
-//! What the tests have in common.
+//! What tests of releases have in common.
 
 use std::time::Duration;
 
+use crate::image;
 use bluegreen_core::{Change, Outcome, PhaseName, Plan, Reason};
 use bluegreen_kube::Cluster;
-use bluegreen_tests::image;
 
 /// How long a release may stay in the phases before the one that is waited for.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A plan without the patience that real releases need.
-pub(crate) fn plan(bake: Duration) -> Plan {
+pub fn plan(bake: Duration) -> Plan {
     let mut plan = Plan::all_at_once().bake(bake);
     plan.drain.quiet = Duration::from_secs(1);
     plan.keep_failed = Duration::ZERO;
@@ -18,17 +18,18 @@ pub(crate) fn plan(bake: Duration) -> Plan {
     plan
 }
 
-pub(crate) fn seconds(seconds: u64) -> Duration {
+/// So many seconds.
+pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// A version that the cluster has an image of.
-pub(crate) fn change(tag: &str) -> Change {
+pub fn change(tag: &str) -> Change {
     Change::image("agent", image(tag)).version(tag)
 }
 
 /// Returns once the stored release is in this phase.
-pub(crate) async fn reaches(cluster: &Cluster, phase: PhaseName) {
+pub async fn reaches(cluster: &Cluster, phase: PhaseName) {
     let operations = cluster.operations();
     let mut last = None;
     let waiting = async {
@@ -49,7 +50,7 @@ pub(crate) async fn reaches(cluster: &Cluster, phase: PhaseName) {
 
 /// Why a release went back.
 #[track_caller]
-pub(crate) fn reason(outcome: Outcome) -> Reason {
+pub fn reason(outcome: Outcome) -> Reason {
     match outcome {
         Outcome::RolledBack { reason } => reason,
         other => panic!("it should be rolled back: {other}"),

@@ -1,0 +1,100 @@
+//! Releases while a program of the cluster is away. One after another, on a cluster of their own:
+//!
+//! ```console
+//! $ tests/cluster/with outage -- cargo test -p bluegreen-tests --test outage -- --test-threads=1
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+use bluegreen_core::{
+    Color, EvidenceKind, OperationError, Outcome, PhaseName, Plan, Reason, Slot as _,
+};
+use bluegreen_kube::Cluster;
+use bluegreen_tests::{Agent, Load, Outage, change, plan, reaches, reason, seconds};
+use tokio::task::JoinHandle;
+
+type Release = JoinHandle<Result<Outcome, OperationError>>;
+
+/// A release in its bake, under load, when the traffic has really followed.
+async fn baking(plan: Plan) -> (Agent, Cluster, Release, Load) {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    let plan = plan.evidence(EvidenceKind::answers(20));
+    let mut release = tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await });
+    tokio::select! {
+        () = reaches(&cluster, PhaseName::Baking) => {}
+        ended = &mut release => panic!("it should come to its bake: {ended:?}"),
+    }
+    let load = Load::start(agent.address());
+    (agent, cluster, release, load)
+}
+
+/// Longer than a call to the API server may take, and than a lease lasts.
+async fn a_while() {
+    tokio::time::sleep(seconds(20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deaf_api_server_delays_a_release_and_no_more() {
+    let (agent, _, release, load) = baking(plan(seconds(10))).await;
+    let outage = Outage::freeze("kube-apiserver");
+    a_while().await;
+    assert!(!release.is_finished(), "nobody can tell that all is well");
+    outage.end();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_that_nobody_could_see_brings_traffic_back_once_it_is_seen() {
+    let (agent, cluster, release, load) = baking(plan(seconds(10))).await;
+    let pods = agent.pods(Color::Green).await;
+    let outage = Outage::crash("kube-apiserver");
+    for pod in &pods {
+        agent.crash(pod).await;
+    }
+    a_while().await;
+    outage.end();
+    let Reason::Unfit { message } = reason(release.await.unwrap().unwrap()) else {
+        panic!("another reason")
+    };
+    assert!(message.contains("pod-health"), "{message}");
+    load.stop().await;
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    let green = cluster.slot(Color::Green).state().await.unwrap();
+    assert_eq!((green.replicas.wanted, green.open), (0, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_deaf_delays_a_release_and_no_more() {
+    let (agent, _, release, load) = baking(plan(seconds(10))).await;
+    let outage = Outage::freeze("etcd");
+    a_while().await;
+    outage.end();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traffic_that_does_not_follow_is_noticed_and_taken_back() {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let mut plan = plan(seconds(10)).evidence(EvidenceKind::answers(20));
+    plan.converge = seconds(5);
+    let load = Load::start(agent.address());
+    // The endpoints are right, and no node hears of it.
+    let outage = Outage::freeze("kube-proxy");
+    let outcome = cluster.releaser().run(change("1.3.0"), &plan).await.unwrap();
+    outage.end();
+    let Reason::Failed { message } = reason(outcome) else { panic!("another reason") };
+    assert!(message.contains("traffic did not follow"), "{message}");
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert_eq!(tally.answers.keys().collect::<Vec<_>>(), ["1.2.0"], "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Blue));
+}
