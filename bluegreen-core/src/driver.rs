@@ -156,8 +156,18 @@ impl Driver {
     /// Applies what has happened and saves it. When somebody changed the record meanwhile, what
     /// has happened is forgotten, and the effect performed again if it is still wanted.
     pub(crate) async fn commit(&self, held: Held, kind: EventKind) -> Result<Held, OperationError> {
+        let fades = matches!(&kind, EventKind::Looked { look } if look.failed.is_none());
         let record = held.record.clone().apply(Event::new(self.now(), kind))?;
-        self.save(record, held.revision).await
+        let saving = self.save(record, held.revision.clone());
+        if !fades {
+            return saving.await;
+        }
+        // That all was well is not kept for a store that is away: guards look again instead.
+        tokio::select! {
+            biased;
+            saved = saving => saved,
+            () = self.ports.clock.sleep(held.record.plan.call) => Ok(held),
+        }
     }
 
     /// Commits, and meanwhile reads what the next effect will want to know: the two have nothing

@@ -60,3 +60,14 @@ async fn traffic_may_take_its_time_to_come_back() {
     assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
     assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_guards_saw_is_not_kept_for_a_store_that_is_away() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    let release = baking(&cluster, &faults).await;
+    faults.always("store.save", Fault::Before(ErrorKind::Unavailable));
+    cluster.clock().sleep(Duration::from_mins(1)).await;
+    crash(&cluster);
+    faults.heal();
+    assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
+}
