@@ -1,11 +1,12 @@
 //! What happens between the gates and the switch, while somebody's yes is waited for.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_core::{Color, Outcome, PhaseName, Plan, Reason, Slot as _};
-use bluegreen_kube::Cluster;
-use bluegreen_tests::{Agent, Load, ask, change, plan, reaches, reason, seconds};
+use bluegreen_core::{Color, Outcome, PhaseName, Plan, Progress, Reason, Reporter as _, Slot as _};
+use bluegreen_kube::{Cluster, EventReporter};
+use bluegreen_tests::{Agent, Load, SERVICE, ask, change, plan, reaches, reason, seconds};
 use http::Method;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -107,14 +108,23 @@ async fn a_secret_that_a_change_brings_stays_out_of_records_and_events() {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
     let change = change("1.3.0").env("API_KEY", "sk-do-not-tell");
-    let outcome = cluster.releaser().run(change, &plan(seconds(2))).await.unwrap();
+    let settings = cluster.settings().clone();
+    let reporter = Arc::new(EventReporter::new(agent.client(), settings, "one"));
+    let told = reporter.clone();
+    let releaser = cluster.releaser().report(move |progress: &Progress| told.report(progress));
+    let outcome = releaser.run(change, &plan(seconds(2))).await.unwrap();
     assert_eq!(outcome, Outcome::Released);
+    assert!(reporter.flush(seconds(10)).await, "the events are written");
     let green = agent.api::<Deployment>().get("agent-green").await.unwrap();
     let green = serde_json::to_string(&green.spec).unwrap();
     assert!(green.contains("sk-do-not-tell"), "the agent itself gets it");
     let maps = agent.api::<ConfigMap>().list(&ListParams::default()).await.unwrap();
     let events = agent.api::<Event>().list(&ListParams::default()).await.unwrap();
     assert!(maps.items.len() >= 2, "the record and its archive");
+    let of_service = |it: &&Event| {
+        it.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(SERVICE))
+    };
+    assert!(events.iter().filter(of_service).count() >= 3, "the release is told: {events:?}");
     for text in [serde_json::to_string(&maps).unwrap(), serde_json::to_string(&events).unwrap()] {
         assert!(!text.contains("sk-do-not-tell"));
     }
