@@ -15,9 +15,19 @@ use tokio::task::JoinHandle;
 
 type Release = JoinHandle<Result<Outcome, OperationError>>;
 
+/// An agent that answers through its Service. After the last outage that may take a while: whoever
+/// was cut off tries again ever less often.
+async fn answering() -> Agent {
+    let agent = Agent::new().await;
+    let mut load = Load::start(agent.address());
+    load.answered_by("1.2.0").await;
+    load.stop().await;
+    agent
+}
+
 /// A release in its bake, under load, when the traffic has really followed.
 async fn baking(plan: Plan) -> (Agent, Cluster, Release, Load) {
-    let agent = Agent::new().await;
+    let agent = answering().await;
     let cluster = agent.cluster("one").await;
     let releaser = cluster.releaser();
     let plan = plan.evidence(EvidenceKind::answers(20));
@@ -82,7 +92,7 @@ async fn a_store_that_is_deaf_delays_a_release_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traffic_that_does_not_follow_is_noticed_and_taken_back() {
-    let agent = Agent::new().await;
+    let agent = answering().await;
     let cluster = agent.cluster("one").await;
     let mut plan = plan(seconds(10)).evidence(EvidenceKind::answers(20));
     plan.converge = seconds(5);
