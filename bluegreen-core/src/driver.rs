@@ -126,16 +126,22 @@ impl Driver {
                             None
                         }
                     };
-                    if let Some(kind) = event {
-                        (held, ahead) = self.commit_and_read(held, kind).await?;
+                    if let Some((kind, seen)) = event {
+                        (held, ahead) = self.commit_and_read(held, kind, seen).await?;
                     }
                 }
             }
         }
     }
 
-    async fn perform(&self, record: &Record, effect: Effect, ahead: Option<Ahead>) -> EventKind {
-        match effect {
+    /// Performs an effect. Says what came of it, and what was seen on the way that is still good.
+    async fn perform(
+        &self,
+        record: &Record,
+        effect: Effect,
+        ahead: Option<Ahead>,
+    ) -> (EventKind, Option<Ahead>) {
+        let kind = match effect {
             // A stored record is always past its preflight; `start` looks before it saves.
             Effect::Check => EventKind::Checked,
             Effect::Deploy => self.deploy(record).await,
@@ -143,14 +149,15 @@ impl Driver {
             Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,
             Effect::Judge { deadline } => self.gates(record, deadline, ahead).await,
             Effect::AwaitApproval { deadline } => self.await_approval(record, deadline).await,
-            Effect::Shift { to } => self.shift(record, &to, ahead).await,
+            Effect::Shift { to } => return self.shift(record, &to, ahead).await,
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
             Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
             Effect::Return { to } => self.give_back(record, to).await,
             Effect::Keep { until, drain } => self.keep(record, until, drain).await,
             Effect::Restore { slot } => self.restore(record, slot).await,
-        }
+        };
+        (kind, None)
     }
 
     /// Applies what has happened and saves it. When somebody changed the record meanwhile, what
@@ -176,16 +183,14 @@ impl Driver {
         &self,
         held: Held,
         kind: EventKind,
+        seen: Option<Ahead>,
     ) -> Result<(Held, Option<Ahead>), OperationError> {
         let reads = matches!(
             kind,
-            EventKind::Ready { .. }
-                | EventKind::Passed
-                | EventKind::Approved { .. }
-                | EventKind::Shifted { .. }
+            EventKind::Ready { .. } | EventKind::Passed | EventKind::Approved { .. }
         );
         if !reads {
-            return Ok((self.commit(held, kind).await?, None));
+            return Ok((self.commit(held, kind).await?, seen));
         }
         let record = held.record.clone();
         let (held, ahead) = tokio::join!(self.commit(held, kind), self.read_ahead(&record));

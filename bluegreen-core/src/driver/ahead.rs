@@ -11,7 +11,8 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Both slots and the routing, as they were a moment ago.
 pub(super) struct Ahead {
-    read: Timestamp,
+    /// When that was.
+    pub(super) read: Timestamp,
     /// The candidate's slot.
     pub(super) candidate: SlotState,
     /// The live slot.

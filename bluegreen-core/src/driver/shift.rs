@@ -7,7 +7,8 @@ use crate::{Evidence, Observed, Progress, Record, Result, Routing};
 
 /// What an attempt to move traffic came to.
 enum Attempt {
-    Written,
+    /// It is written, and this is what was seen just before.
+    Written(Box<Ahead>),
     Event(EventKind),
 }
 
@@ -17,18 +18,19 @@ impl Driver {
         record: &Record,
         to: &Routing,
         mut ahead: Option<Ahead>,
-    ) -> EventKind {
+    ) -> (EventKind, Option<Ahead>) {
         // Before any traffic nothing is given up by going back, so the step has a bound.
         let deadline = self.now().plus(record.plan.gates);
         match self.tried(deadline, || self.try_shift(record, to, ahead.take())).await {
-            Ok(Attempt::Event(event)) => event,
-            Ok(Attempt::Written) => match self.converged(record, to).await {
-                Ok(evidence) => EventKind::Shifted { evidence },
-                Err(error) => EventKind::Failed {
-                    message: format!("traffic did not follow: {}", error.chain()),
-                },
+            Ok(Attempt::Event(event)) => (event, None),
+            Ok(Attempt::Written(seen)) => match self.converged(record, to).await {
+                Ok(evidence) => (EventKind::Shifted { evidence }, Some(*seen)),
+                Err(error) => {
+                    let message = format!("traffic did not follow: {}", error.chain());
+                    (EventKind::Failed { message }, None)
+                }
             },
-            Err(error) => EventKind::Failed { message: error.chain() },
+            Err(error) => (EventKind::Failed { message: error.chain() }, None),
         }
     }
 
@@ -43,7 +45,11 @@ impl Driver {
                 message: "the gates did not pass for this digest".to_owned(),
             }));
         }
-        let Ahead { candidate, live, observed, .. } = self.ahead_or_now(record, ahead).await?;
+        let Ahead { read, candidate, live, observed } = self.ahead_or_now(record, ahead).await?;
+        let seen = |candidate, live| {
+            let observed = Observed::routed(to.clone(), record.envelope.epoch);
+            Attempt::Written(Box::new(Ahead { read, candidate, live, observed }))
+        };
         let binding = candidate.binding();
         if let Some(judged) = &record.candidate
             && !judged.is_same(&binding)
@@ -58,15 +64,15 @@ impl Driver {
             }));
         }
         if observed.routing() == Some(to) {
-            return Ok(Attempt::Written);
+            return Ok(seen(candidate, live));
         }
         if let Some(event) = unexpected(record, to, &observed) {
             return Ok(Attempt::Event(event));
         }
-        self.raise(record, candidate, &live).await?;
+        let candidate = self.raise(record, candidate, &live).await?;
         let shifting = self.ports.switch.shift(&record.envelope.routing, to, record.envelope.epoch);
         self.bounded("shift traffic", record.plan.call, shifting).await?;
-        Ok(Attempt::Written)
+        Ok(seen(candidate, live))
     }
 
     /// Waits for the evidence that the plan wants.
