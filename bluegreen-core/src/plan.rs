@@ -64,7 +64,8 @@ pub struct Plan {
     pub standby: u32,
     /// How many pods the candidate gets beyond those that live serves with.
     pub headroom: u32,
-    /// How long a failed candidate is kept to be looked at.
+    /// How long a failed candidate is kept to be looked at. Its pods also serve whatever a routing
+    /// layer that is behind may still send them.
     #[serde(with = "duration_text")]
     pub keep_failed: Duration,
     /// What a foreign write to what we route by leads to.

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A plan without the patience that real releases need.
 pub fn plan(bake: Duration) -> Plan {
     let mut plan = Plan::all_at_once().bake(bake);
-    plan.drain.quiet = Duration::from_secs(1);
+    plan.drain.quiet = Duration::from_secs(3);
     plan.keep_failed = Duration::ZERO;
     plan.look = Duration::from_secs(1);
     plan

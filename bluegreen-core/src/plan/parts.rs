@@ -220,7 +220,8 @@ pub enum HookPoint {
 #[non_exhaustive]
 pub struct DrainPlan {
     /// For how long it must have had nothing in hand. Where nothing can be measured, this time
-    /// is waited for and the report says so.
+    /// is waited for and the report says so. It has to be longer than the slowest node takes to
+    /// hear of new endpoints: kube-proxy gathers changes for a second, cloud balancers for more.
     #[serde(with = "duration_text")]
     pub quiet: Duration,
     /// How long that is waited for.

@@ -48,7 +48,7 @@ impl Scene {
 
 fn plan(bake: Duration) -> Plan {
     let mut plan = Plan::all_at_once().bake(bake);
-    plan.drain.quiet = Duration::from_secs(1);
+    plan.drain.quiet = Duration::from_secs(3);
     plan.keep_failed = Duration::ZERO;
     plan
 }

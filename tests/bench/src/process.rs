@@ -33,7 +33,7 @@ pub(crate) async fn measure(table: &mut Table, rounds: u32) {
     }
     let mut command = deploy(&agent);
     command.args(["deploy", "--image", &image("1.3.0"), "--smoke", "/readyz"]);
-    let mut child = command.args(["--bake", "5s", "--quiet", "1s"]).spawn().unwrap();
+    let mut child = command.args(["--bake", "5s", "--quiet", "3s"]).spawn().unwrap();
     let id = child.id().unwrap();
     let mut most = 0.0_f64;
     let ended = loop {
