@@ -54,22 +54,18 @@ impl Driver {
         let target = Routing::all(to);
         for _ in 0..5 {
             let observing = self.ports.switch.observe();
-            let glance = self.bounded_read("glance at the slots", GLANCE, self.states(record));
-            let (observed, states) =
+            let glance = self.bounded_read("glance at the slots", GLANCE, self.only_elsewhere(to));
+            let (observed, elsewhere) =
                 tokio::join!(self.bounded_read("observe the routing", call, observing), glance);
             let observed = observed?;
             if observed.routing() == Some(&target) {
                 return Ok(None);
             }
-            if let Ok((candidate, old)) = states
-                && old.replicas.serving == 0
-                && candidate.replicas.serving > 0
-            {
+            if let Ok(Some(serving)) = elsewhere {
                 return Ok(Some(EventKind::Stuck {
                     message: format!(
-                        "{to} serves with no pod and {} with {}: traffic stays there",
+                        "{to} serves with no pod and {} with {serving}: traffic stays there",
                         to.other(),
-                        candidate.replicas.serving
                     ),
                     advice: format!("bring up pods of {to}, then `resume`"),
                 }));
@@ -84,6 +80,17 @@ impl Driver {
         }
         Err(crate::Error::new(ErrorKind::Conflict, "give traffic back")
             .with_source("someone else changes the routing again and again"))
+    }
+
+    /// With how many pods the other slot serves, if `color` serves with none. The other one is not
+    /// asked for longer than it matters: it may be what is broken.
+    async fn only_elsewhere(&self, color: Color) -> Result<Option<u32>> {
+        let slots = &self.ports.slots;
+        if slots.of(color).state().await?.replicas.serving > 0 {
+            return Ok(None);
+        }
+        let serving = slots.of(color.other()).state().await?.replicas.serving;
+        Ok((serving > 0).then_some(serving))
     }
 
     pub(super) async fn keep(&self, record: &Record, until: Timestamp, drain: bool) -> EventKind {
