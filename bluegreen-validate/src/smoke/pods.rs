@@ -22,7 +22,10 @@ pub(super) async fn judge(
     prepared: &[Prepared<'_>],
     trial: &Trial,
 ) -> Result<Judgement> {
-    let mut pods = list(config, trial).await?;
+    let mut pods = ready(trial);
+    if pods.is_empty() {
+        pods = list(config, trial).await?;
+    }
     pods.sort();
     pods.dedup();
     if pods.is_empty() {
@@ -47,7 +50,14 @@ pub(super) async fn judge(
     Ok(verdict::judge(config, &reports))
 }
 
-/// The ready pods of the candidate.
+/// The ready pods of the candidate as the driver has just seen them. Empty for a slot that does not
+/// tell its pods.
+fn ready(trial: &Trial) -> Vec<PodRef> {
+    let pods = trial.candidate.state.pods.iter().filter(|pod| pod.ready);
+    pods.map(|pod| PodRef::new(&pod.name, &pod.uid)).collect()
+}
+
+/// The ready pods of the candidate as they are now.
 async fn list(config: &SmokeConfig, trial: &Trial) -> Result<Vec<PodRef>> {
     let action = "list the candidate's ready pods";
     tokio::select! {
