@@ -10,7 +10,7 @@ use bluegreen_core::{
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::core::{DynamicObject, Selector};
+use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
@@ -30,6 +30,7 @@ mod wait;
 mod write;
 
 use object::Seen;
+use pods::Sets;
 
 /// For how long the scheduler may find no node for a pod before a rollout is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,14 +121,29 @@ impl DeploymentSlot {
         error::read(self.settings.call, action, self.api.get(name)).await
     }
 
-    /// Its `ReplicaSets` and pods, and others that its selector finds.
-    async fn list(&self, selector: &Selector) -> Result<(Vec<DynamicObject>, Vec<Pod>)> {
-        let params = ListParams::default().labels_from(selector);
-        let call = self.settings.call;
-        let sets = error::read(call, self.action("list replicasets of"), self.sets.list(&params));
-        let pods = error::read(call, self.action("list pods of"), self.pods.list(&params));
-        let (sets, pods) = tokio::try_join!(sets, pods)?;
-        Ok((sets.items, pods.items))
+    /// Its `ReplicaSets`, its pods, and others that its selector finds.
+    ///
+    /// The server answers with what it has in its cache in a millisecond or two; to be sure of the
+    /// latest state takes it up to a hundred. The Deployment itself is always the latest, so where
+    /// its numbers are those of the pods in the cache, the cache will do.
+    async fn list(&self, seen: Seen<'_>) -> Result<(Sets, Vec<Pod>)> {
+        let params = ListParams::default().labels_from(&seen.selector()?);
+        let pods = self.list_pods(&params.clone().match_any()).await?;
+        if let Some(sets) = Sets::evident(seen, &pods) {
+            return Ok((sets, pods));
+        }
+        let (sets, pods) = tokio::try_join!(self.list_sets(&params), self.list_pods(&params))?;
+        Ok((Sets::of(seen, sets.iter()), pods))
+    }
+
+    async fn list_sets(&self, params: &ListParams) -> Result<Vec<DynamicObject>> {
+        let action = self.action("list replicasets of");
+        Ok(error::read(self.settings.call, action, self.sets.list(params)).await?.items)
+    }
+
+    async fn list_pods(&self, params: &ListParams) -> Result<Vec<Pod>> {
+        let action = self.action("list pods of");
+        Ok(error::read(self.settings.call, action, self.pods.list(params)).await?.items)
     }
 
     fn gone(&self, verb: &str) -> Error {
@@ -144,8 +160,8 @@ impl Slot for DeploymentSlot {
     async fn state(&self) -> Result<SlotState> {
         let object = self.get().await?;
         let seen = self.seen(&object);
-        let (sets, pods) = self.list(&seen.selector()?).await?;
-        state::assemble(self.color, &self.settings, seen, sets.iter(), pods.iter())
+        let (sets, pods) = self.list(seen).await?;
+        state::assemble(self.color, &self.settings, seen, &sets, pods.iter())
     }
 
     async fn check(&self, intent: &Intent) -> Result<Vec<Problem>> {

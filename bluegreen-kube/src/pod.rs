@@ -52,6 +52,7 @@ pub struct PodClient {
     route: Route,
     port: Option<u16>,
     known: Arc<Known>,
+    looking: Arc<tokio::sync::Mutex<()>>,
     pool: Option<Arc<Pool>>,
     turn: Arc<AtomicUsize>,
 }
@@ -68,6 +69,7 @@ impl PodClient {
             route: Route::PortForward,
             port: None,
             known: Arc::default(),
+            looking: Arc::default(),
             pool: None,
             turn: Arc::default(),
         }
@@ -107,21 +109,38 @@ impl PodClient {
         rights::missing(&self.client, &self.settings, &needed).await
     }
 
-    /// The slot's pods, or the one of this name, from the API server.
-    async fn list(&self, name: Option<&str>) -> Result<Vec<Found>> {
-        let mut params = ListParams::default().labels(&self.selector);
-        if let Some(name) = name {
-            params = params.fields(&format!("metadata.name={name}"));
-        }
+    /// The slot's pods, as fresh as `params` ask for.
+    async fn list(&self, params: ListParams) -> Result<Vec<Found>> {
+        let params = params.labels(&self.selector);
         let action = format!("list pods {} in {}", self.selector, self.settings.namespace);
         let pods = read(self.settings.call, action, self.api.list(&params)).await?;
         let mut found: Vec<Found> = pods.items.iter().filter_map(Found::read).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
-        match name {
-            Some(_) => self.known.add(&found),
-            None => self.known.replace(&found),
-        }
         Ok(found)
+    }
+
+    /// All of the slot's pods, as they are now.
+    async fn list_all(&self) -> Result<Vec<Found>> {
+        let found = self.list(ListParams::default()).await?;
+        self.known.replace(&found);
+        Ok(found)
+    }
+
+    /// One pod. Where it is never changes, so the server's cache will do if the pod is in it: that
+    /// takes a millisecond or two, where the latest list takes up to a hundred.
+    async fn look_up(&self, pod: &PodRef) -> Result<Option<Found>> {
+        // Requests to several pods begin together, and one list is for all of them.
+        let _one_at_a_time = self.looking.lock().await;
+        if let Some(found) = self.known.get(&pod.uid) {
+            return Ok(Some(found));
+        }
+        self.known.add(&self.list(ListParams::default().match_any()).await?);
+        if let Some(found) = self.known.get(&pod.uid) {
+            return Ok(Some(found));
+        }
+        let named = ListParams::default().fields(&format!("metadata.name={}", pod.name));
+        self.known.add(&self.list(named).await?);
+        Ok(self.known.get(&pod.uid))
     }
 
     async fn find(&self, target: &Target) -> Result<Found> {
@@ -131,8 +150,7 @@ impl PodClient {
                 if let Some(found) = self.known.get(&pod.uid) {
                     return Ok(found);
                 }
-                let found = self.list(Some(&pod.name)).await?;
-                found.into_iter().find(|found| found.uid == pod.uid).ok_or_else(|| {
+                self.look_up(pod).await?.ok_or_else(|| {
                     let reason =
                         format!("no pod of {} has its identity {}", self.selector, pod.uid);
                     Error::new(ErrorKind::NotFound, self.action(&pod.name)).with_source(reason)
@@ -147,7 +165,7 @@ impl PodClient {
     async fn any(&self) -> Result<Found> {
         let mut ready = match self.known.all() {
             Some(known) => known,
-            None => self.list(None).await?,
+            None => self.list_all().await?,
         };
         ready.retain(|pod| pod.is_ready);
         if ready.is_empty() {
@@ -168,7 +186,7 @@ impl PodClient {
 #[async_trait]
 impl AgentClient for PodClient {
     async fn pods(&self) -> Result<Vec<PodRef>> {
-        let found = self.list(None).await?;
+        let found = self.list_all().await?;
         let ready = found.into_iter().filter(|pod| pod.is_ready);
         Ok(ready.map(|pod| PodRef::new(pod.name, pod.uid)).collect())
     }

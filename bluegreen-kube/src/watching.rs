@@ -7,11 +7,13 @@ use std::time::Duration;
 use bluegreen_core::{Error, ErrorKind, Result};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Access, during};
+
+mod streamed;
 
 /// The first pause after a watch that broke, doubled each time up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -40,7 +42,7 @@ where
     /// Watches what `config` selects. `action` is what errors call it: `"watch service agent"`.
     pub(crate) fn new(api: Api<K>, config: watcher::Config, action: impl Into<String>) -> Self {
         Self {
-            events: watcher(api, config).boxed(),
+            events: streamed::events(api, config),
             action: action.into(),
             objects: BTreeMap::new(),
             listing: BTreeMap::new(),
@@ -128,6 +130,12 @@ where
         tokio::time::sleep(pause).await;
         Ok(())
     }
+}
+
+/// Begins with any state that the server still has, which takes two milliseconds where the latest
+/// one takes up to a hundred. For waits that no older state can mislead.
+pub(crate) fn any(config: watcher::Config) -> watcher::Config {
+    config.any_semantic()
 }
 
 /// Selects one object by its name.

@@ -20,7 +20,7 @@ pub(super) async fn of(slot: &DeploymentSlot, name: &str) -> Result<Vec<String>>
     let list = error::read(
         slot.settings.call,
         "list horizontalpodautoscalers",
-        api.list(&ListParams::default()),
+        api.list(&ListParams::default().match_any()),
     )
     .await?;
     let targets = |autoscaler: &&DynamicObject| {

@@ -35,7 +35,7 @@ const RIGHTS: [Right; 11] = [
 /// What was read for the check.
 struct Read {
     object: DynamicObject,
-    sets: Vec<DynamicObject>,
+    sets: Sets,
     pods: Vec<Pod>,
     /// The Deployment of the other slot.
     other: Option<DynamicObject>,
@@ -101,13 +101,12 @@ async fn read(slot: &DeploymentSlot) -> Result<Read> {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         other => other?,
     };
-    let (sets, pods) = slot.list(&slot.seen(&object).selector()?).await?;
+    let (sets, pods) = slot.list(slot.seen(&object)).await?;
     Ok(Read { object, sets, pods, other })
 }
 
 /// Each pod that the selector finds must be the Deployment's own: a Service finds it too.
 fn check_pods(report: &mut Report<'_>, seen: Seen<'_>, read: &Read) {
-    let sets = Sets::of(seen, read.sets.iter());
     let ended = |pod: &&Pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         matches!(phase, Some("Succeeded" | "Failed"))
@@ -115,7 +114,7 @@ fn check_pods(report: &mut Report<'_>, seen: Seen<'_>, read: &Read) {
     let foreign: Vec<String> = read
         .pods
         .iter()
-        .filter(|pod| !ended(pod) && !sets.has(pod))
+        .filter(|pod| !ended(pod) && !read.sets.has(pod))
         .map(|pod| {
             let owner = pods::owner(&pod.metadata).map_or_else(
                 || "nobody".to_owned(),
@@ -156,8 +155,7 @@ fn check_live(
     seen: Seen<'_>,
     read: &Read,
 ) -> Result<()> {
-    let state =
-        state::assemble(slot.color, &slot.settings, seen, read.sets.iter(), read.pods.iter())?;
+    let state = state::assemble(slot.color, &slot.settings, seen, &read.sets, read.pods.iter())?;
     if state.replicas.serving == 0 && !report.plan.bootstrap {
         let problem = Problem::new("no-live-pods", &report.object)
             .found("no pod that is ready")

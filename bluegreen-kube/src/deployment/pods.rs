@@ -34,6 +34,34 @@ impl Sets {
         Self { current: current.map(uid), all: own.iter().map(uid).collect() }
     }
 
+    /// The set that there must be, where the Deployment's own numbers and the pods leave no doubt:
+    /// the controller has seen the current template, all pods run it, as many are ready as it
+    /// says, and all belong to one set that is named after the Deployment and their common hash.
+    pub(super) fn evident(seen: Seen<'_>, pods: &[Pod]) -> Option<Self> {
+        let count = |field| seen.number(&format!("/status/{field}")).unwrap_or_default();
+        let is = |number: usize, field| i64::try_from(number) == Ok(count(field));
+        let is_settled = seen.metadata().generation == Some(count("observedGeneration"))
+            && count("replicas") == i64::from(seen.replicas())
+            && is(pods.len(), "replicas")
+            && is(pods.len(), "updatedReplicas")
+            && is(pods.iter().filter(|pod| is_ready(pod)).count(), "readyReplicas");
+        if !is_settled {
+            return None;
+        }
+        let Some(first) = pods.first() else {
+            return Some(Self { all: Vec::new(), current: None });
+        };
+        let set = owner(&first.metadata)?;
+        let hash = first.labels().get("pod-template-hash")?;
+        let is_one = set.kind == "ReplicaSet"
+            && set.name == format!("{}-{hash}", seen.name())
+            && pods.iter().all(|pod| {
+                controller(&pod.metadata) == Some(&set.uid)
+                    && pod.labels().get("pod-template-hash") == Some(hash)
+            });
+        is_one.then(|| Self { all: vec![set.uid.clone()], current: Some(set.uid.clone()) })
+    }
+
     /// Whether the pod is one of the Deployment's and has not ended for good.
     pub(super) fn has(&self, pod: &Pod) -> bool {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

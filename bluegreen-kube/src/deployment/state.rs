@@ -2,7 +2,6 @@
 
 use bluegreen_core::{Color, Digest, Replicas, Result, SlotState};
 use k8s_openapi::api::core::v1::Pod;
-use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::json::canonical;
@@ -16,7 +15,7 @@ pub(super) fn assemble<'a>(
     color: Color,
     settings: &Settings,
     seen: Seen<'_>,
-    sets: impl Iterator<Item = &'a DynamicObject>,
+    sets: &Sets,
     pods: impl Iterator<Item = &'a Pod>,
 ) -> Result<SlotState> {
     let running = template::read(seen.template(), &settings.version_label);
@@ -24,7 +23,6 @@ pub(super) fn assemble<'a>(
     state.template_hash = template_hash(seen.template());
     state.epoch = seen.epoch()?;
     state.open = seen.annotation(&settings.found_annotation()).is_some();
-    let sets = Sets::of(seen, sets);
     let own: Vec<&Pod> = pods.filter(|pod| sets.has(pod)).collect();
     let ready = own.iter().filter(|pod| pods::is_ready(pod));
     let serving = ready.clone().count();

@@ -64,7 +64,8 @@ impl<'a> Watches<'a> {
     }
 
     fn state(&self, seen: Seen<'_>) -> Result<SlotState> {
-        state::assemble(self.slot.color, &self.slot.settings, seen, self.sets(), self.pods())
+        let sets = Sets::of(seen, self.sets());
+        state::assemble(self.slot.color, &self.slot.settings, seen, &sets, self.pods())
     }
 }
 

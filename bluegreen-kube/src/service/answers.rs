@@ -11,6 +11,7 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 use tokio::net::TcpStream;
 
 use super::{ServiceSwitch, VersionSource};
@@ -118,7 +119,8 @@ impl ServiceSwitch {
         }
         let mut versions = BTreeSet::new();
         for name in &self.services {
-            let pods = self.slot_pods(&self.base(name).await?).await?;
+            let any = ListParams::default().match_any();
+            let pods = self.slot_pods(&self.base(name).await?, any).await?;
             let label = &self.settings.version_label;
             versions
                 .extend(pods.of(color).iter().filter_map(|pod| pod.labels().get(label).cloned()));

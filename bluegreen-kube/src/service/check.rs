@@ -225,13 +225,13 @@ impl ServiceSwitch {
 
     async fn look(&self) -> Result<Found> {
         let namespace = &self.settings.namespace;
-        let all = ListParams::default();
+        let all = ListParams::default().match_any();
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
         let limit = self.settings.call;
         let (services, deployments, pods) = tokio::try_join!(
             read(limit, format!("list services in {namespace}"), self.services_api.list(&all)),
             read(limit, format!("list deployments in {namespace}"), deployments.list(&all)),
-            self.pods(&self.settings.slot_label, None),
+            self.pods(&self.settings.slot_label, all.clone()),
         )?;
         let services =
             services.items.into_iter().map(|service| (service.name_any(), service)).collect();

@@ -7,12 +7,13 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 use kube::runtime::watcher;
 
 use super::ServiceSwitch;
 use super::live::Selector;
 use super::slices::{Listed, SERVICE_NAME};
-use crate::watching::Watched;
+use crate::watching::{Watched, any};
 
 /// The identities of pods that a Service may list, and of those that it must not.
 #[derive(Debug, Default)]
@@ -45,7 +46,9 @@ impl ServiceSwitch {
         let names = self.services.iter().map(String::as_str);
         let mut watched = self.watch_slices(&names.collect::<Vec<_>>());
         let bases = try_join_all(self.services.iter().map(|name| self.base(name))).await?;
-        let sort = try_join_all(bases.iter().map(|base| self.sort_pods(base, color)));
+        let any = ListParams::default().match_any();
+        let sort = bases.iter().map(|base| self.sort_pods(base, color, any.clone()));
+        let sort = try_join_all(sort);
         let (mut sorted, _) = tokio::try_join!(sort, watched.changed())?;
         loop {
             let mut seen = Vec::with_capacity(self.services.len());
@@ -66,7 +69,7 @@ impl ServiceSwitch {
         }
     }
 
-    /// Pods that were not there at the last look are looked for once.
+    /// Pods that were not there at the last look are looked for once, in the latest state.
     async fn look_for_strangers(
         &self,
         listed: &Listed,
@@ -77,14 +80,14 @@ impl ServiceSwitch {
         if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
             return Ok(());
         }
-        *sorted = self.sort_pods(base, color).await?;
+        *sorted = self.sort_pods(base, color, ListParams::default()).await?;
         let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
         sorted.wrong.extend(still);
         Ok(())
     }
 
-    async fn sort_pods(&self, base: &Selector, color: Color) -> Result<Sorted> {
-        let slots = self.slot_pods(base).await?;
+    async fn sort_pods(&self, base: &Selector, color: Color, params: ListParams) -> Result<Sorted> {
+        let slots = self.slot_pods(base, params).await?;
         let uids = |pods: &[Pod]| pods.iter().filter_map(Pod::uid).collect();
         Ok(Sorted { right: uids(slots.of(color)), wrong: uids(slots.of(color.other())) })
     }
@@ -115,7 +118,7 @@ impl ServiceSwitch {
             [only] => format!("{SERVICE_NAME}={only}"),
             all => format!("{SERVICE_NAME} in ({})", all.join(",")),
         };
-        let config = watcher::Config::default().labels(&query);
+        let config = any(watcher::Config::default().labels(&query));
         let action = format!(
             "watch endpointslices of {} in {}",
             services.join(", "),

@@ -64,12 +64,13 @@ impl ServiceSwitch {
     }
 
     async fn has_pods(&self, live: &Live) -> Result<bool> {
-        Ok(!self.pods(&as_query(&live.selector), Some(1)).await?.is_empty())
+        let one = ListParams::default().limit(1);
+        Ok(!self.pods(&as_query(&live.selector), one).await?.is_empty())
     }
 
-    /// The pods that a label selector finds.
-    pub(super) async fn pods(&self, query: &str, limit: Option<u32>) -> Result<Vec<Pod>> {
-        let params = ListParams { limit, ..ListParams::default().labels(query) };
+    /// The pods that a label selector finds. `params` say how fresh they have to be.
+    pub(super) async fn pods(&self, query: &str, params: ListParams) -> Result<Vec<Pod>> {
+        let params = params.labels(query);
         let action = format!("list pods {query} in {}", self.settings.namespace);
         let call = self.pods_api.list(&params);
         Ok(read(self.settings.call, action, call).await?.items)
@@ -77,13 +78,17 @@ impl ServiceSwitch {
 
     /// The pods of both slots that a Service with this base can select, and which slot each
     /// belongs to.
-    pub(super) async fn slot_pods(&self, base: &Selector) -> Result<Pair<Vec<Pod>>> {
+    pub(super) async fn slot_pods(
+        &self,
+        base: &Selector,
+        params: ListParams,
+    ) -> Result<Pair<Vec<Pod>>> {
         let label = &self.settings.slot_label;
         let base = as_query(base);
         let comma = if base.is_empty() { "" } else { "," };
         let query = format!("{base}{comma}{label} in ({},{})", Color::Blue, Color::Green);
         let mut slots = Pair::new(Vec::new(), Vec::new());
-        for pod in self.pods(&query, None).await? {
+        for pod in self.pods(&query, params).await? {
             match pod.labels().get(label).and_then(|value| Color::parse(value)) {
                 Some(Color::Blue) => slots.blue.push(pod),
                 Some(Color::Green) => slots.green.push(pod),

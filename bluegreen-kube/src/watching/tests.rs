@@ -18,10 +18,28 @@ fn names(objects: &BTreeMap<String, ConfigMap>) -> Vec<&str> {
     objects.keys().map(String::as_str).collect()
 }
 
+/// As where the feature is switched off.
+fn no_streaming_lists(stand_in: &StandIn) {
+    stand_in.fail(Fault::new("watch", "configmaps", Failure::Status(422)));
+}
+
 #[tokio::test]
 async fn every_state_is_seen_from_the_first() {
-    let stand_in = StandIn::new();
-    let api = maps(&stand_in);
+    for is_old in [false, true] {
+        let stand_in = StandIn::new();
+        if is_old {
+            // Once for each of the two watches.
+            no_streaming_lists(&stand_in);
+            no_streaming_lists(&stand_in);
+        }
+        every_state_is_seen(&stand_in).await;
+        let lists = stand_in.count("list", "configmaps");
+        assert_eq!(lists, if is_old { 2 } else { 0 });
+    }
+}
+
+async fn every_state_is_seen(stand_in: &StandIn) {
+    let api = maps(stand_in);
     create(&api, "a").await;
     let mut all = Watched::new(api.clone(), watcher::Config::default(), "watch configmaps");
     let mut one = Watched::new(api.clone(), named("b"), "watch configmap b");
@@ -40,6 +58,9 @@ async fn a_watch_that_breaks_goes_on_where_it_was() {
         for verb in ["list", "watch"] {
             let stand_in = StandIn::new();
             let api = maps(&stand_in);
+            if verb == "list" {
+                no_streaming_lists(&stand_in);
+            }
             stand_in.fail(Fault::new(verb, "configmaps", failure).times(3));
             let mut watched = Watched::new(api.clone(), watcher::Config::default(), "watch");
             watched.changed().await.unwrap();
@@ -52,11 +73,13 @@ async fn a_watch_that_breaks_goes_on_where_it_was() {
 #[tokio::test(start_paused = true)]
 async fn one_that_keeps_breaking_says_so() {
     let stand_in = StandIn::new();
-    stand_in.fail(Fault::new("list", "configmaps", Failure::Disconnect).times(u32::MAX));
+    for verb in ["list", "watch"] {
+        stand_in.fail(Fault::new(verb, "configmaps", Failure::Disconnect).times(u32::MAX));
+    }
     let mut watched = Watched::new(maps(&stand_in), watcher::Config::default(), "watch");
     let error = watched.changed().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(stand_in.count("list", "configmaps"), u64::from(FAILURES) + 1);
+    assert_eq!(stand_in.count("*", "configmaps"), u64::from(FAILURES) + 1);
 }
 
 #[tokio::test]
@@ -65,7 +88,6 @@ async fn what_we_may_not_watch_is_rejected_at_once() {
     stand_in.deny(Denial::new("watch", "configmaps"));
     let api = maps(&stand_in);
     let mut watched = Watched::new(api, watcher::Config::default(), "watch configmaps in ns");
-    watched.changed().await.unwrap();
     let error = watched.changed().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
     assert!(error.chain().starts_with("watch configmaps in ns: rejected"), "{}", error.chain());

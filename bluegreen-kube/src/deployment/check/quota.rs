@@ -21,7 +21,7 @@ pub(super) async fn check(
     intent: &Intent,
 ) -> Result<()> {
     let api: Api<ResourceQuota> = Api::namespaced(slot.client.clone(), &slot.settings.namespace);
-    let all = ListParams::default();
+    let all = ListParams::default().match_any();
     let call = error::read(slot.settings.call, "list resourcequotas", api.list(&all));
     let quotas = match call.await {
         Ok(quotas) => quotas,

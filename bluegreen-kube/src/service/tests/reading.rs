@@ -143,7 +143,8 @@ async fn pods_that_come_while_it_waits_are_right_too() {
 async fn the_preview_lists_the_candidates_pods() {
     let stand_in = world().await;
     let switch = switch(&stand_in);
-    let green = switch.pods("app=agent,slot=green", None).await.unwrap();
+    let green =
+        switch.pods("app=agent,slot=green", kube::api::ListParams::default()).await.unwrap();
     let green: Vec<String> = green.into_iter().filter_map(|pod| pod.metadata.uid).collect();
     switch.prepare(Green, Epoch::new(1)).await.unwrap();
     switch.await_known(Green, &green).await.unwrap();
