@@ -24,7 +24,8 @@ mod preflight;
 mod shift;
 mod tries;
 
-use ahead::Ahead;
+pub(crate) use ahead::Ahead;
+use ahead::Seen;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 
@@ -71,15 +72,27 @@ impl Driver {
     /// Drives the release to its end, or until it is stuck. When another process takes it over,
     /// follows it; when that one lets go or dies, goes on.
     pub(crate) async fn drive(&self, held: Held) -> Result<Outcome, OperationError> {
-        // On the heap: the state of all effects together is large, and callers embed it.
-        Box::pin(self.drive_on(held)).await
+        self.drive_from(held, None).await
     }
 
-    async fn drive_on(&self, mut held: Held) -> Result<Outcome, OperationError> {
+    /// Drives a release that has just begun, with what its preflight has read.
+    pub(crate) async fn drive_from(
+        &self,
+        held: Held,
+        ahead: Option<Ahead>,
+    ) -> Result<Outcome, OperationError> {
+        // On the heap: the state of all effects together is large, and callers embed it.
+        Box::pin(self.drive_on(held, ahead)).await
+    }
+
+    async fn drive_on(
+        &self,
+        mut held: Held,
+        mut ahead: Option<Ahead>,
+    ) -> Result<Outcome, OperationError> {
         let _heartbeat = Heartbeat::start(self.ports.clone());
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
-        let mut ahead = None;
         loop {
             let envelope = &held.record.envelope;
             let over = matches!(held.record.next(), Next::Finish(_));
@@ -140,14 +153,14 @@ impl Driver {
         record: &Record,
         effect: Effect,
         ahead: Option<Ahead>,
-    ) -> (EventKind, Option<Ahead>) {
+    ) -> (EventKind, Seen) {
         let kind = match effect {
             // A stored record is always past its preflight; `start` looks before it saves.
             Effect::Check => EventKind::Checked,
-            Effect::Deploy => self.deploy(record).await,
-            Effect::AwaitReady { deadline } => self.await_ready(record, deadline).await,
+            Effect::Deploy => self.deploy(record, ahead).await,
+            Effect::AwaitReady { deadline } => return self.await_ready(record, deadline).await,
             Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,
-            Effect::Judge { deadline } => self.gates(record, deadline, ahead).await,
+            Effect::Judge { deadline } => return self.gates(record, deadline, ahead).await,
             Effect::AwaitApproval { deadline } => self.await_approval(record, deadline).await,
             Effect::Shift { to } => return self.shift(record, &to, ahead).await,
             Effect::Hold { until } => self.hold(record, until, ahead).await,
@@ -157,7 +170,7 @@ impl Driver {
             Effect::Keep { until, drain } => self.keep(record, until, drain).await,
             Effect::Restore { slot } => self.restore(record, slot).await,
         };
-        (kind, None)
+        (kind, Seen::Nothing)
     }
 
     /// Applies what has happened and saves it. When somebody changed the record meanwhile, what
@@ -183,18 +196,24 @@ impl Driver {
         &self,
         held: Held,
         kind: EventKind,
-        seen: Option<Ahead>,
+        seen: Seen,
     ) -> Result<(Held, Option<Ahead>), OperationError> {
-        let reads = matches!(
+        let is_wanted = matches!(
             kind,
             EventKind::Ready { .. } | EventKind::Passed | EventKind::Approved { .. }
         );
-        if !reads {
-            return Ok((self.commit(held, kind).await?, seen));
-        }
         let record = held.record.clone();
-        let (held, ahead) = tokio::join!(self.commit(held, kind), self.read_ahead(&record));
-        Ok((held?, ahead.ok()))
+        let reading = async {
+            match seen {
+                Seen::All(ahead) if ahead.is_good_at(self.now()) => Ok(Some(*ahead)),
+                _ if !is_wanted => Ok(None),
+                Seen::Candidate(candidate) => self.read_beside(&record, *candidate).await.map(Some),
+                _ => self.read_ahead(&record).await.map(Some),
+            }
+        };
+        let (held, ahead) = tokio::join!(self.commit(held, kind), reading);
+        // What could not be read is read again by the effect that needs it.
+        Ok((held?, ahead.unwrap_or_default()))
     }
 
     /// Saves a record at its revision, for as long as the store is away.

@@ -143,7 +143,7 @@ impl Releaser {
         }
         let record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
         let began = self.first_save(record, last).await?;
-        self.driver.drive(began).await
+        self.driver.drive_from(began, preflight.ahead).await
     }
 
     /// Goes on with the release that is stored.

@@ -1,4 +1,4 @@
-//! What was read while the record was saved, for the effect that comes next.
+//! What was read before an effect, or while the record was saved, for the effect that comes next.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{Observed, Record, Result, SlotState, Timestamp};
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Both slots and the routing, as they were a moment ago.
-pub(super) struct Ahead {
+pub(crate) struct Ahead {
     /// When that was.
     pub(super) read: Timestamp,
     /// The candidate's slot.
@@ -19,6 +19,22 @@ pub(super) struct Ahead {
     pub(super) live: SlotState,
     /// The routing.
     pub(super) observed: Observed,
+}
+
+impl Ahead {
+    /// Whether it will still be good when the next effect has begun.
+    pub(super) fn is_good_at(&self, now: Timestamp) -> bool {
+        now.since(self.read) < FRESH / 2
+    }
+}
+
+/// What was seen while an effect was performed.
+pub(super) enum Seen {
+    Nothing,
+    /// The candidate's slot, just now.
+    Candidate(Box<SlotState>),
+    /// Everything.
+    All(Box<Ahead>),
 }
 
 impl Driver {
@@ -32,6 +48,29 @@ impl Driver {
         );
         let (candidate, live) = states?;
         Ok(Ahead { read, candidate, live, observed: observed? })
+    }
+
+    /// Reads everything but the candidate's slot, which has just been seen.
+    pub(super) async fn read_beside(&self, record: &Record, candidate: SlotState) -> Result<Ahead> {
+        let (read, call) = (self.now(), record.plan.call);
+        let live = self.ports.slots.of(record.envelope.live);
+        let (live, observed) = tokio::join!(
+            self.bounded_read("read the live slot", call, live.state()),
+            self.bounded_read("observe the routing", call, self.ports.switch.observe()),
+        );
+        Ok(Ahead { read, candidate, live: live?, observed: observed? })
+    }
+
+    /// Both slots as they were read ahead, if that is still good, else as they are now.
+    pub(super) async fn states_or_now(
+        &self,
+        record: &Record,
+        ahead: Option<Ahead>,
+    ) -> Result<(SlotState, SlotState)> {
+        match ahead {
+            Some(it) if self.now().since(it.read) < FRESH => Ok((it.candidate, it.live)),
+            _ => self.states(record).await,
+        }
     }
 
     /// What was read ahead if it is still good, else everything anew.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Driver;
+use super::ahead::{Ahead, Seen};
 use crate::release::EventKind;
 use crate::{Color, ErrorKind, Record, Result, Share, SlotState, Timestamp};
 
@@ -19,20 +20,21 @@ impl Driver {
         Ok((candidate?, live?))
     }
 
-    pub(super) async fn deploy(&self, record: &Record) -> EventKind {
+    pub(super) async fn deploy(&self, record: &Record, mut ahead: Option<Ahead>) -> EventKind {
         let deadline = record.last_instant();
-        match self.tried(deadline, || self.try_deploy(record)).await {
+        match self.tried(deadline, || self.try_deploy(record, ahead.take())).await {
             Ok(event) => event,
             Err(error) => EventKind::Failed { message: error.chain() },
         }
     }
 
-    async fn try_deploy(&self, record: &Record) -> Result<EventKind> {
+    async fn try_deploy(&self, record: &Record, ahead: Option<Ahead>) -> Result<EventKind> {
         let (call, epoch) = (record.plan.call, record.envelope.epoch);
         let color = record.candidate_color();
         let observing = self.ports.switch.observe();
+        // Where traffic goes is always read after the fence: nobody moves it from then on.
         let (states, observed) = tokio::join!(
-            self.states(record),
+            self.states_or_now(record, ahead),
             self.bounded_read("observe the routing", call, observing)
         );
         let ((candidate, live), observed) = (states?, observed?);
@@ -74,22 +76,21 @@ impl Driver {
         &self,
         record: &Record,
         deadline: Option<Timestamp>,
-    ) -> EventKind {
+    ) -> (EventKind, Seen) {
         let deadline = deadline.unwrap_or_else(|| record.last_instant());
         let color = record.candidate_color();
         let waiting = self.tried(deadline, || self.try_ready(record, color));
-        tokio::select! {
+        let message = tokio::select! {
             result = waiting => match result {
-                Ok(event) => event,
-                Err(error) => EventKind::Failed { message: error.chain() },
+                Ok(seen) => return seen,
+                Err(error) => error.chain(),
             },
-            () = self.sleep_until(deadline) => EventKind::Failed {
-                message: format!(
-                    "the pods of {color} were not ready by {deadline}{}",
-                    self.laggard(record, color).await
-                ),
-            },
-        }
+            () = self.sleep_until(deadline) => format!(
+                "the pods of {color} were not ready by {deadline}{}",
+                self.laggard(record, color).await
+            ),
+        };
+        (EventKind::Failed { message }, Seen::Nothing)
     }
 
     /// How many pods of a slot are ready, and what the first of the others says; nothing when
@@ -111,22 +112,19 @@ impl Driver {
         text
     }
 
-    async fn try_ready(&self, record: &Record, color: Color) -> Result<EventKind> {
+    async fn try_ready(&self, record: &Record, color: Color) -> Result<(EventKind, Seen)> {
         let state = self.ports.slots.of(color).await_ready().await?;
         if state.digest() != record.change.digest {
-            return Ok(EventKind::Failed {
-                message: format!(
-                    "the slot {color} runs {}, not what was deployed",
-                    state.digest().short()
-                ),
-            });
+            let found = state.digest();
+            let message = format!("the slot {color} runs {}, not what was deployed", found.short());
+            return Ok((EventKind::Failed { message }, Seen::Nothing));
         }
         let pods: Vec<String> =
             state.pods.iter().filter(|pod| pod.ready).map(|pod| pod.uid.clone()).collect();
         let known = self.ports.switch.await_known(color, &pods);
         self.bounded_read("wait until the switch knows the pods", record.plan.converge, known)
             .await?;
-        Ok(EventKind::Ready { binding: state.binding() })
+        Ok((EventKind::Ready { binding: state.binding() }, Seen::Candidate(Box::new(state))))
     }
 
     /// Raises the candidate to what live serves with now, if it has fewer, and waits for it.

@@ -108,8 +108,13 @@ impl Driver {
                 Change::Pods(state) => candidate = state,
                 Change::Routing(state) => observed = state,
                 Change::Unknown => {
-                    let now = self.read_ahead(record).await?;
-                    (candidate, observed) = (now.candidate, now.observed);
+                    let call = record.plan.call;
+                    let slot = self.ports.slots.of(record.candidate_color());
+                    let (state, routing) = tokio::join!(
+                        self.bounded_read("read the candidate's slot", call, slot.state()),
+                        self.bounded_read("observe the routing", call, self.ports.switch.observe()),
+                    );
+                    (candidate, observed) = (state?, routing?);
                 }
             }
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Driver;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Seen};
 use crate::release::EventKind;
 use crate::{
     ApprovalRequest, Checkpoint, Decision, ErrorKind, Judgement, Progress, Record, ReleaseId,
@@ -20,14 +20,14 @@ impl Driver {
         record: &Record,
         deadline: Timestamp,
         mut ahead: Option<Ahead>,
-    ) -> EventKind {
+    ) -> (EventKind, Seen) {
+        let undecided = |message| (EventKind::Undecided { message }, Seen::Nothing);
         let judging = self.tried(deadline, || self.try_gates(record, deadline, ahead.take()));
         tokio::select! {
-            result = judging => result
-                .unwrap_or_else(|error| EventKind::Undecided { message: error.chain() }),
-            () = self.sleep_until(deadline) => EventKind::Undecided {
-                message: format!("the gates had not decided by {deadline}"),
-            },
+            result = judging => result.unwrap_or_else(|error| undecided(error.chain())),
+            () = self.sleep_until(deadline) => {
+                undecided(format!("the gates had not decided by {deadline}"))
+            }
         }
     }
 
@@ -36,30 +36,32 @@ impl Driver {
         record: &Record,
         deadline: Timestamp,
         ahead: Option<Ahead>,
-    ) -> Result<EventKind> {
+    ) -> Result<(EventKind, Seen)> {
         // What was read ahead came with the phase: no gate was asked in it yet.
         let mut memory = Memory::new(ahead.is_some());
-        let Ahead { candidate, live, .. } = self.ahead_or_now(record, ahead).await?;
-        let binding = candidate.binding();
+        let ahead = self.ahead_or_now(record, ahead).await?;
+        let binding = ahead.candidate.binding();
         if let Some(judged) = &record.candidate
             && !judged.is_same(&binding)
         {
             let found =
                 format!("template {}, wanted {}", binding.template_hash, judged.template_hash);
-            return Ok(EventKind::CandidateChanged { found });
+            return Ok((EventKind::CandidateChanged { found }, Seen::Nothing));
         }
         for gate in &self.validators.gates {
             let name = format!("gate-{}", gate.name());
-            let sides = (&candidate, &live);
+            let sides = (&ahead.candidate, &ahead.live);
             let judgement = self.look(record, gate, &name, sides, deadline, &mut memory).await?;
             let message = format!("gate {}: {}", gate.name(), told(&judgement));
             match judgement.verdict {
                 Verdict::Pass => {}
-                Verdict::Fail => return Ok(EventKind::Unfit { message }),
-                Verdict::Inconclusive => return Ok(EventKind::Undecided { message }),
+                Verdict::Fail => return Ok((EventKind::Unfit { message }, Seen::Nothing)),
+                Verdict::Inconclusive => {
+                    return Ok((EventKind::Undecided { message }, Seen::Nothing));
+                }
             }
         }
-        Ok(EventKind::Passed)
+        Ok((EventKind::Passed, Seen::All(Box::new(ahead))))
     }
 
     pub(super) async fn warm_up(&self, record: &Record, deadline: Timestamp) -> EventKind {

@@ -1,6 +1,7 @@
 //! Everything that could stand in the way, on one list, before anything is touched.
 
 use super::Driver;
+use super::ahead::Ahead;
 use crate::release::{Foundation, Started, Undo};
 use crate::{
     Actor, Change, Color, Epoch, EvidenceKind, Intent, Plan, Problem, Record, ResolvedChange,
@@ -11,6 +12,8 @@ use crate::{
 pub(crate) struct Preflight {
     /// The record that the release would begin with, if it is known what live runs.
     pub(crate) record: Option<Record>,
+    /// What was read for it.
+    pub(crate) ahead: Option<Ahead>,
     /// Everything that was found, warnings included.
     pub(crate) problems: Vec<Problem>,
 }
@@ -33,7 +36,7 @@ impl Driver {
         last: Epoch,
     ) -> Result<Preflight> {
         let mut problems = plan.problems();
-        let call = plan.call;
+        let (call, read) = (plan.call, self.now());
         let observing = self.ports.switch.observe();
         let observed = self.bounded_read("observe the routing", call, observing).await?;
         let Some(live) = observed.routing().filter(|it| it.is_whole()).map(|it| it.live) else {
@@ -42,7 +45,7 @@ impl Driver {
                     .found(format!("{:?}", observed.state))
                     .wanted("all traffic on one slot"),
             );
-            return Ok(Preflight { record: None, problems });
+            return Ok(Preflight { record: None, ahead: None, problems });
         };
         let (live_slot, idle_slot) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
         let (live_state, idle_state) = tokio::join!(
@@ -56,7 +59,7 @@ impl Driver {
                     Ok(resolved) => (resolved, None),
                     Err(found) => {
                         problems.extend(found);
-                        return Ok(Preflight { record: None, problems });
+                        return Ok(Preflight { record: None, ahead: None, problems });
                     }
                 }
             }
@@ -101,7 +104,8 @@ impl Driver {
             warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
             undoes,
         });
-        Ok(Preflight { record: Some(record), problems })
+        let ahead = Ahead { read, candidate: idle_state, live: live_state, observed };
+        Ok(Preflight { record: Some(record), ahead: Some(ahead), problems })
     }
 
     async fn checks(

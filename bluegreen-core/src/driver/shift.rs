@@ -1,7 +1,7 @@
 //! Traffic moves forward: what was judged must still be what is there, and enough of it.
 
 use super::Driver;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Seen};
 use crate::release::EventKind;
 use crate::{Evidence, Observed, Progress, Record, Result, Routing};
 
@@ -18,19 +18,19 @@ impl Driver {
         record: &Record,
         to: &Routing,
         mut ahead: Option<Ahead>,
-    ) -> (EventKind, Option<Ahead>) {
+    ) -> (EventKind, Seen) {
         // Before any traffic nothing is given up by going back, so the step has a bound.
         let deadline = self.now().plus(record.plan.gates);
         match self.tried(deadline, || self.try_shift(record, to, ahead.take())).await {
-            Ok(Attempt::Event(event)) => (event, None),
+            Ok(Attempt::Event(event)) => (event, Seen::Nothing),
             Ok(Attempt::Written(seen)) => match self.converged(record, to).await {
-                Ok(evidence) => (EventKind::Shifted { evidence }, Some(*seen)),
+                Ok(evidence) => (EventKind::Shifted { evidence }, Seen::All(seen)),
                 Err(error) => {
                     let message = format!("traffic did not follow: {}", error.chain());
-                    (EventKind::Failed { message }, None)
+                    (EventKind::Failed { message }, Seen::Nothing)
                 }
             },
-            Err(error) => (EventKind::Failed { message: error.chain() }, None),
+            Err(error) => (EventKind::Failed { message: error.chain() }, Seen::Nothing),
         }
     }
 
