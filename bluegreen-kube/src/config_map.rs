@@ -1,6 +1,7 @@
 //! Records in ConfigMaps: one for the release, one for each finished release, one for each blob.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -12,15 +13,18 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{read, read_opt, write};
-use crate::rights::{self, Right};
-use crate::watching::{Watched, named};
+use crate::rights::{Right, Rules};
 use crate::{FIELD_MANAGER, Purpose, Settings};
 
 mod document;
 mod objects;
 mod prune;
+mod wait;
+
+use wait::Kept;
 
 #[cfg(test)]
 mod tests;
@@ -48,13 +52,22 @@ pub struct ConfigMapStore {
     client: Client,
     api: Api<ConfigMap>,
     settings: Settings,
+    /// The watch that the last wait has left.
+    kept: Arc<AsyncMutex<Option<Kept>>>,
+    rules: Rules,
 }
 
 impl ConfigMapStore {
     /// The store of the agent that `settings` name.
     pub fn new(client: Client, settings: Settings) -> Self {
         let api = Api::namespaced(client.clone(), &settings.namespace);
-        Self { client, api, settings }
+        Self { client, api, settings, kept: Arc::default(), rules: Rules::default() }
+    }
+
+    /// Shares the question of rights with other parts.
+    pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
+        self.rules = rules.clone();
+        self
     }
 
     fn action(&self, verb: &str, name: &str) -> String {
@@ -103,8 +116,10 @@ impl ConfigMapStore {
     async fn put(&self, mut map: ConfigMap) -> Result<()> {
         let name = map.name_any();
         let mut conflict = None;
+        // Most of what is put is new.
+        let mut found = None;
         for _ in 0..ATTEMPTS {
-            let done = match self.read(&name).await? {
+            let done = match found.take() {
                 None => self.create(&map).await,
                 Some(found) => {
                     objects::refuse_other(&found, &map, &self.settings)
@@ -118,6 +133,7 @@ impl ConfigMapStore {
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
                     map.metadata.resource_version = None;
                     conflict = Some(error);
+                    found = self.read(&name).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -151,7 +167,7 @@ impl ReleaseStore for ConfigMapStore {
     async fn check(&self) -> Result<Vec<Problem>> {
         let rights = ["get", "list", "watch", "create", "update", "delete"]
             .map(|verb| Right::new(verb, "", "configmaps"));
-        rights::missing(&self.client, &self.settings, &rights).await
+        self.rules.missing(&self.client, &self.settings, &rights).await
     }
 
     async fn load(&self) -> Result<Option<Stored>> {
@@ -197,16 +213,7 @@ impl ReleaseStore for ConfigMapStore {
     }
 
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {
-        let name = self.settings.config_map();
-        let action = self.action("watch", &name);
-        let mut watched = Watched::new(self.api.clone(), named(&name), action.clone());
-        loop {
-            let found = watched.changed().await?.get(&name);
-            let revision = found.map(|map| objects::revision(map, &action)).transpose()?;
-            if revision != known {
-                return found.map(|map| self.stored(map)).transpose();
-            }
-        }
+        self.await_change(known).await
     }
 
     async fn archive(&self, record: &Record, keep: u32) -> Result<()> {

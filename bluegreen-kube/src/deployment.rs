@@ -1,6 +1,7 @@
 //! A Deployment as a slot of the agent.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
+use crate::rights::Rules;
 use crate::{Settings, error};
 
 mod autoscaler;
@@ -23,6 +25,7 @@ mod json;
 mod object;
 mod patch;
 mod pods;
+mod recent;
 mod rollout;
 mod state;
 mod template;
@@ -31,6 +34,8 @@ mod write;
 
 use object::Seen;
 use pods::Sets;
+use recent::Belongings;
+pub(crate) use recent::Recent;
 
 /// For how long the scheduler may find no node for a pod before a rollout is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,6 +67,8 @@ pub struct DeploymentSlot {
     name: String,
     other: Option<String>,
     patience: Duration,
+    recent: Recent,
+    rules: Rules,
 }
 
 impl DeploymentSlot {
@@ -80,6 +87,8 @@ impl DeploymentSlot {
             name: name.into(),
             other: None,
             patience: PATIENCE,
+            recent: Recent::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -99,6 +108,12 @@ impl DeploymentSlot {
         self
     }
 
+    /// Shares what it reads with the other slot, and the question of rights with other parts.
+    pub(crate) fn sharing(mut self, recent: &Recent, rules: &Rules) -> Self {
+        (self.recent, self.rules) = (recent.clone(), rules.clone());
+        self
+    }
+
     /// The name of the Deployment.
     pub fn name(&self) -> &str {
         &self.name
@@ -112,13 +127,23 @@ impl DeploymentSlot {
         Seen::new(object, &self.settings)
     }
 
-    async fn get(&self) -> Result<DynamicObject> {
+    async fn get(&self) -> Result<Arc<DynamicObject>> {
         self.get_named(&self.name).await
     }
 
-    async fn get_named(&self, name: &str) -> Result<DynamicObject> {
+    async fn get_named(&self, name: &str) -> Result<Arc<DynamicObject>> {
         let action = format!("read deployment {name}");
-        error::read(self.settings.call, action, self.api.get(name)).await
+        let object = Arc::new(error::read(self.settings.call, action, self.api.get(name)).await?);
+        self.recent.put(object.clone());
+        Ok(object)
+    }
+
+    /// A Deployment as it was a moment ago, or as it is now.
+    async fn recent(&self, name: &str) -> Result<Arc<DynamicObject>> {
+        match self.recent.get(name) {
+            Some(object) => Ok(object),
+            None => self.get_named(name).await,
+        }
     }
 
     /// Its `ReplicaSets`, its pods, and others that its selector finds.
@@ -126,7 +151,13 @@ impl DeploymentSlot {
     /// The server answers with what it has in its cache in a millisecond or two; to be sure of the
     /// latest state takes it up to a hundred. The Deployment itself is always the latest, so where
     /// its numbers are those of the pods in the cache, the cache will do.
-    async fn list(&self, seen: Seen<'_>) -> Result<(Sets, Vec<Pod>)> {
+    async fn list(&self, seen: Seen<'_>) -> Result<Belongings> {
+        let belongings = Arc::new(self.list_anew(seen).await?);
+        self.recent.put_belongings(&self.name, belongings.clone());
+        Ok(belongings)
+    }
+
+    async fn list_anew(&self, seen: Seen<'_>) -> Result<(Sets, Vec<Pod>)> {
         let params = ListParams::default().labels_from(&seen.selector()?);
         let pods = self.list_pods(&params.clone().match_any()).await?;
         if let Some(sets) = Sets::evident(seen, &pods) {
@@ -160,8 +191,9 @@ impl Slot for DeploymentSlot {
     async fn state(&self) -> Result<SlotState> {
         let object = self.get().await?;
         let seen = self.seen(&object);
-        let (sets, pods) = self.list(seen).await?;
-        state::assemble(self.color, &self.settings, seen, &sets, pods.iter())
+        let belongings = self.list(seen).await?;
+        let (sets, pods) = &*belongings;
+        state::assemble(self.color, &self.settings, seen, sets, pods.iter())
     }
 
     async fn check(&self, intent: &Intent) -> Result<Vec<Problem>> {

@@ -16,7 +16,7 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{read_opt, write};
-use crate::rights::{self, Right};
+use crate::rights::{Right, Rules};
 use crate::{FIELD_MANAGER, Settings, lease_name};
 
 mod object;
@@ -51,6 +51,7 @@ pub struct LeaseLiveness {
     process: String,
     held: AsyncMutex<Option<Held>>,
     seen: Mutex<BTreeMap<HolderId, Seen>>,
+    rules: Rules,
 }
 
 /// The Lease as this process last wrote it.
@@ -74,7 +75,14 @@ impl LeaseLiveness {
             process: format!("{:016x}", RandomState::new().build_hasher().finish()),
             held: AsyncMutex::new(None),
             seen: Mutex::default(),
+            rules: Rules::default(),
         }
+    }
+
+    /// Shares the question of rights with other parts.
+    pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
+        self.rules = rules.clone();
+        self
     }
 
     /// For how long a renewal is good, in whole seconds (rounded up); 15 unless said otherwise.
@@ -163,7 +171,7 @@ impl Liveness for LeaseLiveness {
     async fn check(&self) -> Result<Vec<Problem>> {
         let rights = ["get", "create", "update", "delete"]
             .map(|verb| Right::new(verb, "coordination.k8s.io", "leases"));
-        rights::missing(&self.client, &self.settings, &rights).await
+        self.rules.missing(&self.client, &self.settings, &rights).await
     }
 
     async fn renew(&self) -> Result<()> {

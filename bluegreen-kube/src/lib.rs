@@ -12,6 +12,7 @@ mod names;
 mod pod;
 mod rights;
 mod service;
+mod shared;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
 mod watching;

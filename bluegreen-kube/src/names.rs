@@ -110,6 +110,12 @@ impl Settings {
         pairs.collect::<Vec<_>>().join(",")
     }
 
+    /// The label selector that finds everything of this agent that is ours.
+    pub(crate) fn everything(&self) -> String {
+        let agent = label_value(self.agent.as_str());
+        format!("{MANAGED_BY}={FIELD_MANAGER},{}={agent}", self.agent_label())
+    }
+
     /// The ConfigMap with the record of the release.
     pub fn config_map(&self) -> String {
         object_name(&format!("{}-bluegreen", self.agent))

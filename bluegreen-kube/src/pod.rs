@@ -14,7 +14,7 @@ use kube::{Api, Client};
 
 use crate::Settings;
 use crate::error::read;
-use crate::rights::{self, Right};
+use crate::rights::{Right, Rules};
 
 mod body;
 mod found;
@@ -55,6 +55,7 @@ pub struct PodClient {
     looking: Arc<tokio::sync::Mutex<()>>,
     pool: Option<Arc<Pool>>,
     turn: Arc<AtomicUsize>,
+    rules: Rules,
 }
 
 impl PodClient {
@@ -72,6 +73,7 @@ impl PodClient {
             looking: Arc::default(),
             pool: None,
             turn: Arc::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -106,7 +108,7 @@ impl PodClient {
                 ["get", "create"].map(|verb| Right::new(verb, "", "pods").of_part("portforward")),
             );
         }
-        rights::missing(&self.client, &self.settings, &needed).await
+        self.rules.missing(&self.client, &self.settings, &needed).await
     }
 
     /// The slot's pods, as fresh as `params` ask for.

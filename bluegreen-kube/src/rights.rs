@@ -1,6 +1,7 @@
 //! What this process may do, asked of the API server before anything depends on it.
 
 use std::fmt;
+use std::time::Duration;
 
 use bluegreen_core::{Problem, Result};
 use futures_util::future::try_join_all;
@@ -11,7 +12,11 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use crate::shared::Shared;
 use crate::{Settings, error};
+
+/// How far apart those may ask that get the same answer. Rights change between two releases.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// A verb on a kind of object in the agent's namespace.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -96,16 +101,34 @@ impl fmt::Display for Right {
     }
 }
 
+/// The rules that grant us something, asked for once by all parts that check themselves together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules(Shared<Vec<ResourceRule>>);
+
+impl Rules {
+    /// A problem for each of `rights` that this process lacks.
+    pub(crate) async fn missing(
+        &self,
+        client: &Client,
+        settings: &Settings,
+        rights: &[Right],
+    ) -> Result<Vec<Problem>> {
+        let asking = async { Ok(granted(client, settings).await) };
+        let rules = Box::pin(self.0.get_or(TOGETHER, asking)).await?;
+        missing(&rules, client, settings, rights).await
+    }
+}
+
 /// A problem for each of `rights` that this process lacks.
 ///
 /// One question brings all the rules that there are for us. Some authorizers cannot list theirs,
 /// so what no rule grants is asked for by itself, all at the same time.
-pub(crate) async fn missing(
+async fn missing(
+    rules: &[ResourceRule],
     client: &Client,
     settings: &Settings,
     rights: &[Right],
 ) -> Result<Vec<Problem>> {
-    let rules = Box::pin(granted(client, settings)).await;
     let doubtful =
         rights.iter().filter(|right| !rules.iter().any(|rule| right.is_granted_by(rule)));
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -12,8 +13,10 @@ use bluegreen_core::{
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 use crate::Settings;
+use crate::rights::Rules;
 
 mod answers;
 mod check;
@@ -30,6 +33,7 @@ mod version;
 mod tests;
 
 use live::{Live, Selector};
+use preview::Preview;
 pub use version::VersionSource;
 
 /// Moves traffic by the selector of one or more live Services.
@@ -69,7 +73,13 @@ pub struct ServiceSwitch {
     ignored_services: BTreeSet<String>,
     /// What was last read or written of each live Service.
     known: Mutex<BTreeMap<String, Known>>,
+    /// The preview Service as it was last read.
+    preview: Mutex<Option<Preview>>,
+    rules: Rules,
 }
+
+/// For how long what was read is good to build a write on that tests it.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What is known of a live Service.
 #[derive(Clone, Debug)]
@@ -77,6 +87,9 @@ struct Known {
     live: Live,
     /// Its selector without the slot, as it was first seen or found to be meant.
     base: Selector,
+    /// What was read or written, and when.
+    service: Arc<Service>,
+    at: Instant,
 }
 
 impl ServiceSwitch {
@@ -95,7 +108,15 @@ impl ServiceSwitch {
             allowed_owners: BTreeSet::new(),
             ignored_services: BTreeSet::new(),
             known: Mutex::default(),
+            preview: Mutex::default(),
+            rules: Rules::default(),
         }
+    }
+
+    /// Shares the question of rights with other parts.
+    pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
+        self.rules = rules.clone();
+        self
     }
 
     /// Another Service that is live and moves together with the first.
@@ -160,6 +181,11 @@ impl ServiceSwitch {
         self.lock().get(name).cloned()
     }
 
+    /// What was read or written a moment ago.
+    fn recent(&self, name: &str) -> Option<Known> {
+        self.known(name).filter(|known| known.at.elapsed() < FRESH)
+    }
+
     /// Keeps what was read. The base stays what it was, unless this is another Service.
     fn remember(&self, service: &Service) -> Known {
         let live = Live::read(service, &self.settings);
@@ -168,7 +194,7 @@ impl ServiceSwitch {
             Some(known) if known.live.uid == live.uid => known.base.clone(),
             _ => live.base(&self.settings.slot_label),
         };
-        let known = Known { live, base };
+        let known = Known { live, base, service: Arc::new(service.clone()), at: Instant::now() };
         all.insert(known.live.name.clone(), known.clone());
         known
     }

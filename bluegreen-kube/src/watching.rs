@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use bluegreen_core::{Error, ErrorKind, Result};
-use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -80,6 +80,17 @@ where
                 return Ok(&self.objects);
             }
         }
+    }
+
+    /// Takes in what has come while nobody looked. Does not wait.
+    ///
+    /// # Errors
+    /// As [`changed`](Self::changed).
+    pub(crate) fn catch_up(&mut self) -> Result<()> {
+        while let Some(changed) = self.changed().now_or_never() {
+            changed?;
+        }
+        Ok(())
     }
 
     /// The objects as they were when [`changed`](Self::changed) last returned.

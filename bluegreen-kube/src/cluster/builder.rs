@@ -8,6 +8,8 @@ use kube::Client;
 
 use super::discover::{self, Agent};
 use super::{Cluster, ConnectError, holder};
+use crate::deployment::Recent;
+use crate::rights::Rules;
 use crate::{ConfigMapStore, DeploymentSlot, LeaseLiveness, PodClient, ServiceSwitch, Settings};
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
@@ -135,10 +137,12 @@ impl ClusterBuilder {
 
     fn build(self, agent: &Agent) -> Cluster {
         let Self { client, settings, .. } = &self;
+        let (recent, rules) = (Recent::default(), Rules::default());
         let made = Pair::from_fn(|color| {
             let name = agent.deployments.of(color);
             let slot = DeploymentSlot::new(client.clone(), settings.clone(), color, name);
             let slot = slot.with_other(agent.deployments.of(color.other()));
+            let slot = slot.sharing(&recent, &rules);
             Arc::new((self.slots)(slot))
         });
         let clients = Pair::from_fn(|color| {
@@ -146,21 +150,23 @@ impl ClusterBuilder {
             let pods = PodClient::new(client.clone(), settings.clone(), selector);
             Arc::new((self.clients)(pods))
         });
-        let mut switch = ServiceSwitch::new(client.clone(), settings.clone());
+        let mut switch = ServiceSwitch::new(client.clone(), settings.clone()).sharing(&rules);
         for service in &self.services {
             switch = switch.and_service(service);
         }
         let switch = (self.switch)(switch);
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
-            Arc::new(LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder))
+            let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
+            Arc::new(lease.sharing(&rules))
         });
+        let store = ConfigMapStore::new(self.client.clone(), self.settings.clone());
         Cluster {
             services: switch.services().to_vec(),
             slots: made,
             clients,
             switch: Arc::new(switch),
-            store: Arc::new(ConfigMapStore::new(self.client.clone(), self.settings.clone())),
+            store: Arc::new(store.sharing(&rules)),
             liveness,
             name: self.name,
             client: self.client,

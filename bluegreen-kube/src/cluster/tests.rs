@@ -229,3 +229,24 @@ async fn nothing_is_taken_away_while_a_deploy_is_open() {
     assert!(error.chain().contains("open deploy on deployment agent-green"), "{}", error.chain());
     assert!(green.state().await.unwrap().open);
 }
+
+#[tokio::test]
+async fn a_whole_release_takes_few_requests() {
+    let stand_in = StandIn::new();
+    serve(&stand_in, selecting(&json!({"app": "agent", "slot": "blue"}))).await;
+    deploy(&stand_in, deployment(Color::Blue, 3)).await;
+    deploy(&stand_in, deployment(Color::Green, 0)).await;
+    let cluster = connect(&stand_in).await.unwrap();
+    cluster.slot(Color::Blue).await_ready().await.unwrap();
+    stand_in.forget_counts();
+    let change = Change::image("agent", "registry.example.com/agent:2").version("2");
+    let mut plan = Plan::all_at_once().bake(Duration::from_millis(100));
+    plan.drain.quiet = Duration::from_millis(100);
+    let outcome = cluster.releaser().run(change, &plan).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
+    let mut counts = stand_in.counts();
+    // The heartbeat, and the questions that take the place of one that the stand-in has not.
+    counts.retain(|(_, resource), _| resource != "leases" && !resource.starts_with("selfsubject"));
+    let total: u64 = counts.values().sum();
+    assert!(total <= 53, "{total}: {counts:#?}");
+}

@@ -19,11 +19,15 @@ impl ConfigMapStore {
     /// Leaves the newest `keep` finished releases, and of blobs those of these releases, of
     /// `archived` and of the one that is stored as the current one.
     pub(super) async fn prune(&self, archived: &ReleaseId, keep: u32) -> Result<()> {
-        let (mut finished, blobs, current) = tokio::try_join!(
-            self.list_meta(Purpose::Archive),
-            self.list_meta(Purpose::Blob),
-            self.current_release()
-        )?;
+        let (all, current) = tokio::try_join!(self.list_meta(), self.current_release())?;
+        let (mut finished, mut blobs) = (Vec::new(), Vec::new());
+        for object in all {
+            match object.labels().get(&self.settings.purpose_label()).map(String::as_str) {
+                Some(text) if text == Purpose::Archive.as_str() => finished.push(object),
+                Some(text) if text == Purpose::Blob.as_str() => blobs.push(object),
+                _ => {}
+            }
+        }
         finished.sort_by_key(|object| std::cmp::Reverse(objects::age(object, &self.settings)));
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
         let gone = finished.split_off(finished.len().min(keep));
@@ -40,8 +44,8 @@ impl ConfigMapStore {
         Ok(())
     }
 
-    async fn list_meta(&self, purpose: Purpose) -> Result<Vec<Meta>> {
-        let params = ListParams::default().labels(&self.settings.selector(purpose));
+    async fn list_meta(&self) -> Result<Vec<Meta>> {
+        let params = ListParams::default().labels(&self.settings.everything());
         let action =
             format!("list configmaps of {} in {}", self.settings.agent, self.settings.namespace);
         Ok(read(self.settings.call, action, self.api.list_metadata(&params)).await?.items)

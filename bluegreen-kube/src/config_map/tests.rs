@@ -1,6 +1,7 @@
 use bluegreen_core::{Envelope, Epoch};
 use kube::api::DeleteParams;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::document::{parse, print};
 use super::*;
@@ -144,4 +145,24 @@ fn record(epoch: u64) -> Record {
         warm_up: None,
         undoes: None,
     })
+}
+
+#[tokio::test]
+async fn a_watch_that_is_kept_tells_nothing_old() {
+    let stand_in = StandIn::new();
+    let store = store(&stand_in);
+    let soon = std::time::Duration::from_millis(50);
+    // Keeps a watch that has seen no record.
+    assert!(timeout(soon, store.watch(None)).await.is_err());
+    let (record, other) = (parse(NEWER).unwrap(), self::store(&stand_in));
+    let mut revision = store.save(&record, None).await.unwrap();
+    for _ in 0..3 {
+        assert!(timeout(soon, store.watch(Some(revision.clone()))).await.is_err());
+        revision = store.save(&record, Some(revision)).await.unwrap();
+    }
+    let waiting = store.watch(Some(revision.clone()));
+    let saving = other.save(&record, Some(revision));
+    let (seen, saved) = tokio::join!(waiting, saving);
+    assert_eq!(seen.unwrap().unwrap().revision, saved.unwrap());
+    assert_eq!(stand_in.count("watch", "configmaps"), 2);
 }

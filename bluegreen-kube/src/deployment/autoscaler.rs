@@ -8,6 +8,7 @@ use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt as _};
 
 use super::DeploymentSlot;
+use super::recent::FRESH;
 use crate::error;
 
 /// The names of the autoscalers that target the Deployment `name`.
@@ -17,15 +18,15 @@ pub(super) async fn of(slot: &DeploymentSlot, name: &str) -> Result<Vec<String>>
     let resource = ApiResource::erase::<HorizontalPodAutoscaler>(&());
     let api: Api<DynamicObject> =
         Api::namespaced_with(slot.client.clone(), &slot.settings.namespace, &resource);
-    let list = error::read(
-        slot.settings.call,
-        "list horizontalpodautoscalers",
-        api.list(&ListParams::default().match_any()),
-    )
-    .await?;
+    let params = ListParams::default().match_any();
+    let listing = async {
+        let action = "list horizontalpodautoscalers";
+        Ok(error::read(slot.settings.call, action, api.list(&params)).await?.items)
+    };
+    let all = slot.recent.autoscalers.get_or(FRESH, listing).await?;
     let targets = |autoscaler: &&DynamicObject| {
         let target = &autoscaler.data["spec"]["scaleTargetRef"];
         target["kind"] == "Deployment" && target["name"] == name
     };
-    Ok(list.items.iter().filter(targets).map(DynamicObject::name_any).collect())
+    Ok(all.iter().filter(targets).map(DynamicObject::name_any).collect())
 }

@@ -1,14 +1,17 @@
 //! Everything about a Deployment that stands in the way of a release, all at once.
 
+use std::sync::Arc;
+
 use bluegreen_core::{ErrorKind, Intent, Plan, Problem, Result, Role};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use super::object::Seen;
-use super::pods::{self, Sets};
+use super::pods;
+use super::recent::Belongings;
 use super::{DeploymentSlot, autoscaler, state};
-use crate::rights::{self, Right};
+use crate::rights::Right;
 
 mod differences;
 mod owners;
@@ -34,18 +37,17 @@ const RIGHTS: [Right; 11] = [
 
 /// What was read for the check.
 struct Read {
-    object: DynamicObject,
-    sets: Sets,
-    pods: Vec<Pod>,
+    object: Arc<DynamicObject>,
+    belongings: Belongings,
     /// The Deployment of the other slot.
-    other: Option<DynamicObject>,
+    other: Option<Arc<DynamicObject>>,
 }
 
 /// Reads and judges.
 pub(super) async fn problems(slot: &DeploymentSlot, intent: &Intent) -> Result<Vec<Problem>> {
     let mut report = Report::new(slot, &intent.plan);
     let (rights, read) =
-        tokio::join!(rights::missing(&slot.client, &slot.settings, &RIGHTS), read(slot));
+        tokio::join!(slot.rules.missing(&slot.client, &slot.settings, &RIGHTS), read(slot));
     for problem in rights? {
         let name = problem.object.clone();
         report.add(problem, &name);
@@ -90,19 +92,22 @@ pub(super) async fn problems(slot: &DeploymentSlot, intent: &Intent) -> Result<V
 async fn read(slot: &DeploymentSlot) -> Result<Read> {
     let other = async {
         match &slot.other {
-            Some(name) => slot.get_named(name).await.map(Some),
+            Some(name) => slot.recent(name).await.map(Some),
             None => Ok(None),
         }
     };
-    let (object, other) = tokio::join!(slot.get(), other);
+    let (object, other) = tokio::join!(slot.recent(&slot.name), other);
     let object = object?;
     // That the other one is missing is found by the check of the other slot.
     let other = match other {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         other => other?,
     };
-    let (sets, pods) = slot.list(slot.seen(&object)).await?;
-    Ok(Read { object, sets, pods, other })
+    let belongings = match slot.recent.belongings(&object) {
+        Some(belongings) => belongings,
+        None => slot.list(slot.seen(&object)).await?,
+    };
+    Ok(Read { object, belongings, other })
 }
 
 /// Each pod that the selector finds must be the Deployment's own: a Service finds it too.
@@ -111,10 +116,10 @@ fn check_pods(report: &mut Report<'_>, seen: Seen<'_>, read: &Read) {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         matches!(phase, Some("Succeeded" | "Failed"))
     };
-    let foreign: Vec<String> = read
-        .pods
+    let (sets, pods) = &*read.belongings;
+    let foreign: Vec<String> = pods
         .iter()
-        .filter(|pod| !ended(pod) && !read.sets.has(pod))
+        .filter(|pod| !ended(pod) && !sets.has(pod))
         .map(|pod| {
             let owner = pods::owner(&pod.metadata).map_or_else(
                 || "nobody".to_owned(),
@@ -155,7 +160,8 @@ fn check_live(
     seen: Seen<'_>,
     read: &Read,
 ) -> Result<()> {
-    let state = state::assemble(slot.color, &slot.settings, seen, &read.sets, read.pods.iter())?;
+    let (sets, pods) = &*read.belongings;
+    let state = state::assemble(slot.color, &slot.settings, seen, sets, pods.iter())?;
     if state.replicas.serving == 0 && !report.plan.bootstrap {
         let problem = Problem::new("no-live-pods", &report.object)
             .found("no pod that is ready")

@@ -166,7 +166,11 @@ async fn a_pod_says_why_it_does_not_start() {
 async fn an_autoscaler_is_not_frozen_in_silence() {
     let stand_in = StandIn::new();
     let slot = slot(&stand_in, Color::Green, 1).await;
-    slot.freeze(Epoch::new(1)).await.unwrap();
+    slot.clone()
+        .sharing(&Recent::default(), &Rules::default())
+        .freeze(Epoch::new(1))
+        .await
+        .unwrap();
     let resource =
         ApiResource::erase::<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(slot.client.clone(), "agents", &resource);

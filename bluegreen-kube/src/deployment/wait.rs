@@ -12,40 +12,56 @@ use super::rollout::{Patience, Progress};
 use super::{DeploymentSlot, state};
 use crate::watching::{Watched, named};
 
-/// Everything that a slot consists of, as it changes.
-struct Watches<'a> {
-    slot: &'a DeploymentSlot,
+/// The watches of a Deployment and what belongs to it.
+pub(super) struct Streams {
     deployments: Watched<DynamicObject>,
     sets: Watched<DynamicObject>,
     pods: Watched<Pod>,
+}
+
+/// Everything that a slot consists of, as it changes.
+struct Watches<'a> {
+    slot: &'a DeploymentSlot,
+    streams: Streams,
 }
 
 impl<'a> Watches<'a> {
     fn new(slot: &'a DeploymentSlot, selector: &Selector) -> Self {
         let selected = || watcher::Config::default().labels_from(selector);
         let api = slot.api.clone();
-        Self {
+        let streams = Streams {
             deployments: Watched::new(api, named(&slot.name), slot.action("watch")),
             sets: Watched::new(slot.sets.clone(), selected(), slot.action("watch replicasets of")),
             pods: Watched::new(slot.pods.clone(), selected(), slot.action("watch pods of")),
-            slot,
-        }
+        };
+        Self { slot, streams }
+    }
+
+    /// Those that the rollout has left, if that was a moment ago, as they are by now.
+    fn left(slot: &'a DeploymentSlot) -> Result<Option<Self>> {
+        let Some(mut streams) = slot.recent.unpark(&slot.name) else { return Ok(None) };
+        streams.deployments.catch_up()?;
+        streams.sets.catch_up()?;
+        streams.pods.catch_up()?;
+        Ok(Some(Self { slot, streams }))
     }
 
     /// Returns after each change of any of them.
     async fn changed(&mut self) -> Result<()> {
         tokio::select! {
-            changed = self.deployments.changed() => changed.map(drop),
-            changed = self.sets.changed() => changed.map(drop),
-            changed = self.pods.changed() => changed.map(drop),
+            changed = self.streams.deployments.changed() => changed.map(drop),
+            changed = self.streams.sets.changed() => changed.map(drop),
+            changed = self.streams.pods.changed() => changed.map(drop),
         }
     }
 
     /// The Deployment, once it and what belongs to it were listed.
     fn seen(&self, verb: &str) -> Result<Option<Seen<'_>>> {
-        let (Some(deployments), Some(_), Some(_)) =
-            (self.deployments.listed(), self.sets.listed(), self.pods.listed())
-        else {
+        let (Some(deployments), Some(_), Some(_)) = (
+            self.streams.deployments.listed(),
+            self.streams.sets.listed(),
+            self.streams.pods.listed(),
+        ) else {
             return Ok(None);
         };
         let object = deployments.get(&self.slot.name);
@@ -56,11 +72,11 @@ impl<'a> Watches<'a> {
     }
 
     fn sets(&self) -> impl Iterator<Item = &DynamicObject> {
-        self.sets.listed().into_iter().flat_map(|sets| sets.values())
+        self.streams.sets.listed().into_iter().flat_map(|sets| sets.values())
     }
 
     fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.listed().into_iter().flat_map(|pods| pods.values())
+        self.streams.pods.listed().into_iter().flat_map(|pods| pods.values())
     }
 
     fn state(&self, seen: Seen<'_>) -> Result<SlotState> {
@@ -72,7 +88,7 @@ impl<'a> Watches<'a> {
 /// Waits until the rollout has ended well, or is sure not to.
 pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
     const VERB: &str = "roll out";
-    let selector = slot.seen(&slot.get().await?).selector()?;
+    let selector = slot.seen(&*slot.recent(&slot.name).await?).selector()?;
     let mut watches = Watches::new(slot, &selector);
     let mut patience = Patience::new(slot.patience);
     let mut recheck = None;
@@ -89,6 +105,7 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
                 let state = watches.state(seen)?;
                 let counts = state.replicas;
                 if counts.ready == counts.wanted && counts.serving == counts.wanted {
+                    slot.recent.park(&slot.name, watches.streams);
                     return Ok(state);
                 }
                 recheck = None;
@@ -103,16 +120,22 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
 
 /// Waits until the state differs from `known`.
 pub(super) async fn change(slot: &DeploymentSlot, known: &SlotState) -> Result<SlotState> {
-    let selector = slot.seen(&slot.get().await?).selector()?;
-    let mut watches = Watches::new(slot, &selector);
+    let mut watches = if let Some(left) = Watches::left(slot)? {
+        left
+    } else {
+        let selector = slot.seen(&*slot.recent(&slot.name).await?).selector()?;
+        let mut new = Watches::new(slot, &selector);
+        new.changed().await?;
+        new
+    };
     loop {
-        watches.changed().await?;
         if let Some(seen) = watches.seen("watch")? {
             let state = watches.state(seen)?;
             if state != *known {
                 return Ok(state);
             }
         }
+        watches.changed().await?;
     }
 }
 

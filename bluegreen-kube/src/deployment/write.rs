@@ -1,6 +1,7 @@
 //! The writes of a slot.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use bluegreen_core::{Epoch, Error, ErrorKind, ResolvedChange, Result};
 use kube::api::{ObjectMeta, PostParams};
@@ -29,7 +30,7 @@ pub(super) async fn fence(slot: &DeploymentSlot, epoch: Epoch) -> Result<()> {
 
 async fn fence_once(slot: &DeploymentSlot, epoch: Epoch) -> Result<()> {
     let action = slot.action("fence");
-    let object = slot.get().await?;
+    let object = slot.recent(&slot.name).await?;
     let seen = slot.seen(&object);
     seen.refuse_stale(&action, epoch)?;
     let stamp = Operations::new(seen, &slot.settings, epoch).into_list();
@@ -56,14 +57,25 @@ pub(super) async fn revert(slot: &DeploymentSlot, epoch: Epoch) -> Result<()> {
     edit(slot, "revert", epoch, |seen| patch::revert(seen, &slot.settings, epoch)).await
 }
 
-/// Reads, decides and writes once: on a conflict the caller decides anew.
+/// Reads, decides and writes once: on a conflict the caller decides anew. What was read a moment
+/// ago gets a try of its own, since the write tests all that it builds on.
 async fn edit(
     slot: &DeploymentSlot,
     verb: &str,
     epoch: Epoch,
-    decide: impl FnOnce(Seen<'_>) -> Result<Option<Vec<Value>>>,
+    decide: impl Fn(Seen<'_>) -> Result<Option<Vec<Value>>>,
 ) -> Result<()> {
     let action = slot.action(verb);
+    if let Some(object) = slot.recent.get(&slot.name)
+        && let seen = slot.seen(&object)
+        && seen.refuse_stale(&action, epoch).is_ok()
+        && let Some(operations) = decide(seen)?
+    {
+        match send(slot, &action, operations, false).await {
+            Err(error) if is_disturbed(&error) => {}
+            result => return result,
+        }
+    }
     let object = slot.get().await?;
     let seen = slot.seen(&object);
     seen.refuse_stale(&action, epoch)?;
@@ -83,7 +95,12 @@ pub(super) async fn send(
     let patch = patch::of(operations, action)?;
     let params = patch::params(is_dry_run);
     let call = json_patch::send(&slot.client, &slot.api, &slot.name, &params, &patch);
-    error::write(slot.settings.call, action, call).await?;
+    let done = error::write(slot.settings.call, action, call).await;
+    if is_dry_run {
+        return done.map(drop);
+    }
+    slot.recent.forget(&slot.name);
+    slot.recent.put(Arc::new(done?));
     Ok(())
 }
 
@@ -142,8 +159,11 @@ pub(super) async fn send_scale(
     };
     let params = PostParams { dry_run: is_dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
     let call = slot.api.replace_scale(&slot.name, &params, &scale);
-    error::write(slot.settings.call, action, call).await?;
-    Ok(())
+    let done = error::write(slot.settings.call, action, call).await;
+    if !is_dry_run {
+        slot.recent.forget(&slot.name);
+    }
+    done.map(drop)
 }
 
 /// Whether it is a conflict that everything read anew may end: the writes of controllers are no

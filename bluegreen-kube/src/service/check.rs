@@ -14,7 +14,7 @@ use super::ServiceSwitch;
 use super::live::{Live, Selector, in_words, select, transition};
 use super::patch;
 use crate::error::{read, write};
-use crate::rights::{self, Right};
+use crate::rights::Right;
 
 mod coverage;
 mod owners;
@@ -149,7 +149,7 @@ impl ServiceSwitch {
         )
     }
 
-    /// The writes of each routing and of the way back, as they would be made now, without effect.
+    /// The writes of each routing, as they would be made now, without effect.
     async fn try_writes(&self, lives: &[&Service], routings: &[Routing]) -> Result<Vec<Problem>> {
         let label = &self.settings.slot_label;
         let mut tries = Vec::new();
@@ -157,7 +157,8 @@ impl ServiceSwitch {
             let live = Live::read(service, &self.settings);
             let (Some(from), Ok(epoch)) = (live.color(label), live.epoch()) else { continue };
             for color in Color::BOTH {
-                if color == from || routings.iter().any(|routing| routing.live == color) {
+                // The write of where it is already shows nothing.
+                if color != from && routings.iter().any(|routing| routing.live == color) {
                     tries.push(self.try_shift(live.clone(), from, color, epoch));
                 }
             }
@@ -251,7 +252,7 @@ impl ServiceSwitch {
         );
         needed.push(Right::new("list", "", "pods"));
         needed.push(Right::new("list", "apps", "deployments"));
-        rights::missing(&self.client, &self.settings, &needed).await
+        self.rules.missing(&self.client, &self.settings, &needed).await
     }
 
     fn object(&self, name: &str) -> String {

@@ -51,7 +51,7 @@ impl ServiceSwitch {
         let label = &self.settings.slot_label;
         let mut bases = BTreeMap::new();
         let mut lives = Vec::with_capacity(read.len());
-        for Known { live, mut base } in read {
+        for Known { live, mut base, .. } in read {
             let found = live.base(label);
             if found != base && live.color(label).is_some() && self.has_pods(&live).await? {
                 self.adopt(&live.name);

@@ -1,16 +1,26 @@
 //! The headless Service of the idle slot: through it the endpoint controller knows the pods
 //! before traffic goes to them.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use bluegreen_core::{Color, Epoch, Error, ErrorKind, Result};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::live::{Live, Selector, select};
-use super::{ServiceSwitch, patch};
+use super::{FRESH, Known, ServiceSwitch, patch};
 use crate::error::{read_opt, write};
 use crate::{FIELD_MANAGER, Purpose};
+
+/// The preview Service as it was read, if there was one.
+#[derive(Debug)]
+pub(super) struct Preview {
+    at: Instant,
+    found: Option<Service>,
+}
 
 /// How often it is decided anew because the object was changed in between.
 const ATTEMPTS: usize = 5;
@@ -22,14 +32,22 @@ impl ServiceSwitch {
     /// which then waits for the next sync, up to a second later.
     pub(super) async fn prepare_preview(&self, candidate: Color, epoch: Epoch) -> Result<()> {
         let Some(first) = self.services.first() else { return Ok(()) };
-        let live = self.get(first).await?;
-        let base = self.remember(&live).base;
+        let Known { service: live, base, .. } = match self.recent(first) {
+            Some(recent) => recent,
+            None => self.read(first).await?,
+        };
         let wanted =
             self.preview(&live, select(&base, &self.settings.slot_label, candidate), epoch);
         let name = self.settings.preview_service();
         let mut conflict = None;
+        // As preflight has just found it; what has changed since is a conflict.
+        let mut recent = self.recent_preview();
         for _ in 0..ATTEMPTS {
-            let done = match self.read_preview().await? {
+            let found = match recent.take() {
+                Some(recent) => recent.found,
+                None => self.read_preview().await?,
+            };
+            let done = match found {
                 None => self.create_preview(&wanted, false).await,
                 Some(found) => self.adjust(&found, &wanted, epoch).await,
             };
@@ -76,7 +94,18 @@ impl ServiceSwitch {
     pub(super) async fn read_preview(&self) -> Result<Option<Service>> {
         let name = self.settings.preview_service();
         let call = self.services_api.get(&name);
-        read_opt(self.settings.call, self.action("read", &name), call).await
+        let found = read_opt(self.settings.call, self.action("read", &name), call).await?;
+        *self.lock_preview() = Some(Preview { at: Instant::now(), found: found.clone() });
+        Ok(found)
+    }
+
+    /// What was last read, if that was a moment ago; once, because it is about to be changed.
+    fn recent_preview(&self) -> Option<Preview> {
+        self.lock_preview().take().filter(|preview| preview.at.elapsed() < FRESH)
+    }
+
+    fn lock_preview(&self) -> MutexGuard<'_, Option<Preview>> {
+        self.preview.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn create_preview(&self, wanted: &Service, is_dry_run: bool) -> Result<bool> {

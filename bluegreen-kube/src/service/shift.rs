@@ -19,8 +19,12 @@ impl ServiceSwitch {
     async fn fence_one(&self, name: &str, epoch: Epoch) -> Result<()> {
         let action = self.action("patch", name);
         let mut conflict = None;
+        let mut recent = self.recent(name);
         for _ in 0..ATTEMPTS {
-            let live = self.read(name).await?.live;
+            let live = match recent.take() {
+                Some(recent) => recent.live,
+                None => self.read(name).await?.live,
+            };
             refuse_higher(&live, epoch, &action)?;
             let operations = patch::stamp(&live, epoch.number(), &self.settings);
             match self.patch(name, operations).await {
@@ -42,7 +46,7 @@ impl ServiceSwitch {
     async fn shift_one(&self, name: &str, from: Color, to: Color, epoch: Epoch) -> Result<()> {
         let action = self.action("patch", name);
         let label = &self.settings.slot_label;
-        let Known { mut live, base } = match self.known(name) {
+        let Known { mut live, base, .. } = match self.known(name) {
             Some(known) => known,
             None => self.read(name).await?,
         };

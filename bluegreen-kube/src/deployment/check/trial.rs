@@ -1,6 +1,9 @@
 //! The writes of a release, tried without effect: admission and validation have their say.
 
+use std::sync::Arc;
+
 use bluegreen_core::{Error, ErrorKind, Intent, Problem, Result, Role};
+use kube::core::DynamicObject;
 
 use super::Report;
 use crate::deployment::{DeploymentSlot, patch, write};
@@ -13,16 +16,18 @@ pub(super) async fn check(
     slot: &DeploymentSlot,
     intent: &Intent,
 ) -> Result<()> {
-    if intent.role == Role::Idle {
-        for attempt in 1..=ATTEMPTS {
-            let tried = deploy(slot, intent).await;
-            if settled(report, slot, tried, attempt)? {
-                break;
-            }
+    // Live's size stays as it is, and a trial of that would show nothing.
+    if intent.role != Role::Idle {
+        return Ok(());
+    }
+    for attempt in 1..=ATTEMPTS {
+        let tried = deploy(slot, intent, attempt).await;
+        if settled(report, slot, tried, attempt)? {
+            break;
         }
     }
     for attempt in 1..=ATTEMPTS {
-        let tried = scale(slot, intent).await;
+        let tried = scale(slot, intent, attempt).await;
         if settled(report, slot, tried, attempt)? {
             break;
         }
@@ -31,8 +36,8 @@ pub(super) async fn check(
 }
 
 /// With the stamp that is there, whoever's it is: the release has not begun.
-async fn deploy(slot: &DeploymentSlot, intent: &Intent) -> Result<()> {
-    let object = slot.get().await?;
+async fn deploy(slot: &DeploymentSlot, intent: &Intent, attempt: usize) -> Result<()> {
+    let object = object(slot, attempt).await?;
     let seen = slot.seen(&object);
     let operations =
         patch::deploy(seen, &slot.settings, &intent.change, intent.replicas, seen.epoch()?)?;
@@ -42,13 +47,15 @@ async fn deploy(slot: &DeploymentSlot, intent: &Intent) -> Result<()> {
     }
 }
 
-async fn scale(slot: &DeploymentSlot, intent: &Intent) -> Result<()> {
-    let object = slot.get().await?;
-    let replicas = match intent.role {
-        Role::Idle => intent.replicas,
-        _ => slot.seen(&object).replicas(),
-    };
-    write::send_scale(slot, &slot.action("try to scale"), &object, replicas, true).await
+async fn scale(slot: &DeploymentSlot, intent: &Intent, attempt: usize) -> Result<()> {
+    let object = object(slot, attempt).await?;
+    let action = slot.action("try to scale");
+    write::send_scale(slot, &action, &object, intent.replicas, true).await
+}
+
+/// What preflight has just read, and after a conflict what there is now.
+async fn object(slot: &DeploymentSlot, attempt: usize) -> Result<Arc<DynamicObject>> {
+    if attempt == 1 { slot.recent(&slot.name).await } else { slot.get().await }
 }
 
 /// Whether there is an answer, and adds it if it is a refusal.

@@ -109,7 +109,7 @@ async fn convergence_waits_for_every_service() {
     switch.fence(Epoch::new(1)).await.unwrap();
     switch.shift(&from, &to, Epoch::new(1)).await.unwrap();
     let mut converged = switch.converge(&to, &EvidenceKind::Endpoints);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut converged).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut converged).await;
     assert!(early.is_err(), "the slices still list blue: {early:?}");
     stand_in.resume(crate::stand_in::Controller::Endpoints);
     let evidence = converged.await.unwrap();
@@ -131,7 +131,7 @@ async fn pods_that_come_while_it_waits_are_right_too() {
     let (from, to) = (Routing::all(Blue), Routing::all(Green));
     switch.shift(&from, &to, Epoch::new(1)).await.unwrap();
     let mut converged = switch.converge(&to, &EvidenceKind::Endpoints);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut converged).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut converged).await;
     assert!(early.is_err(), "no pod of green serves: {early:?}");
     for name in stand_in.pods(NAMESPACE, &[("slot", "green")]) {
         stand_in.kill_pod(NAMESPACE, &name);

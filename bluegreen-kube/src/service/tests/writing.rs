@@ -119,7 +119,7 @@ async fn a_write_of_others_to_other_fields_is_no_conflict() {
 async fn a_shift_whose_answer_was_lost_is_unknown_and_done_when_it_is_sent_again() {
     let stand_in = world().await;
     let mut settings = settings();
-    settings.call = std::time::Duration::from_millis(100);
+    settings.call = Duration::from_millis(100);
     let switch = ServiceSwitch::new(stand_in.client(NAMESPACE), settings);
     switch.fence(ONE).await.unwrap();
     stand_in.fail(Fault::new("patch", "services", Failure::Hang).after_the_effect().times(1));
@@ -165,7 +165,7 @@ async fn a_service_that_was_made_anew_is_a_conflict() {
 async fn the_late_request_of_a_stale_driver_changes_nothing() {
     let stand_in = world().await;
     let mut settings = settings();
-    settings.call = std::time::Duration::from_millis(100);
+    settings.call = Duration::from_millis(100);
     let stale = ServiceSwitch::new(stand_in.client(NAMESPACE), settings);
     stale.fence(ONE).await.unwrap();
     stand_in.fail(Fault::new("patch", "services", Failure::Late));

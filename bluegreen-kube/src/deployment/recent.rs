@@ -1,0 +1,105 @@
+//! What was read of the Deployments a moment ago.
+//!
+//! For writes that test everything they build on, and for preflight, which reads the same objects
+//! from several sides: a write that was decided on what has changed meanwhile is refused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use tokio::time::Instant;
+
+use super::pods::Sets;
+use super::wait::Streams;
+use crate::shared::Shared;
+
+/// For how long what was read is good to build on.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+
+/// For how long watches are kept that nobody reads.
+const PARKED: Duration = Duration::from_secs(10);
+
+/// A Deployment's sets, its pods, and others that its selector finds.
+pub(super) type Belongings = Arc<(Sets, Vec<Pod>)>;
+
+/// Shared by both slots of a cluster: each compares itself with the other.
+#[derive(Clone, Default)]
+pub(crate) struct Recent {
+    seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+    /// Watches that a rollout has left, for the hold that comes after it.
+    parked: Arc<Mutex<BTreeMap<String, (Instant, Streams)>>>,
+    /// All autoscalers of the namespace.
+    pub(super) autoscalers: Shared<Vec<DynamicObject>>,
+}
+
+struct Seen {
+    at: Instant,
+    object: Arc<DynamicObject>,
+    belongings: Option<Belongings>,
+}
+
+impl Recent {
+    /// The Deployment of this name, if it was seen a moment ago.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<DynamicObject>> {
+        let all = self.lock();
+        let seen = all.get(name).filter(|seen| seen.at.elapsed() < FRESH)?;
+        Some(seen.object.clone())
+    }
+
+    /// What belonged to this very version of the Deployment a moment ago.
+    pub(super) fn belongings(&self, object: &DynamicObject) -> Option<Belongings> {
+        let all = self.lock();
+        let seen = all.get(&object.name_any()).filter(|seen| seen.at.elapsed() < FRESH)?;
+        let is_same = seen.object.metadata.uid == object.metadata.uid
+            && seen.object.metadata.resource_version == object.metadata.resource_version;
+        seen.belongings.clone().filter(|_| is_same)
+    }
+
+    /// This was just read, or written.
+    pub(super) fn put(&self, object: Arc<DynamicObject>) {
+        let name = object.name_any();
+        let seen = Seen { at: Instant::now(), object, belongings: None };
+        self.lock().insert(name, seen);
+    }
+
+    /// This belongs to a Deployment that was just read.
+    pub(super) fn put_belongings(&self, name: &str, belongings: Belongings) {
+        if let Some(seen) = self.lock().get_mut(name) {
+            seen.belongings = Some(belongings);
+        }
+    }
+
+    /// Keeps the watches of a Deployment for whoever watches it next.
+    pub(super) fn park(&self, name: &str, streams: Streams) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        parked.insert(name.to_owned(), (Instant::now(), streams));
+    }
+
+    /// The watches that were kept, once and unless that is long ago: on a connection that nobody
+    /// reads from nothing is noticed.
+    pub(super) fn unpark(&self, name: &str) -> Option<Streams> {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, streams) = parked.remove(name)?;
+        (at.elapsed() < PARKED).then_some(streams)
+    }
+
+    /// It is known to have changed.
+    pub(super) fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Seen>> {
+        // Every change of the map is one insertion or removal.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recent").finish_non_exhaustive()
+    }
+}
