@@ -17,7 +17,8 @@ pub(crate) struct Shared<T>(Arc<Mutex<Option<Answer<T>>>>);
 type Answer<T> = (Instant, Arc<T>);
 
 impl<T> Shared<T> {
-    /// The answer, at most `fresh` old; by `asking` if there is none. A failure is not kept.
+    /// The answer that came at most `fresh` before this is called, or while it waits; by `asking`
+    /// if there is none. A failure is not kept.
     ///
     /// # Cancel safety
     /// Whoever waits next asks again.
@@ -25,9 +26,10 @@ impl<T> Shared<T> {
     where
         F: Future<Output = Result<T>>,
     {
+        let asked = Instant::now();
         let mut kept = self.0.lock().await;
         if let Some((at, answer)) = kept.as_ref()
-            && at.elapsed() < fresh
+            && asked.saturating_duration_since(*at) <= fresh
         {
             return Ok(answer.clone());
         }
@@ -65,15 +67,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_who_ask_together_get_one_answer_and_later_ones_another() {
-        let shared = Shared::default();
         let slowly = |number: u32| async move {
             tokio::time::sleep(FRESH / 4).await;
             Ok(number)
         };
-        let (a, b) = tokio::join!(shared.get_or(FRESH, slowly(1)), shared.get_or(FRESH, slowly(2)));
-        assert_eq!((*a.unwrap(), *b.unwrap()), (1, 1));
-        tokio::time::advance(FRESH).await;
-        assert_eq!(*shared.get_or(FRESH, slowly(3)).await.unwrap(), 3);
+        for fresh in [Duration::ZERO, FRESH] {
+            let shared = Shared::default();
+            let (a, b) =
+                tokio::join!(shared.get_or(fresh, slowly(1)), shared.get_or(fresh, slowly(2)));
+            assert_eq!((*a.unwrap(), *b.unwrap()), (1, 1));
+            tokio::time::advance(fresh + Duration::from_millis(1)).await;
+            assert_eq!(*shared.get_or(fresh, slowly(3)).await.unwrap(), 3);
+        }
     }
 
     #[tokio::test]
