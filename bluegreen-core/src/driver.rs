@@ -13,6 +13,7 @@ use crate::{
 };
 use crate::{OperationError, chain};
 
+mod advice;
 mod ahead;
 mod backward;
 mod deploy;

@@ -144,7 +144,8 @@ impl Operations {
         let it = held(stored)?;
         let name = it.record.phase.name();
         if !name.is_backward() && name != PhaseName::Done {
-            return Err(busy(&it.record, "it is not on its way back"));
+            let advice = self.driver.advice(&it.record).await;
+            return Err(busy_because(&it.record, format!("it is not on its way back; {advice}")));
         }
         // The one that drove it sees at once that nobody holds the record, and goes on.
         if it.record.envelope.holder.is_none() && name != PhaseName::Done {
@@ -195,8 +196,13 @@ impl Operations {
         };
         for _ in 0..10 {
             let name = it.record.phase.name();
-            if name == PhaseName::Retiring || name == PhaseName::Done {
-                return Err(busy(&it.record, "wait until it is over, then `rollback`"));
+            if name == PhaseName::Done {
+                return Err(busy_because(&it.record, "it has just ended: `rollback` again"));
+            }
+            if name == PhaseName::Retiring {
+                let advice = self.driver.advice(&it.record).await;
+                let advice = format!("{advice}; once it is over, `rollback` works again");
+                return Err(busy_because(&it.record, advice));
             }
             // Going back already, and somebody sees to it: nothing is added by taking it away.
             let going = name.is_backward();
@@ -345,7 +351,7 @@ fn actor(kind: &EventKind) -> Actor {
     }
 }
 
-pub(crate) fn busy(record: &Record, advice: impl Into<String>) -> OperationError {
+pub(crate) fn busy_because(record: &Record, advice: impl Into<String>) -> OperationError {
     OperationError::Busy {
         phase: record.phase.name(),
         until: record.phase.deadline(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::driver::{Driver, Held, Validators, Wanted, held};
-use crate::operations::{busy, call};
+use crate::operations::{busy_because, call};
 use crate::release::{Event, EventKind, Next};
 use crate::{
     Actor, Change, Document, ErrorKind, OperationError, Operations, Outcome, PhaseName, Plan,
@@ -177,7 +177,7 @@ impl Releaser {
             tokio::select! {
                 () = self.driver.await_gone(&holder) => {}
                 () = self.driver.ports.clock.sleep(patience) => {
-                    return Err(busy(&it.record, format!("{holder} drives it and lives")));
+                    return Err(busy_because(&it.record, format!("{holder} drives it and lives")));
                 }
             }
             it = held(self.driver.load().await?)?;
@@ -204,7 +204,7 @@ impl Releaser {
         match it.record.phase.name() {
             PhaseName::Done => return Ok(Some(stored)),
             PhaseName::KeepingFailed => {}
-            _ => return Err(busy(&it.record, advice(&it.record))),
+            _ => return Err(self.driver.busy(&it.record).await),
         }
         let note = format!("{} begins another release", self.actor);
         let taken = self.driver.take_over(it, Some(EventKind::Kept { note })).await?;
@@ -231,7 +231,7 @@ impl Releaser {
                 return Ok(Held { record, revision: stored.revision });
             }
             let other = held(stored)?;
-            return Err(busy(&other.record, advice(&other.record)));
+            return Err(self.driver.busy(&other.record).await);
         }
         Err(OperationError::Port(error))
     }
@@ -257,12 +257,5 @@ impl Releaser {
             .map(|named| named.name.clone())
             .collect();
         if names.is_empty() { Ok(()) } else { Err(OperationError::OtherValidators { names }) }
-    }
-}
-
-fn advice(record: &Record) -> String {
-    match &record.envelope.holder {
-        Some(holder) => format!("{holder} drives it: wait, or `abort` it"),
-        None => "nobody drives it: `resume` or `abort` it".to_owned(),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::{Arc, Operations, Releaser, await_phase, change, cluster, plan};
-use crate::memory::MemoryLiveness;
-use crate::{HolderId, Liveness, PhaseName, Progress, Vitality};
+use crate::memory::{Fault, Faults, MemoryCluster, MemoryLiveness};
+use crate::{HolderId, Liveness, OperationError, PhaseName, Progress, Vitality};
 
 /// Whether a holder lives, asked where nothing can be waited for.
 fn lives(observer: &MemoryLiveness, holder: &str) -> bool {
@@ -49,4 +49,52 @@ async fn whoever_holds_a_record_is_alive_to_others() {
     operations.abort("ann", "second thoughts").await.unwrap();
     assert!(lives(&cluster.liveness("observer"), "three"));
     assert!(told.load(Ordering::Relaxed) >= 4);
+}
+
+/// What somebody is told who wants to begin another release now.
+async fn advice(cluster: &MemoryCluster) -> String {
+    let other = Releaser::new(cluster.ports("other"));
+    match other.run(change("3"), &plan()).await {
+        Err(OperationError::Busy { advice, .. }) => advice,
+        other => panic!("it should be busy: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_advice_is_to_resume_when_nobody_drives_any_more() {
+    let cluster = cluster();
+    let one = Releaser::new(cluster.ports("one"));
+    let operations = one.operations();
+    let release = tokio::spawn(async move { one.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    assert_eq!(
+        advice(&cluster).await,
+        "one drives it: wait, `abort` it, or `resume` it once one is gone"
+    );
+    release.abort();
+    assert!(release.await.unwrap_err().is_cancelled());
+    operations.resign().await.unwrap();
+    assert_eq!(
+        advice(&cluster).await,
+        "nobody drives it any more, one is gone: `resume` or `abort` it"
+    );
+    let finishing = operations.finish().await.unwrap_err().to_string();
+    assert!(finishing.contains("not on its way back; nobody drives it any more"), "{finishing}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_advice_is_not_to_abort_what_cannot_be_aborted() {
+    let cluster = cluster();
+    let faults = Faults::new();
+    faults.always("slot.scale", Fault::Hang);
+    let one = Releaser::new(faults.around(cluster.ports("one")));
+    let operations = one.operations();
+    let release = tokio::spawn(async move { one.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Retiring).await;
+    release.abort();
+    assert!(release.await.unwrap_err().is_cancelled());
+    operations.resign().await.unwrap();
+    assert_eq!(advice(&cluster).await, "nobody drives it any more, one is gone: `resume` it");
+    let error = operations.rollback("ann", "wrong refunds").await.unwrap_err().to_string();
+    assert!(error.ends_with("`resume` it; once it is over, `rollback` works again"), "{error}");
 }
