@@ -1,11 +1,13 @@
 //! Everything that could stand in the way, on one list, before anything is touched.
 
+use std::time::Duration;
+
 use super::Driver;
 use super::ahead::Ahead;
 use crate::release::{Foundation, Started, Undo};
 use crate::{
-    Actor, Change, Color, Epoch, EvidenceKind, Intent, Plan, Problem, Record, ResolvedChange,
-    Result, Role, Routing, ValidatorRef,
+    Actor, Change, Color, Epoch, EvidenceKind, Intent, Observed, Plan, Problem, Record,
+    ResolvedChange, Result, Role, Routing, ValidatorRef,
 };
 
 /// What a look before the start came to.
@@ -40,11 +42,10 @@ impl Driver {
         let observing = self.ports.switch.observe();
         let observed = self.bounded_read("observe the routing", call, observing).await?;
         let Some(live) = observed.routing().filter(|it| it.is_whole()).map(|it| it.live) else {
-            problems.push(
-                Problem::new("routing", format!("routing by {}", self.ports.switch.name()))
-                    .found(format!("{:?}", observed.state))
-                    .wanted("all traffic on one slot"),
-            );
+            // Either slot may be the one to get traffic.
+            problems.extend(self.checks_around(plan, &Color::BOTH).await?);
+            allow(&mut problems, plan);
+            problems.push(self.not_whole(&observed));
             return Ok(Preflight { record: None, ahead: None, problems });
         };
         let (live_slot, idle_slot) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
@@ -58,6 +59,8 @@ impl Driver {
                 match change.resolve(&live_state.running, &self.ports.version_env) {
                     Ok(resolved) => (resolved, None),
                     Err(found) => {
+                        problems.extend(self.checks_around(plan, &[live]).await?);
+                        allow(&mut problems, plan);
                         problems.extend(found);
                         return Ok(Preflight { record: None, ahead: None, problems });
                     }
@@ -83,11 +86,7 @@ impl Driver {
         }
         let replicas = super::deploy::wanted(&live_state).saturating_add(plan.headroom);
         problems.extend(self.checks(&change, plan, live, replicas).await?);
-        for problem in &mut problems {
-            if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
-                *problem = problem.clone().warning();
-            }
-        }
+        allow(&mut problems, plan);
         let epoch = [last, observed.epoch, live_state.epoch, idle_state.epoch].into_iter().max();
         let record = Record::new(Foundation {
             agent: self.ports.agent.clone(),
@@ -108,6 +107,14 @@ impl Driver {
         Ok(Preflight { record: Some(record), ahead: Some(ahead), problems })
     }
 
+    fn not_whole(&self, observed: &Observed) -> Problem {
+        let (agent, switch) = (&self.ports.agent, self.ports.switch.name());
+        Problem::new("routing", format!("routing of {agent} by {switch}"))
+            .found(observed.state.to_string())
+            .wanted("all traffic on one slot, blue or green")
+            .mend("give it all to the slot that is to be live")
+    }
+
     async fn checks(
         &self,
         change: &ResolvedChange,
@@ -117,25 +124,36 @@ impl Driver {
     ) -> Result<Vec<Problem>> {
         let intent = |role| Intent::new(role, change.clone(), replicas, plan.clone());
         let (idle_intent, live_intent) = (intent(Role::Idle), intent(Role::Live));
-        let routings: Vec<Routing> =
-            (0..plan.steps.len()).filter_map(|step| plan.routing(live, step)).collect();
-        let evidence: &EvidenceKind = &plan.evidence;
-        // Dry runs of writes and many reviews of rights: longer than one call.
-        let limit = plan.call.saturating_mul(3);
-        let (ports, slots) = (&self.ports, &self.ports.slots);
-        let (idle, live, switch, store, liveness) = tokio::join!(
-            self.bounded_read(
-                "check the idle slot",
-                limit,
-                slots.of(live.other()).check(&idle_intent)
-            ),
+        let (limit, slots) = (limit(plan), &self.ports.slots);
+        let idle = slots.of(live.other()).check(&idle_intent);
+        let (idle, live, around) = tokio::join!(
+            self.bounded_read("check the idle slot", limit, idle),
             self.bounded_read("check the live slot", limit, slots.of(live).check(&live_intent)),
+            self.checks_around(plan, std::slice::from_ref(&live)),
+        );
+        let mut problems = idle?;
+        problems.extend(live?);
+        problems.extend(around?);
+        problems.dedup();
+        Ok(problems)
+    }
+
+    /// What can be checked although it is not known what would be deployed where.
+    async fn checks_around(&self, plan: &Plan, live: &[Color]) -> Result<Vec<Problem>> {
+        let steps = || 0..plan.steps.len();
+        let routings: Vec<Routing> = live
+            .iter()
+            .flat_map(|live| steps().filter_map(|step| plan.routing(*live, step)))
+            .collect();
+        let evidence: &EvidenceKind = &plan.evidence;
+        let (limit, ports) = (limit(plan), &self.ports);
+        let (switch, store, liveness) = tokio::join!(
             self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
             self.bounded_read("check the store", limit, ports.store.check()),
             self.bounded_read("check the lease", limit, ports.liveness.check()),
         );
         let mut problems = Vec::new();
-        for found in [idle?, live?, switch?, store?, liveness?] {
+        for found in [switch?, store?, liveness?] {
             problems.extend(found);
         }
         for routing in &routings {
@@ -171,6 +189,20 @@ impl Driver {
         }
         problems.dedup();
         Ok(problems)
+    }
+}
+
+/// Dry runs of writes and many reviews of rights take longer than one call.
+fn limit(plan: &Plan) -> Duration {
+    plan.call.saturating_mul(3)
+}
+
+/// Makes warnings of what the plan allows wherever it is found.
+fn allow(problems: &mut [Problem], plan: &Plan) {
+    for problem in problems {
+        if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
+            *problem = problem.clone().warning();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
 mod blind;
 mod faults;
 mod lease;
+mod refused;
 
 /// A gate that always says the same.
 struct Always(Verdict);

@@ -1,0 +1,51 @@
+//! What a release that is refused says.
+
+use super::{Change, Color, Outcome, Problem, Releaser, Routing, change, cluster, plan};
+use crate::ObservedState;
+use crate::memory::MemoryCluster;
+
+async fn refusals(cluster: &MemoryCluster, change: Change) -> Vec<Problem> {
+    match Releaser::new(cluster.ports("one")).run(change, &plan()).await.unwrap() {
+        Outcome::Refused { problems } => problems,
+        other => panic!("it should be refused: {other}"),
+    }
+}
+
+fn codes(problems: &[Problem]) -> Vec<&str> {
+    problems.iter().map(|problem| problem.code.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_routing_that_is_not_whole_is_told_in_words_and_hides_nothing() {
+    let (blue, green) = (Routing::all(Color::Blue), Routing::all(Color::Green));
+    for (state, found) in [
+        (ObservedState::Foreign("selector slot=purple".to_owned()), "selector slot=purple"),
+        (
+            ObservedState::Between { from: blue, to: green },
+            "something between blue 100 % and green 100 %",
+        ),
+    ] {
+        let cluster = cluster();
+        cluster.set_routing(state);
+        cluster.add_switch_problem(Problem::new("unlisted-service", "Service other"));
+        let problems = refusals(&cluster, change("2")).await;
+        assert_eq!(codes(&problems), ["unlisted-service", "routing"]);
+        assert_eq!(
+            problems[1].to_string(),
+            format!(
+                "routing of agent by memory: found {found}, wanted all traffic on one slot, blue \
+                 or green; give it all to the slot that is to be live [routing]"
+            )
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_cannot_be_made_hides_no_problem_of_the_switch() {
+    let cluster = cluster();
+    cluster.add_switch_problem(Problem::new("unlisted-service", "Service other"));
+    let problems = refusals(&cluster, Change::image("nobody", "example.com/agent:2")).await;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(problems[0].code, "unlisted-service");
+    assert!(problems[1].to_string().contains("nobody"), "{problems:?}");
+}
