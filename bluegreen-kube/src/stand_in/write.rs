@@ -107,7 +107,7 @@ impl State {
         let seen = if call.subresource == "scale" { scale(&current) } else { (*current).clone() };
         let patch = call.json()?;
         let mut next = match call.media_type() {
-            "application/json-patch+json" => patch::apply_json(&seen, &patch)?,
+            "application/json-patch+json" => patch::apply_json(&seen, &call.body)?,
             "application/merge-patch+json" => patch::apply_merge(&seen, &patch)?,
             "application/strategic-merge-patch+json" => strategic::apply(&seen, &patch)?,
             _ => return Err(Refusal::unsupported_media_type()),
