@@ -9,6 +9,7 @@ mod event;
 mod json_patch;
 mod lease;
 mod names;
+mod owners;
 mod pod;
 mod rights;
 mod service;

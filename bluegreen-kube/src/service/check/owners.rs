@@ -4,48 +4,25 @@ use std::collections::BTreeSet;
 
 use bluegreen_core::Problem;
 use k8s_openapi::api::core::v1::Service;
-use kube::ResourceExt as _;
 
-use crate::FIELD_MANAGER;
+use crate::owners;
 
-/// Managers that put back whatever others change.
-const RECONCILERS: [&str; 6] = [
-    "argocd-controller",
-    "argocd-application-controller",
-    "kustomize-controller",
-    "helm-controller",
-    "fleetagent",
-    "config-sync",
-];
-
-/// What an object carries that such a manager keeps, and who that is. A manager that applied it
-/// from the client's side shows only here.
-const MARKS: [(&str, &str); 4] = [
-    ("argocd.argoproj.io/tracking-id", "argocd-controller"),
-    ("argocd.argoproj.io/instance", "argocd-controller"),
-    ("kustomize.toolkit.fluxcd.io/name", "kustomize-controller"),
-    ("helm.toolkit.fluxcd.io/name", "helm-controller"),
-];
+/// What a switch writes.
+const SELECTOR: &str = "/f:spec/f:selector";
 
 pub(super) fn problems(
     service: &Service,
     object: &str,
     allowed: &BTreeSet<String>,
 ) -> Vec<Problem> {
-    let mut owners = owners(service);
-    for (mark, owner) in MARKS {
-        if service.annotations().contains_key(mark) || service.labels().contains_key(mark) {
-            owners.insert(owner.to_owned());
-        }
-    }
-    owners.remove(FIELD_MANAGER);
+    let mut owners = owners::of(&service.metadata, &[SELECTOR]);
     owners.retain(|owner| !allowed.contains(owner));
     owners.iter().map(|owner| problem(owner, object)).collect()
 }
 
 fn problem(owner: &str, object: &str) -> Problem {
     let object = format!("{object}, spec.selector");
-    if RECONCILERS.contains(&owner) {
+    if owners::is_reconciler(owner) {
         Problem::new("gitops-owner", object)
             .found(format!("owned by {owner}, which puts back what others change"))
             .wanted("no such owner")
@@ -58,23 +35,12 @@ fn problem(owner: &str, object: &str) -> Problem {
     }
 }
 
-/// The managers that own the selector or a part of it.
-fn owners(service: &Service) -> BTreeSet<String> {
-    let entries = service.managed_fields().iter();
-    entries
-        .filter(|entry| {
-            let fields = entry.fields_v1.as_ref();
-            fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:selector").is_some())
-        })
-        .filter_map(|entry| entry.manager.clone())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::FIELD_MANAGER;
 
     fn service(manager: &str, fields: &serde_json::Value) -> Service {
         serde_json::from_value(json!({
