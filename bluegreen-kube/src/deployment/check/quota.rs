@@ -12,6 +12,8 @@ use crate::deployment::object::Seen;
 use crate::deployment::template::items;
 use crate::error;
 
+mod scope;
+
 /// Compares what the candidate's pods need beyond those that the slot has with what is left.
 /// Live's pods are in use already, so what is left must do for the candidate.
 pub(super) async fn check(
@@ -41,8 +43,8 @@ pub(super) async fn check(
 
 fn check_one(report: &mut Report<'_>, quota: &ResourceQuota, seen: Seen<'_>, more: u32) {
     let spec = quota.spec.as_ref();
-    // One that is for some pods only may not be for these.
-    if spec.is_some_and(|spec| spec.scopes.is_some() || spec.scope_selector.is_some()) {
+    // Where the template does not say, what is refused may be what the cluster allows.
+    if spec.is_some_and(|spec| scope::counts(spec, seen.template()) != Some(true)) {
         return;
     }
     let Some(status) = &quota.status else { return };

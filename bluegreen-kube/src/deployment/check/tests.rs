@@ -135,8 +135,9 @@ async fn a_reconciler_is_refused_unless_it_is_allowed_by_name() {
     assert_eq!(world.refusals(allowing).await, []);
 }
 
-#[tokio::test]
-async fn a_quota_without_room_for_both_slots_is_refused() {
+/// What is refused where half a processor for each of two pods is more than a quota has left, if
+/// the quota counts them.
+async fn refused_by_quota(scopes: &Value) -> Vec<(String, String)> {
     let mut idle = deployment(Color::Green, 0);
     let needs = json!({"requests": {"cpu": "500m"}});
     idle["spec"]["template"]["spec"]["containers"][0]["resources"] = needs;
@@ -148,7 +149,7 @@ async fn a_quota_without_room_for_both_slots_is_refused() {
     );
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"},
-        "spec": {"hard": {"requests.cpu": "1500m", "pods": "10"}},
+        "spec": {"hard": {"requests.cpu": "1500m", "pods": "10"}, "scopes": scopes},
         "status": {
             "hard": {"requests.cpu": "1500m", "pods": "10"},
             "used": {"requests.cpu": "1", "pods": "2"},
@@ -158,9 +159,24 @@ async fn a_quota_without_room_for_both_slots_is_refused() {
     quotas.create(&kube::api::PostParams::default(), &quota).await.unwrap();
     let status = kube::api::Patch::Merge(json!({"status": quota.data["status"]}));
     quotas.patch_status("small", &kube::api::PatchParams::default(), &status).await.unwrap();
-    let refusals = world.refusals(plan().allow("template-differs")).await;
-    assert_eq!(World::codes(&refusals), ["quota"]);
-    assert_eq!(refusals[0].1, "ResourceQuota small, requests.cpu");
+    world.refusals(plan().allow("template-differs")).await
+}
+
+#[tokio::test]
+async fn a_quota_without_room_for_both_slots_is_refused() {
+    for scopes in [json!(null), json!(["NotBestEffort", "NotTerminating"])] {
+        let refusals = refused_by_quota(&scopes).await;
+        assert_eq!(World::codes(&refusals), ["quota"], "{scopes}");
+        assert_eq!(refusals[0].1, "ResourceQuota small, requests.cpu");
+    }
+}
+
+#[tokio::test]
+async fn a_quota_for_other_pods_is_no_matter() {
+    for scopes in [json!(["Terminating"]), json!(["NotTerminating", "PriorityClass"])] {
+        let refusals = refused_by_quota(&scopes).await;
+        assert!(refusals.is_empty(), "{scopes}: {refusals:?}");
+    }
 }
 
 #[tokio::test]
