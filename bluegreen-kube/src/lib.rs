@@ -14,6 +14,7 @@ mod pod;
 mod rights;
 mod service;
 mod shared;
+mod slotless;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
 mod watching;

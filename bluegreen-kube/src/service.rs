@@ -41,7 +41,9 @@ pub use version::VersionSource;
 /// A shift is one JSON Patch on each of them, sent at the same time. Each tests the Service's
 /// identity, its whole old selector and the fencing number, so that it either does exactly what
 /// was decided or nothing. The slot key is exchanged; the other keys of a selector are its *base*
-/// and stay.
+/// and stay. A selector without the slot key counts as one of the slot that alone has pods, and the
+/// first write ([`fence`](SwitchStrategy::fence), in a release) adds the key; where both slots have
+/// pods, or none has, [`check`](SwitchStrategy::check) refuses.
 ///
 /// Needs the verbs `get`, `list`, `watch`, `create`, `patch` and `delete` on `services` (the last
 /// for our own preview Service), `list` and `watch` on `endpointslices`, and `list` on `pods` and

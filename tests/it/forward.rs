@@ -1,7 +1,7 @@
 //! Releases that succeed, and what becomes of the traffic meanwhile.
 
-use bluegreen_core::{Color, EnvValue, EvidenceKind, Outcome, Slot as _};
-use bluegreen_tests::{Agent, Load, Manifests, change, plan, seconds};
+use bluegreen_core::{Color, EnvValue, EvidenceKind, Outcome, PhaseName, Slot as _};
+use bluegreen_tests::{Agent, Load, Manifests, change, plan, reaches, seconds};
 use bluegreen_validate::Smoke;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,4 +31,23 @@ async fn two_releases_under_load_lose_no_request() {
     let greeting = running.containers["agent"].value("GREETING");
     assert!(matches!(greeting, Some(EnvValue::Literal(_))), "the second release keeps it");
     assert_eq!(cluster.operations().history().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_names_no_slot_gets_it_before_the_candidate_gets_pods() {
+    let agent = Agent::of(Manifests::shipped().sized(2, 0).slotless()).await;
+    assert_eq!(agent.live().await, None);
+    let cluster = agent.cluster("one").await;
+    let load = Load::start(agent.address());
+    let release = {
+        let releaser = cluster.releaser();
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(2))).await })
+    };
+    // By the time that the candidate's pods start, they are not found any more.
+    reaches(&cluster, PhaseName::RollingOut).await;
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
 }

@@ -103,6 +103,18 @@ async fn every_problem_is_on_one_list_and_nothing_is_touched() {
     assert_eq!(objects(&agent).await, before);
 }
 
+#[tokio::test]
+async fn which_of_two_slots_is_live_is_not_guessed() {
+    let agent = Agent::of(Manifests::shipped().sized(1, 1).slotless()).await;
+    let cluster = agent.cluster("one").await;
+    let before = objects(&agent).await;
+    let said = refusal(&cluster).await;
+    let found = "selector app=agent-service, which finds 1 pod of blue, 1 pod of green";
+    assert!(said.contains(found), "{said}");
+    assert!(said.contains("[no-slot-key]") && said.contains("[routing]"), "{said}");
+    assert_eq!(objects(&agent).await, before);
+}
+
 /// Gives the account exactly these rights.
 async fn grant(roles: &Api<Role>, granted: &[PolicyRule]) {
     let patch = Patch::Merge(json!({"rules": granted}));

@@ -50,6 +50,12 @@ impl Manifests {
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.0.retain(|it| it["metadata"]["name"] != "agent-green");
+        self.slotless()
+    }
+
+    /// The same with a Service that names no slot.
+    #[must_use]
+    pub fn slotless(mut self) -> Self {
         let selector = &mut self.object("Service", crate::SERVICE)["spec"]["selector"];
         selector.as_object_mut().unwrap().remove("slot").unwrap();
         self

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::{Color, Error, ErrorKind, Result};
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{Cluster, Done, discover};
 use crate::names::MANAGED_BY;
+use crate::slotless::{self, Leads};
 use crate::{FIELD_MANAGER, error, json_patch};
 
 /// Labels and annotations with these prefixes say of an object who made it, or what was done
@@ -141,27 +142,10 @@ impl Cluster {
     /// The slot of all the pods that a selector without one finds.
     async fn only_color(&self, action: &str, selector: &BTreeMap<String, String>) -> Result<Color> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.settings.namespace);
-        let query: Vec<String> =
-            selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let params = ListParams::default().labels(&query.join(","));
-        let list = format!("list pods {}", query.join(","));
-        let pods = error::read(self.settings.call, list, pods.list(&params)).await?;
-        let mut count: BTreeMap<Option<Color>, usize> = BTreeMap::new();
-        for pod in pods {
-            let label = pod.labels().get(&self.settings.slot_label);
-            *count.entry(label.and_then(|label| Color::parse(label))).or_default() += 1;
-        }
-        if let (1, Some((Some(color), _))) = (count.len(), count.first_key_value()) {
-            return Ok(*color);
-        }
-        let found: Vec<String> = count
-            .iter()
-            .map(|(color, count)| match color {
-                Some(color) => format!("{count} pods of {color}"),
-                None => format!("{count} pods of neither slot"),
-            })
-            .collect();
-        let found = if found.is_empty() { "no pods".to_owned() } else { found.join(", ") };
+        let found = match slotless::leads(&pods, &self.settings, selector).await? {
+            Leads::To(color) => return Ok(color),
+            Leads::Unclear(found) => found,
+        };
         Err(Error::new(ErrorKind::Rejected, action).with_source(format!(
             "the selector names no slot: found {found}, wanted pods of one slot only, to know \
              which one is live"

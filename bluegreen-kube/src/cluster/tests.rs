@@ -174,7 +174,7 @@ async fn init_does_not_guess_which_slot_is_live() {
     deploy(&stand_in, deployment(Color::Green, 2)).await;
     let error = connect(&stand_in).await.unwrap().init().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
-    assert!(error.chain().contains("found 1 pods of blue, 2 pods of green"), "{}", error.chain());
+    assert!(error.chain().contains("found 1 pod of blue, 2 pods of green"), "{}", error.chain());
     let service = stored(&stand_in, "services", SERVICE);
     assert_eq!(service["spec"]["selector"], json!({"app": "agent"}));
 }

@@ -15,6 +15,7 @@ use super::live::{Live, Selector, in_words, select, transition};
 use super::patch;
 use crate::error::{read, write};
 use crate::rights::Right;
+use crate::slotless::Leads;
 
 mod coverage;
 mod owners;
@@ -50,12 +51,13 @@ impl ServiceSwitch {
                 ),
             }
         }
+        let leads = self.where_they_lead(&lives).await?;
         for service in &lives {
-            problems.extend(self.problems_of(service, &found));
+            problems.extend(self.problems_of(service, &found, &leads));
         }
         problems.extend(self.unlisted(&found));
-        problems.extend(self.disagreement(&lives));
-        problems.extend(self.try_writes(&lives, routings).await?);
+        problems.extend(self.disagreement(&lives, &leads));
+        problems.extend(self.try_writes(&lives, routings, &leads).await?);
         if let EvidenceKind::Answers { vantage, .. } = evidence {
             problems.extend(self.unreachable(vantage).await?);
             problems.extend(self.untold_versions(&lives, &found));
@@ -63,9 +65,33 @@ impl ServiceSwitch {
         Ok(problems)
     }
 
-    fn problems_of(&self, service: &Service, found: &Found) -> Vec<Problem> {
-        let object = self.object(&service.name_any());
-        let mut problems = shape::problems(service, &object, &self.settings);
+    /// Where the live Services lead whose selectors name no slot.
+    async fn where_they_lead(&self, lives: &[&Service]) -> Result<BTreeMap<String, Leads>> {
+        let looks = lives.iter().map(|service| async {
+            let live = Live::read(service, &self.settings);
+            Ok::<_, Error>(self.leads(&live).await?.map(|leads| (live.name, leads)))
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    /// The slot that a live Service leads to, named in its selector or not.
+    fn color(&self, live: &Live, leads: &BTreeMap<String, Leads>) -> Option<Color> {
+        match leads.get(&live.name) {
+            Some(Leads::To(color)) => Some(*color),
+            Some(Leads::Unclear(_)) => None,
+            None => live.color(&self.settings.slot_label),
+        }
+    }
+
+    fn problems_of(
+        &self,
+        service: &Service,
+        found: &Found,
+        leads: &BTreeMap<String, Leads>,
+    ) -> Vec<Problem> {
+        let name = service.name_any();
+        let object = self.object(&name);
+        let mut problems = shape::problems(service, &object, &self.settings, leads.get(&name));
         problems.extend(owners::problems(service, &object, &self.allowed_owners));
         let live = Live::read(service, &self.settings);
         let base = live.base(&self.settings.slot_label);
@@ -77,7 +103,7 @@ impl ServiceSwitch {
             });
             problems.extend(ports::problems(service, &object, templates));
         }
-        if let Some(color) = live.color(&self.settings.slot_label) {
+        if let Some(color) = self.color(&live, leads) {
             let pods = |color| {
                 let selector = select(&base, &self.settings.slot_label, color);
                 found.pods.iter().filter(move |pod| matches(&selector, pod.labels()))
@@ -129,9 +155,8 @@ impl ServiceSwitch {
             .collect()
     }
 
-    fn disagreement(&self, lives: &[&Service]) -> Option<Problem> {
-        let label = &self.settings.slot_label;
-        let color = |service: &&Service| Live::read(service, &self.settings).color(label);
+    fn disagreement(&self, lives: &[&Service], leads: &BTreeMap<String, Leads>) -> Option<Problem> {
+        let color = |service: &Service| self.color(&Live::read(service, &self.settings), leads);
         let colors: Vec<(String, Color)> = lives
             .iter()
             .filter_map(|service| Some((service.name_any(), color(service)?)))
@@ -150,12 +175,18 @@ impl ServiceSwitch {
     }
 
     /// The writes of each routing, as they would be made now, without effect.
-    async fn try_writes(&self, lives: &[&Service], routings: &[Routing]) -> Result<Vec<Problem>> {
-        let label = &self.settings.slot_label;
+    async fn try_writes(
+        &self,
+        lives: &[&Service],
+        routings: &[Routing],
+        leads: &BTreeMap<String, Leads>,
+    ) -> Result<Vec<Problem>> {
         let mut tries = Vec::new();
         for service in lives {
             let live = Live::read(service, &self.settings);
-            let (Some(from), Ok(epoch)) = (live.color(label), live.epoch()) else { continue };
+            let (Some(from), Ok(epoch)) = (self.color(&live, leads), live.epoch()) else {
+                continue;
+            };
             for color in Color::BOTH {
                 // The write of where it is already shows nothing.
                 if color != from && routings.iter().any(|routing| routing.live == color) {

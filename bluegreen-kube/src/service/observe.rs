@@ -9,9 +9,10 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 use kube::runtime::watcher;
 
-use super::live::{Live, Selector, as_query, decode};
+use super::live::{Live, Selector, as_query, decode, select};
 use super::{Known, ServiceSwitch};
 use crate::error::read;
+use crate::slotless::{self, Leads, is_slotless};
 use crate::watching::{Watched, named};
 
 impl ServiceSwitch {
@@ -45,13 +46,21 @@ impl ServiceSwitch {
         }
     }
 
+    /// A selector that names no slot is taken for one of the slot that alone has pods.
+    ///
     /// A base that differs from the one that was known is meant if it still selects pods of the
     /// slot: somebody gave the Service and its pods another label. Else it is foreign.
     async fn decode(&self, read: Vec<Known>) -> Result<Observed> {
         let label = &self.settings.slot_label;
         let mut bases = BTreeMap::new();
         let mut lives = Vec::with_capacity(read.len());
-        for Known { live, mut base, .. } in read {
+        let mut unclear = Vec::new();
+        for Known { mut live, mut base, .. } in read {
+            match self.leads(&live).await? {
+                Some(Leads::To(color)) => live.selector = select(&live.selector, label, color),
+                Some(Leads::Unclear(found)) => unclear.push(format!("{} finds {found}", live.name)),
+                None => {}
+            }
             let found = live.base(label);
             if found != base && live.color(label).is_some() && self.has_pods(&live).await? {
                 self.adopt(&live.name);
@@ -60,7 +69,21 @@ impl ServiceSwitch {
             bases.insert(live.name.clone(), base);
             lives.push(live);
         }
-        Ok(decode(&lives, &bases, label))
+        let mut observed = decode(&lives, &bases, label);
+        if let ObservedState::Foreign(text) = &mut observed.state
+            && !unclear.is_empty()
+        {
+            *text = format!("{text}: {}", unclear.join(", "));
+        }
+        Ok(observed)
+    }
+
+    /// Where a live Service leads whose selector names no slot; `None` if it names one.
+    pub(super) async fn leads(&self, live: &Live) -> Result<Option<Leads>> {
+        if !is_slotless(&live.selector, &self.settings.slot_label) {
+            return Ok(None);
+        }
+        slotless::leads(&self.pods_api, &self.settings, &live.selector).await.map(Some)
     }
 
     async fn has_pods(&self, live: &Live) -> Result<bool> {

@@ -37,6 +37,15 @@ pub(super) fn stamp(live: &Live, epoch: u64, settings: &Settings) -> Vec<Value> 
     operations
 }
 
+/// Stamps `epoch` and names a slot in the selector of `live`, which names none.
+pub(super) fn complete(live: &Live, to: &Selector, epoch: u64, settings: &Settings) -> Vec<Value> {
+    let mut operations =
+        vec![test("/metadata/uid", &live.uid), test("/spec/selector", &live.selector)];
+    push_stamp(&mut operations, live, epoch, settings);
+    operations.push(json!({"op": "replace", "path": "/spec/selector", "value": to}));
+    operations
+}
+
 /// Exchanges the whole selector of `live`. Whatever it is now must be `from`, unless `live` is
 /// no longer what the API server has.
 pub(super) fn shift(

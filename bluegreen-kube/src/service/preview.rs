@@ -10,9 +10,10 @@ use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::live::{Live, Selector, select};
+use super::live::{Live, Selector, in_words, select};
 use super::{FRESH, Known, ServiceSwitch, patch};
 use crate::error::{read_opt, write};
+use crate::slotless::is_slotless;
 use crate::{FIELD_MANAGER, Purpose};
 
 /// The preview Service as it was read, if there was one.
@@ -36,6 +37,7 @@ impl ServiceSwitch {
             Some(recent) => recent,
             None => self.read(first).await?,
         };
+        self.name_the_slots(epoch).await?;
         let wanted =
             self.preview(&live, select(&base, &self.settings.slot_label, candidate), epoch);
         let name = self.settings.preview_service();
@@ -60,6 +62,31 @@ impl ServiceSwitch {
         }
         let action = self.action("prepare", &name);
         Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+
+    /// The candidate is about to get pods, which a selector without a slot would find.
+    async fn name_the_slots(&self, epoch: Epoch) -> Result<()> {
+        let label = &self.settings.slot_label;
+        for name in &self.services {
+            let known = match self.known(name) {
+                Some(known) => known,
+                None => self.read(name).await?,
+            };
+            if !is_slotless(&known.live.selector, label) {
+                continue;
+            }
+            self.fence_one(name, epoch).await?;
+            let live = self.read(name).await?.live;
+            if is_slotless(&live.selector, label) {
+                let found = in_words(&live.selector);
+                return Err(Error::new(ErrorKind::Conflict, self.action("prepare", name))
+                    .with_source(format!(
+                        "found selector {found}, wanted {label} in it: the candidate's pods would \
+                         get traffic"
+                    )));
+            }
+        }
+        Ok(())
     }
 
     /// What the preview Service is to be: the ports of the live one, and the slot's pods.

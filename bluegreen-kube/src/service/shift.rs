@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Service;
 use super::live::{Live, Selector, in_words, select, transition};
 use super::{Known, ServiceSwitch, patch};
 use crate::error::{read, write};
+use crate::slotless::Leads;
 
 /// How often a write is decided anew because the object was changed in between.
 const ATTEMPTS: usize = 5;
@@ -16,7 +17,9 @@ impl ServiceSwitch {
         all(join_all(self.services.iter().map(|name| self.fence_one(name, epoch))).await)
     }
 
-    async fn fence_one(&self, name: &str, epoch: Epoch) -> Result<()> {
+    /// Stamps the epoch on one Service. This is the first write of a release, so it also names
+    /// the live slot in a selector that names none: later the candidate has pods, too.
+    pub(super) async fn fence_one(&self, name: &str, epoch: Epoch) -> Result<()> {
         let action = self.action("patch", name);
         let mut conflict = None;
         let mut recent = self.recent(name);
@@ -26,7 +29,15 @@ impl ServiceSwitch {
                 None => self.read(name).await?.live,
             };
             refuse_higher(&live, epoch, &action)?;
-            let operations = patch::stamp(&live, epoch.number(), &self.settings);
+            let operations = match self.leads(&live).await? {
+                Some(Leads::To(color)) => {
+                    let label = &self.settings.slot_label;
+                    tracing::info!(service = name, %color, "the selector gets the slot key");
+                    let wanted = select(&live.selector, label, color);
+                    patch::complete(&live, &wanted, epoch.number(), &self.settings)
+                }
+                _ => patch::stamp(&live, epoch.number(), &self.settings),
+            };
             match self.patch(name, operations).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Conflict => conflict = Some(error),
@@ -50,11 +61,12 @@ impl ServiceSwitch {
             Some(known) => known,
             None => self.read(name).await?,
         };
-        let (old, new) = (select(&base, label, from), select(&base, label, to));
+        let new = select(&base, label, to);
         let uid = live.uid.clone();
         let mut conflict = None;
         for _ in 0..ATTEMPTS {
             refuse_higher(&live, epoch, &action)?;
+            let old = self.selector_of(&live, &base, from).await?;
             let text = transition(from, to, epoch);
             let operations = patch::shift(&live, &old, &new, epoch.number(), &text, &self.settings);
             match self.patch(name, operations).await {
@@ -71,9 +83,18 @@ impl ServiceSwitch {
                 refuse_higher(&live, epoch, &action)?;
                 return self.stamp_if_older(&live, epoch).await;
             }
+            let old = self.selector_of(&live, &base, from).await?;
             refuse_other(&live, &old, &action)?;
         }
         Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+
+    /// What the selector of a Service is while it leads to `from`.
+    async fn selector_of(&self, live: &Live, base: &Selector, from: Color) -> Result<Selector> {
+        Ok(match self.leads(live).await? {
+            Some(Leads::To(color)) if color == from => live.selector.clone(),
+            _ => select(base, &self.settings.slot_label, from),
+        })
     }
 
     /// It is where it should be, and nothing is left to do but to fence off older drivers.

@@ -7,6 +7,7 @@ use crate::stand_in::StandIn;
 mod answering;
 mod checks;
 mod reading;
+mod slotless;
 mod writing;
 
 const NAMESPACE: &str = "ai-agents";

@@ -5,8 +5,15 @@ use k8s_openapi::api::core::v1::Service;
 
 use crate::Settings;
 use crate::service::live::{Live, in_words};
+use crate::slotless::Leads;
 
-pub(super) fn problems(service: &Service, object: &str, settings: &Settings) -> Vec<Problem> {
+/// `leads` says where it leads if its selector names no slot.
+pub(super) fn problems(
+    service: &Service,
+    object: &str,
+    settings: &Settings,
+    leads: Option<&Leads>,
+) -> Vec<Problem> {
     let spec = service.spec.clone().unwrap_or_default();
     let live = Live::read(service, settings);
     let label = &settings.slot_label;
@@ -27,6 +34,8 @@ pub(super) fn problems(service: &Service, object: &str, settings: &Settings) -> 
                 .found("no selector")
                 .wanted(format!("a selector with {label}=blue or {label}=green")),
         );
+    } else if let Some(leads) = leads {
+        problems.push(no_slot_key(object, &in_words(&live.selector), label, leads));
     } else if live.color(label).is_none() {
         problems.push(
             refuse("no-slot-key")
@@ -60,4 +69,19 @@ pub(super) fn problems(service: &Service, object: &str, settings: &Settings) -> 
         );
     }
     problems
+}
+
+fn no_slot_key(object: &str, selector: &str, label: &str, leads: &Leads) -> Problem {
+    let problem = Problem::new("no-slot-key", object);
+    match leads {
+        Leads::To(color) => problem
+            .found(format!("selector {selector}, which finds pods of {color} only"))
+            .wanted(format!("{label}={color} in it"))
+            .mend("the release adds it before anything else")
+            .warning(),
+        Leads::Unclear(found) => problem
+            .found(format!("selector {selector}, which finds {found}"))
+            .wanted(format!("{label}=blue or {label}=green in it, or pods of one slot only"))
+            .mend(format!("add {label} with the slot that is to have the traffic")),
+    }
 }
