@@ -94,3 +94,53 @@ async fn one(proxy: SocketAddr, tally: Arc<Tally>) {
     };
     lock(&tally.failures).push(failure);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Tally {
+        /// Questions served in so many milliseconds each, and what became of the others.
+        pub(crate) fn of(served: &[u64], failed: &[&str]) -> Self {
+            let latencies = served.iter().map(|millis| Duration::from_millis(*millis)).collect();
+            let failures = failed.iter().map(|failure| (*failure).to_owned()).collect();
+            Self { latencies: Mutex::new(latencies), failures: Mutex::new(failures) }
+        }
+    }
+
+    #[test]
+    fn a_percentile_is_a_latency_that_was_measured() {
+        let percentile = |served: &[u64], percent| {
+            Tally::of(served, &[]).percentile(percent).map(|it| it.as_millis())
+        };
+        // In whatever order they were answered.
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        for percent in [1, 50, 99, 100] {
+            assert_eq!(percentile(&hundred, percent), Some(percent as u128));
+        }
+        assert_eq!(percentile(&hundred, 0), Some(1));
+        assert_eq!(percentile(&[30, 10, 20], 50), Some(20));
+        assert_eq!(percentile(&[30, 10, 20], 99), Some(30));
+        assert_eq!(percentile(&[7], 50), Some(7));
+        assert_eq!(percentile(&[], 50), None);
+    }
+
+    #[tokio::test]
+    async fn a_question_counts_for_the_scene_in_which_it_was_asked() {
+        // Nobody listens here any more.
+        let gone =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let questions = Questions::default();
+        let first = questions.scene();
+        let end = timeout(Duration::from_secs(20), async {
+            let mut turns = interval(EVERY);
+            while first.failed() == 0 {
+                turns.tick().await;
+            }
+            questions.scene()
+        });
+        let second = questions.ask(gone, end).await.expect("a question should fail");
+        assert!(first.failed() > 0 && first.served() == 0, "{:?}", first.first_failure());
+        assert_eq!((second.failed(), second.served()), (0, 0));
+    }
+}

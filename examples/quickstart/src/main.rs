@@ -19,27 +19,18 @@ use stage::{Outcome, Stage};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(std::env::args().any(|argument| argument == "--fast")).await {
-        Ok(rows) => {
-            report::print(&rows);
-            if report::is_good(&rows) {
-                return ExitCode::SUCCESS;
-            }
-            eprintln!("\na request was lost where none may be");
-        }
-        Err(error) => eprintln!("\nerror: {error}"),
-    }
-    ExitCode::FAILURE
+    let stage = Stage::new(std::env::args().any(|argument| argument == "--fast"));
+    report::conclude(run(&stage, play(&stage)).await)
 }
 
-async fn run(fast: bool) -> Outcome<Vec<Row>> {
-    let stage = Stage::new(fast);
+/// Plays scenes while questions are asked.
+async fn run(stage: &Stage, scenes: impl Future<Output = Outcome<Vec<Row>>>) -> Outcome<Vec<Row>> {
     bluegreen_core::Slot::await_ready(&stage.cluster.slot(bluegreen_core::Color::Blue)).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let serving = tokio::spawn(stage.proxy.clone().serve(listener));
     println!("the agent answers at {address}, 100 questions a second from now on");
-    let rows = stage.questions.ask(address, play(&stage)).await;
+    let rows = stage.questions.ask(address, scenes).await;
     serving.abort();
     rows
 }
@@ -53,3 +44,6 @@ async fn play(stage: &Stage) -> Outcome<Vec<Row>> {
         scenes::by_hand(stage).await?,
     ])
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,28 @@ impl Log {
 fn is_phase(progress: &Progress, wanted: PhaseName) -> bool {
     matches!(progress, Progress::Entered { phase, .. } if *phase == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_core::{Evidence, EvidenceKind, Routing};
+
+    use super::*;
+
+    #[test]
+    fn a_switch_lasts_from_the_decision_to_the_proof() {
+        let log = Log::default();
+        let tell = log.reporter();
+        let entered = |phase| Progress::Entered { release: "r".into(), phase, deadline: None };
+        tell(&entered(PhaseName::Deploying));
+        assert_eq!(log.switch(), None);
+        tell(&entered(PhaseName::Shifting));
+        assert_eq!(log.switch(), None, "there is no proof yet");
+        tell(&Progress::Shifted {
+            routing: Routing::all(Color::Green),
+            evidence: Evidence::new(EvidenceKind::Endpoints, "seen"),
+            took: Duration::ZERO,
+        });
+        let told = log.0.borrow().iter().map(|(at, _)| *at).collect::<Vec<_>>();
+        assert_eq!(log.switch(), Some(told[2] - told[1]));
+    }
+}
