@@ -356,7 +356,7 @@ impl Driver {
     }
 
     /// Keeps the finished record for the history. Its loss does not undo the release.
-    async fn finish(&self, record: &Record) {
+    pub(crate) async fn finish(&self, record: &Record) {
         let archiving = self.ports.store.archive(record, record.plan.history);
         if let Err(error) = self.bounded("archive the record", record.plan.call, archiving).await {
             self.report(&Progress::note(format!("not in the history: {}", chain(&error))));

@@ -104,7 +104,9 @@ impl Releaser {
 
     /// Releases `change` as `plan` says, from preflight to the end.
     ///
-    /// Returns [`Outcome::Refused`] with every problem at once, before anything was touched.
+    /// Returns [`Outcome::Refused`] with every problem at once, before anything was touched. The
+    /// history of an agent that was released before shows it, if it is known what the change
+    /// would have come to.
     ///
     /// # Errors
     /// [`OperationError::Busy`] while another release is under way.
@@ -131,7 +133,11 @@ impl Releaser {
         }
         let record = match preflight.record {
             Some(record) if refusals.is_empty() => record,
-            _ => {
+            record => {
+                // Where nothing of ours is yet, nothing is made for a release that did not begin.
+                if let Some(record) = record.filter(|_| last.is_some()) {
+                    self.driver.finish(&record.refused(self.driver.now(), refusals.clone())?).await;
+                }
                 let outcome = Outcome::Refused { problems: refusals };
                 self.driver.report(&Progress::Finished { outcome: outcome.clone() });
                 return Ok(outcome);

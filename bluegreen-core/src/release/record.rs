@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, PhaseName, Stuck};
+use super::{Event, EventKind, IllegalEvent, Phase, PhaseName, Stuck};
 use crate::{
-    Actor, AgentName, Binding, Color, Digest, Epoch, HolderId, Plan, ReleaseId, ResolvedChange,
-    Routing, Timestamp, ValidatorRef, Winner,
+    Actor, AgentName, Binding, Color, Digest, Epoch, HolderId, Plan, Problem, ReleaseId,
+    ResolvedChange, Routing, Timestamp, ValidatorRef, Winner,
 };
 
 /// The format that this version writes. It drives this one only; a newer one it can still roll
@@ -191,6 +191,18 @@ impl Record {
         let (by, change) = (record.started.by.clone(), record.change.version().to_owned());
         record.note(at, format!("{by} begins the release of {change}"));
         record
+    }
+
+    /// The same release as one that preflight refused. It never was the current one and its epoch
+    /// was never stamped, so the next release has that epoch: this one is named after its time.
+    pub(crate) fn refused(
+        mut self,
+        at: Timestamp,
+        problems: Vec<Problem>,
+    ) -> Result<Self, IllegalEvent> {
+        self.envelope.release = ReleaseId::new(format!("refused-{}", at.unix_millis()));
+        self.envelope.holder = None;
+        self.apply(Event::new(at, EventKind::Refused { problems }))
     }
 
     /// The slot that the release deploys to.

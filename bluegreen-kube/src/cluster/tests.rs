@@ -213,6 +213,53 @@ async fn an_agent_is_released_and_then_left_as_it_serves() {
     assert_eq!(cluster.detach().await.unwrap(), [], "there is nothing left to do");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refused_release_is_archived_and_changes_nothing_else() {
+    let stand_in = StandIn::new();
+    serve(&stand_in, selecting(&json!({"app": "agent", "slot": "blue"}))).await;
+    deploy(&stand_in, deployment(Color::Blue, 2)).await;
+    deploy(&stand_in, deployment(Color::Green, 0)).await;
+    let cluster = connect(&stand_in).await.unwrap();
+    let clock = Arc::new(bluegreen_core::memory::TokioClock::new());
+    let releaser = Releaser::new(cluster.ports().with_clock(clock));
+    let run = async |tag: &str, plan: &Plan| {
+        let image = format!("registry.example.com/agent:{tag}");
+        releaser.run(Change::image("agent", image), plan).await.unwrap()
+    };
+    let good = Plan::all_at_once().bake(Duration::from_mins(1));
+    let mut bad = good.clone();
+    bad.look = Duration::ZERO;
+    let history = async || cluster.operations().history().await.unwrap();
+    assert!(matches!(run("2", &bad).await, Outcome::Refused { .. }));
+    assert_eq!(history().await.len(), 0, "nothing of ours is there yet");
+    assert!(matches!(run("2", &good).await, Outcome::Released));
+
+    let objects = || {
+        ["agent-blue", "agent-green"]
+            .map(|name| stored(&stand_in, "deployments.apps", name))
+            .into_iter()
+            .chain([
+                stored(&stand_in, "services", SERVICE),
+                stored(&stand_in, "configmaps", "agent-service-bluegreen"),
+            ])
+            .collect::<Vec<_>>()
+    };
+    let before = objects();
+    assert!(matches!(run("3", &bad).await, Outcome::Refused { .. }));
+    assert_eq!(objects(), before);
+    let outcomes: Vec<String> = history()
+        .await
+        .iter()
+        .map(|it| match &it.current().unwrap().phase {
+            bluegreen_core::Phase::Done { outcome } => outcome.to_string(),
+            phase => panic!("it is over: {phase:?}"),
+        })
+        .collect();
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes[0].starts_with("refused, 1 problems:"), "{outcomes:?}");
+    assert_eq!(outcomes[1], "released");
+}
+
 #[tokio::test]
 async fn nothing_is_taken_away_while_a_deploy_is_open() {
     let stand_in = StandIn::new();

@@ -1,8 +1,12 @@
 //! What a release that is refused says.
 
-use super::{Change, Color, Outcome, Problem, Releaser, Routing, change, cluster, plan};
+use super::{
+    Change, Color, Duration, Operations, Outcome, Problem, Releaser, Routing, SwitchStrategy,
+    change, cluster, plan,
+};
 use crate::ObservedState;
 use crate::memory::MemoryCluster;
+use crate::release::Next;
 
 async fn refusals(cluster: &MemoryCluster, change: Change) -> Vec<Problem> {
     match Releaser::new(cluster.ports("one")).run(change, &plan()).await.unwrap() {
@@ -48,4 +52,33 @@ async fn a_change_that_cannot_be_made_hides_no_problem_of_the_switch() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert_eq!(problems[0].code, "unlisted-service");
     assert!(problems[1].to_string().contains("nobody"), "{problems:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_release_is_in_the_history_of_an_agent_that_was_released_before() {
+    let cluster = cluster();
+    let operations = Operations::new(cluster.ports("two"));
+    cluster.add_switch_problem(Problem::new("unlisted-service", "Service other"));
+    refusals(&cluster, change("2")).await;
+    assert!(operations.history().await.unwrap().is_empty(), "there is nothing of ours yet");
+
+    let cluster = self::cluster();
+    let operations = Operations::new(cluster.ports("two"));
+    let releaser = Releaser::new(cluster.ports("one"));
+    assert_eq!(releaser.run(change("2"), &plan().standby(1)).await.unwrap(), Outcome::Released);
+    let before = (operations.stored().await.unwrap(), cluster.switch().observe().await.unwrap());
+    let other = Problem::new("quota", "ResourceQuota small");
+    cluster.add_problem(Color::Blue, other.clone());
+    for image in ["3", "4"] {
+        refusals(&cluster, change(image)).await;
+        cluster.clock().sleep(Duration::from_secs(1)).await;
+    }
+    let after = (operations.stored().await.unwrap(), cluster.switch().observe().await.unwrap());
+    assert_eq!(after, before, "the release that is live stays the current one");
+    let history = operations.history().await.unwrap();
+    let ends: Vec<_> = history.iter().map(|it| it.current().unwrap().next()).collect();
+    let refused = Next::Finish(Outcome::Refused { problems: vec![other] });
+    assert_eq!(ends, [refused.clone(), refused, Next::Finish(Outcome::Released)]);
+    let versions = history.iter().map(|it| it.current().unwrap().change.version().to_owned());
+    assert_eq!(versions.collect::<Vec<_>>(), ["4", "3", "2"]);
 }
