@@ -188,8 +188,9 @@ impl ServiceSwitch {
                 continue;
             };
             for color in Color::BOTH {
-                // The write of where it is already shows nothing.
-                if color != from && routings.iter().any(|routing| routing.live == color) {
+                // A write of what is there already shows nothing.
+                let is_new = color != from && routings.iter().any(|to| to.live == color);
+                if is_new || (color == from && live.color(&self.settings.slot_label).is_none()) {
                     tries.push(self.try_shift(live.clone(), from, color, epoch));
                 }
             }
