@@ -3,8 +3,8 @@
 use super::Driver;
 use crate::release::{Foundation, Started, Undo};
 use crate::{
-    Actor, Change, Color, Epoch, EvidenceKind, Intent, Plan, Problem, Record, ResolvedChange,
-    Result, Role, Routing, ValidatorRef,
+    Actor, Change, Color, Epoch, Error, ErrorKind, EvidenceKind, Intent, Observed, Plan, Problem,
+    Record, ResolvedChange, Result, Role, Routing, SlotState, ValidatorRef,
 };
 
 /// What a look before the start came to.
@@ -25,6 +25,9 @@ pub(crate) enum Wanted {
 
 impl Driver {
     /// Looks for everything that stands in the way. Reads only.
+    ///
+    /// # Errors
+    /// Only when it cannot be found out: what is missing, or may not be read, is a problem.
     pub(crate) async fn preflight(
         &self,
         wanted: &Wanted,
@@ -33,69 +36,81 @@ impl Driver {
         last: Epoch,
     ) -> Result<Preflight> {
         let mut problems = plan.problems();
-        let call = plan.call;
+        let mut unread = Unread::default();
         let observing = self.ports.switch.observe();
-        let observed = self.bounded_read("observe the routing", call, observing).await?;
-        let Some(live) = observed.routing().filter(|it| it.is_whole()).map(|it| it.live) else {
+        let observed = self.bounded_read("observe the routing", plan.call, observing).await;
+        let observed = unread.keep(observed)?;
+        let live = observed.as_ref().and_then(Observed::routing).filter(|it| it.is_whole());
+        let live = live.map(|it| it.live);
+        if let Some(observed) = &observed
+            && live.is_none()
+        {
             problems.push(
                 Problem::new("routing", format!("routing by {}", self.ports.switch.name()))
                     .found(format!("{:?}", observed.state))
                     .wanted("all traffic on one slot"),
             );
-            return Ok(Preflight { record: None, problems });
+        }
+        let (live_state, idle_state) = match live {
+            Some(live) => self.both(live, plan, &mut unread).await?,
+            None => (None, None),
         };
-        let (live_slot, idle_slot) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
-        let (live_state, idle_state) = tokio::join!(
-            self.bounded_read("read the live slot", call, live_slot.state()),
-            self.bounded_read("read the idle slot", call, idle_slot.state()),
-        );
-        let (live_state, idle_state) = (live_state?, idle_state?);
-        let (change, undoes) = match wanted {
-            Wanted::Delta(change) => {
-                match change.resolve(&live_state.running, &self.ports.version_env) {
-                    Ok(resolved) => (resolved, None),
+        let resolved = match (wanted, &live_state) {
+            (Wanted::Undo(change, undo), _) => Some((change.clone(), Some(undo.clone()))),
+            (Wanted::Delta(_), None) => None,
+            (Wanted::Delta(change), Some(state)) => {
+                match change.resolve(&state.running, &self.ports.version_env) {
+                    Ok(resolved) => Some((resolved, None)),
                     Err(found) => {
                         problems.extend(found);
-                        return Ok(Preflight { record: None, problems });
+                        None
                     }
                 }
             }
-            Wanted::Undo(change, undo) => (change.clone(), Some(undo.clone())),
         };
-        let baseline = ResolvedChange::exactly(live_state.running.clone());
-        if change.digest == baseline.digest {
-            problems.push(
-                Problem::new("no-change", "change")
-                    .found(format!("live runs exactly that already ({})", change.version()))
-                    .wanted("something that live does not run"),
-            );
+        if let Some(state) = &live_state {
+            let change = resolved.as_ref().map(|(change, _)| change);
+            problems.extend(about_live(state, change, plan));
         }
-        if live_state.replicas.serving == 0 && !plan.bootstrap {
-            problems.push(
-                Problem::new("nothing-live", format!("slot {live}"))
-                    .found("no pod that serves")
-                    .wanted("a live slot that serves, so that there is a way back")
-                    .mend("for a first release set `bootstrap` in the plan"),
-            );
+        // Without a change that fits, everything else is still looked at, with what runs.
+        let change = resolved.as_ref().map_or_else(
+            || {
+                let running = live_state.as_ref().or(idle_state.as_ref());
+                let running = running.map(|state| state.running.clone());
+                ResolvedChange::exactly(running.unwrap_or_default())
+            },
+            |(change, _)| change.clone(),
+        );
+        let replicas = live_state.as_ref().map_or(1, super::deploy::wanted);
+        let replicas = replicas.saturating_add(plan.headroom);
+        let found = self.checks(&change, plan, live, replicas, &mut unread).await?;
+        unread.explained_by(&found)?;
+        for problem in found {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
-        let replicas = super::deploy::wanted(&live_state).saturating_add(plan.headroom);
-        problems.extend(self.checks(&change, plan, live, replicas).await?);
         for problem in &mut problems {
             if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
                 *problem = problem.clone().warning();
             }
         }
+        let (Some(observed), Some(live_state), Some(idle_state), Some((change, undoes))) =
+            (observed, live_state, idle_state, resolved)
+        else {
+            return Ok(Preflight { record: None, problems });
+        };
         let epoch = [last, observed.epoch, live_state.epoch, idle_state.epoch].into_iter().max();
         let record = Record::new(Foundation {
             agent: self.ports.agent.clone(),
             cluster: self.ports.cluster.clone(),
-            live,
+            live: live_state.color,
             epoch: epoch.unwrap_or_default().next(),
             holder: self.me(),
             started: Started { at: self.now(), by: actor.clone() },
             plan: plan.clone(),
             change,
-            baseline,
+            baseline: ResolvedChange::exactly(live_state.running),
             gates: refs(&self.validators.gates),
             guards: refs(&self.validators.guards),
             warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
@@ -104,35 +119,57 @@ impl Driver {
         Ok(Preflight { record: Some(record), problems })
     }
 
+    /// The live slot and the other one, as far as they can be read.
+    async fn both(
+        &self,
+        live: Color,
+        plan: &Plan,
+        unread: &mut Unread,
+    ) -> Result<(Option<SlotState>, Option<SlotState>)> {
+        let (live, idle) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
+        let (live, idle) = tokio::join!(
+            self.bounded_read("read the live slot", plan.call, live.state()),
+            self.bounded_read("read the idle slot", plan.call, idle.state()),
+        );
+        Ok((unread.keep(live)?, unread.keep(idle)?))
+    }
+
     async fn checks(
         &self,
         change: &ResolvedChange,
         plan: &Plan,
-        live: Color,
+        live: Option<Color>,
         replicas: u32,
+        unread: &mut Unread,
     ) -> Result<Vec<Problem>> {
         let intent = |role| Intent::new(role, change.clone(), replicas, plan.clone());
         let (idle_intent, live_intent) = (intent(Role::Idle), intent(Role::Live));
-        let routings: Vec<Routing> =
-            (0..plan.steps.len()).filter_map(|step| plan.routing(live, step)).collect();
+        let steps = live.into_iter().flat_map(|live| {
+            (0..plan.steps.len()).filter_map(move |step| plan.routing(live, step))
+        });
+        let routings: Vec<Routing> = steps.collect();
         let evidence: &EvidenceKind = &plan.evidence;
         // Dry runs of writes and many reviews of rights: longer than one call.
         let limit = plan.call.saturating_mul(3);
         let (ports, slots) = (&self.ports, &self.ports.slots);
-        let (idle, live, switch, store, liveness) = tokio::join!(
-            self.bounded_read(
-                "check the idle slot",
-                limit,
-                slots.of(live.other()).check(&idle_intent)
-            ),
-            self.bounded_read("check the live slot", limit, slots.of(live).check(&live_intent)),
+        let check_slots = async {
+            // Which of the two is to change is known only where traffic is.
+            let Some(live) = live else { return (Ok(Vec::new()), Ok(Vec::new())) };
+            let (idle, live) = (slots.of(live.other()), slots.of(live));
+            tokio::join!(
+                self.bounded_read("check the idle slot", limit, idle.check(&idle_intent)),
+                self.bounded_read("check the live slot", limit, live.check(&live_intent)),
+            )
+        };
+        let ((idle, live), switch, store, liveness) = tokio::join!(
+            check_slots,
             self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
             self.bounded_read("check the store", limit, ports.store.check()),
             self.bounded_read("check the lease", limit, ports.liveness.check()),
         );
         let mut problems = Vec::new();
-        for found in [idle?, live?, switch?, store?, liveness?] {
-            problems.extend(found);
+        for found in [idle, live, switch, store, liveness] {
+            problems.extend(unread.keep(found)?.into_iter().flatten());
         }
         for routing in &routings {
             for lack in ports.switch.capabilities().lacks(routing) {
@@ -165,9 +202,55 @@ impl Driver {
                     .wanted("the name of a guard of this release"),
             );
         }
-        problems.dedup();
         Ok(problems)
     }
+}
+
+/// What could not be read because it is not there, or because we may not. The checks say which,
+/// and what to do, so these errors are kept back until they had their say.
+#[derive(Default)]
+struct Unread(Vec<Error>);
+
+impl Unread {
+    fn keep<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Rejected) => {
+                self.0.push(error);
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
+    /// The first of the errors, unless one of the problems tells why.
+    fn explained_by(self, problems: &[Problem]) -> Result<()> {
+        match self.0.into_iter().next() {
+            Some(error) if !problems.iter().any(Problem::is_refusal) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a release of `change`, if that is known, finds wrong with what live runs.
+fn about_live(state: &SlotState, change: Option<&ResolvedChange>, plan: &Plan) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let running = ResolvedChange::exactly(state.running.clone());
+    if let Some(change) = change.filter(|change| change.digest == running.digest) {
+        problems.push(
+            Problem::new("no-change", "change")
+                .found(format!("live runs exactly that already ({})", change.version()))
+                .wanted("something that live does not run"),
+        );
+    }
+    if state.replicas.serving == 0 && !plan.bootstrap {
+        problems.push(
+            Problem::new("nothing-live", format!("slot {}", state.color))
+                .found("no pod that serves")
+                .wanted("a live slot that serves, so that there is a way back")
+                .mend("for a first release set `bootstrap` in the plan"),
+        );
+    }
+    problems
 }
 
 fn refs(validators: &[std::sync::Arc<dyn crate::Validator>]) -> Vec<ValidatorRef> {

@@ -254,6 +254,18 @@ async fn problems_are_one_list_and_nothing_is_touched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_that_does_not_fit_hides_no_other_problem() {
+    let cluster = cluster();
+    cluster.add_problem(Color::Green, Problem::new("no-readiness-probe", "Deployment agent"));
+    let change = Change::image("agnet", "Bad Image");
+    let outcome = Releaser::new(cluster.ports("one")).run(change, &plan()).await.unwrap();
+    let Outcome::Refused { problems } = outcome else { panic!("{outcome:?}") };
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!(codes, ["unknown-container", "malformed-image", "no-readiness-probe"]);
+    assert!(Operations::new(cluster.ports("two")).status().await.unwrap().record.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_approval_is_waited_for_and_given_by_another_process() {
     let cluster = cluster();
     let releaser = Releaser::new(cluster.ports("one"));
