@@ -97,6 +97,10 @@ impl PodClient {
 
     /// The rights that requests need and this process lacks.
     pub async fn check(&self) -> Result<Vec<Problem>> {
+        rights::missing(&self.client, &self.settings, &self.needed()).await
+    }
+
+    pub(crate) fn needed(&self) -> Vec<Right> {
         let mut needed = vec![Right::new("list", "", "pods")];
         if self.route == Route::PortForward {
             // Older API servers ask for the first of the two, newer ones for both.
@@ -104,7 +108,7 @@ impl PodClient {
                 ["get", "create"].map(|verb| Right::new(verb, "", "pods").of_part("portforward")),
             );
         }
-        rights::missing(&self.client, &self.settings, &needed).await
+        needed
     }
 
     /// The slot's pods, or the one of this name, from the API server.

@@ -51,11 +51,11 @@ impl Driver {
                     .wanted("all traffic on one slot"),
             );
         }
-        let (live_state, idle_state) = match live {
-            Some(live) => self.both(live, plan, &mut unread).await?,
-            None => (None, None),
-        };
-        let resolved = match (wanted, &live_state) {
+        // Where it is not known which slot is live, either could be the one that changes.
+        let idle = live.map_or(Color::Green, Color::other);
+        let (other_state, idle_state) = self.both(idle, plan, &mut unread).await?;
+        let live_state = other_state.as_ref().filter(|_| live.is_some());
+        let resolved = match (wanted, live_state) {
             (Wanted::Undo(change, undo), _) => Some((change.clone(), Some(undo.clone()))),
             (Wanted::Delta(_), None) => None,
             (Wanted::Delta(change), Some(state)) => {
@@ -68,20 +68,20 @@ impl Driver {
                 }
             }
         };
-        if let Some(state) = &live_state {
+        if let Some(state) = live_state {
             let change = resolved.as_ref().map(|(change, _)| change);
             problems.extend(about_live(state, change, plan));
         }
         // Without a change that fits, everything else is still looked at, with what runs.
         let change = resolved.as_ref().map_or_else(
             || {
-                let running = live_state.as_ref().or(idle_state.as_ref());
+                let running = other_state.as_ref().or(idle_state.as_ref());
                 let running = running.map(|state| state.running.clone());
                 ResolvedChange::exactly(running.unwrap_or_default())
             },
             |(change, _)| change.clone(),
         );
-        let replicas = live_state.as_ref().map_or(1, super::deploy::wanted);
+        let replicas = live_state.map_or(1, super::deploy::wanted);
         let replicas = replicas.saturating_add(plan.headroom);
         let found = self.checks(&change, plan, live, replicas, &mut unread).await?;
         unread.explained_by(&found)?;
@@ -96,7 +96,7 @@ impl Driver {
             }
         }
         let (Some(observed), Some(live_state), Some(idle_state), Some((change, undoes))) =
-            (observed, live_state, idle_state, resolved)
+            (observed, live_state, &idle_state, resolved)
         else {
             return Ok(Preflight { record: None, problems });
         };
@@ -110,7 +110,7 @@ impl Driver {
             started: Started { at: self.now(), by: actor.clone() },
             plan: plan.clone(),
             change,
-            baseline: ResolvedChange::exactly(live_state.running),
+            baseline: ResolvedChange::exactly(live_state.running.clone()),
             gates: refs(&self.validators.gates),
             guards: refs(&self.validators.guards),
             warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
@@ -119,14 +119,14 @@ impl Driver {
         Ok(Preflight { record: Some(record), problems })
     }
 
-    /// The live slot and the other one, as far as they can be read.
+    /// The other slot and the idle one, as far as they can be read.
     async fn both(
         &self,
-        live: Color,
+        idle: Color,
         plan: &Plan,
         unread: &mut Unread,
     ) -> Result<(Option<SlotState>, Option<SlotState>)> {
-        let (live, idle) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
+        let (live, idle) = (self.ports.slots.of(idle.other()), self.ports.slots.of(idle));
         let (live, idle) = tokio::join!(
             self.bounded_read("read the live slot", plan.call, live.state()),
             self.bounded_read("read the idle slot", plan.call, idle.state()),
@@ -143,7 +143,8 @@ impl Driver {
         unread: &mut Unread,
     ) -> Result<Vec<Problem>> {
         let intent = |role| Intent::new(role, change.clone(), replicas, plan.clone());
-        let (idle_intent, live_intent) = (intent(Role::Idle), intent(Role::Live));
+        let live_role = if live.is_some() { Role::Live } else { Role::Idle };
+        let (idle_intent, live_intent) = (intent(Role::Idle), intent(live_role));
         let steps = live.into_iter().flat_map(|live| {
             (0..plan.steps.len()).filter_map(move |step| plan.routing(live, step))
         });
@@ -152,17 +153,11 @@ impl Driver {
         // Dry runs of writes and many reviews of rights: longer than one call.
         let limit = plan.call.saturating_mul(3);
         let (ports, slots) = (&self.ports, &self.ports.slots);
-        let check_slots = async {
-            // Which of the two is to change is known only where traffic is.
-            let Some(live) = live else { return (Ok(Vec::new()), Ok(Vec::new())) };
-            let (idle, live) = (slots.of(live.other()), slots.of(live));
-            tokio::join!(
-                self.bounded_read("check the idle slot", limit, idle.check(&idle_intent)),
-                self.bounded_read("check the live slot", limit, live.check(&live_intent)),
-            )
-        };
-        let ((idle, live), switch, store, liveness) = tokio::join!(
-            check_slots,
+        let idle = slots.of(live.map_or(Color::Green, Color::other));
+        let other = slots.of(idle.color().other());
+        let (idle, live, switch, store, liveness) = tokio::join!(
+            self.bounded_read("check the idle slot", limit, idle.check(&idle_intent)),
+            self.bounded_read("check the live slot", limit, other.check(&live_intent)),
             self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
             self.bounded_read("check the store", limit, ports.store.check()),
             self.bounded_read("check the lease", limit, ports.liveness.check()),
