@@ -1,5 +1,7 @@
 //! The mechanism that makes a routing true, and how it is known that traffic follows.
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 use crate::{Color, Epoch, Problem, Result};
@@ -143,6 +145,16 @@ pub enum ObservedState {
     },
     /// Nothing that the strategy knows. The text says what was found.
     Foreign(String),
+}
+
+impl fmt::Display for ObservedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Routed(routing) => routing.fmt(f),
+            Self::Between { from, to } => write!(f, "something between {from} and {to}"),
+            Self::Foreign(found) => f.write_str(found),
+        }
+    }
 }
 
 impl Observed {

@@ -103,11 +103,11 @@ async fn init_says_what_it_may_not_make() {
     let agent = Agent::of(Manifests::shipped().plain().sized_blue(0)).await;
     let cluster = agent.cluster("one").await;
     let roles = agent.api::<Role>();
-    let mut rules = roles.get("bluegreen").await.unwrap().rules.unwrap();
-    let deployments = rules[0].clone();
-    rules[0].verbs.retain(|verb| verb != "create");
+    let mut fewer = roles.get("bluegreen").await.unwrap().rules.unwrap();
+    let deployments = fewer[0].clone();
+    fewer[0].verbs.retain(|verb| verb != "create");
     let before = objects(&agent).await;
-    grant(&roles, &rules).await;
+    grant(&roles, &fewer).await;
     may(&cluster, &deployments, "create", false).await;
     let said = cluster.init().await.unwrap_err().chain();
     assert!(said.contains("agent-green") && said.contains("cannot create resource"), "{said}");

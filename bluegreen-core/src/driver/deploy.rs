@@ -41,7 +41,7 @@ impl Driver {
             Some(routing) if routing.share_of(color) == Share::NONE => {}
             _ => {
                 return Ok(EventKind::Stuck {
-                    message: format!("{color} has traffic: {:?}", observed.state),
+                    message: format!("{color} has traffic: {}", observed.state),
                     advice: "move traffic back by hand and `resume`, or `abort`".to_owned(),
                 });
             }

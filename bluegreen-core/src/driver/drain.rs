@@ -79,7 +79,7 @@ impl Driver {
         let observed = self.bounded_read("observe the routing", call, observing).await?;
         if observed.routing().is_none_or(|routing| routing.share_of(slot) != Share::NONE) {
             return Ok(EventKind::Stuck {
-                message: format!("{slot} has traffic: {:?}", observed.state),
+                message: format!("{slot} has traffic: {}", observed.state),
                 advice: "the slot was not made smaller; put the routing back and `resume`".into(),
             });
         }

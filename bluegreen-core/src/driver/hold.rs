@@ -157,7 +157,7 @@ fn drifted(record: &Record, observed: &Observed) -> Option<EventKind> {
     if observed.routing() == Some(&record.envelope.routing) {
         return None;
     }
-    let found = format!("{:?}", observed.state);
+    let found = observed.state.to_string();
     if observed.routing() == Some(&Routing::all(record.envelope.live)) {
         return Some(EventKind::MovedBack { found });
     }

@@ -47,7 +47,7 @@ impl Driver {
         {
             problems.push(
                 Problem::new("routing", format!("routing by {}", self.ports.switch.name()))
-                    .found(format!("{:?}", observed.state))
+                    .found(observed.state.to_string())
                     .wanted("all traffic on one slot"),
             );
         }
@@ -90,16 +90,16 @@ impl Driver {
                 problems.push(problem);
             }
         }
-        for problem in &mut problems {
-            if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
-                *problem = problem.clone().warning();
-            }
-        }
         let (Some(observed), Some(live_state), Some(idle_state), Some((change, undoes))) =
             (observed, live_state, &idle_state, resolved)
         else {
             return Ok(Preflight { record: None, problems });
         };
+        for problem in &mut problems {
+            if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
+                *problem = problem.clone().warning();
+            }
+        }
         let epoch = [last, observed.epoch, live_state.epoch, idle_state.epoch].into_iter().max();
         let record = Record::new(Foundation {
             agent: self.ports.agent.clone(),

@@ -98,7 +98,7 @@ impl Driver {
 /// What a routing that is neither where the release was nor where it goes leads to.
 fn unexpected(record: &Record, to: &Routing, observed: &Observed) -> Option<EventKind> {
     let (live, candidate) = (record.envelope.live, record.candidate_color());
-    let found = format!("{:?}", observed.state);
+    let found = observed.state.to_string();
     match observed.routing() {
         Some(routing) if *routing == record.envelope.routing => None,
         Some(routing) if *routing == Routing::all(live) => Some(EventKind::MovedBack { found }),

@@ -123,7 +123,7 @@ impl SwitchStrategy for MemorySwitch {
             let traffic = &mut world.traffic;
             refuse_stale(&action, traffic.epoch, epoch)?;
             if !traffic.may_go(from, to) {
-                let reason = format!("found {}, wanted {from}", traffic.in_words());
+                let reason = format!("found {}, wanted {from}", traffic.state);
                 return Err(Error::new(ErrorKind::Conflict, action).with_source(reason));
             }
             traffic.epoch = epoch;
@@ -185,14 +185,6 @@ impl Traffic {
             ObservedState::Routed(now) => now == from || now == to,
             ObservedState::Between { from: old, to: new } => old == from || new == from,
             ObservedState::Foreign(_) => false,
-        }
-    }
-
-    fn in_words(&self) -> String {
-        match &self.state {
-            ObservedState::Routed(routing) => routing.to_string(),
-            ObservedState::Between { from, to } => format!("something between {from} and {to}"),
-            ObservedState::Foreign(found) => found.clone(),
         }
     }
 }
