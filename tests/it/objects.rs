@@ -21,9 +21,10 @@ pub(crate) async fn objects(agent: &Agent) -> BTreeMap<String, String> {
 /// The Services as they are, and what the Deployments want.
 pub(crate) async fn workloads(agent: &Agent) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    // Its controller writes the status of a Deployment whenever it likes.
+    // Its controller writes the status of a Deployment, and its revision, whenever it likes.
     read::<Deployment>(agent, &mut all, |it| {
-        let annotations = it.annotations();
+        let mut annotations = it.annotations().clone();
+        annotations.remove("deployment.kubernetes.io/revision");
         format!("{} {annotations:?}", serde_json::to_string(&it.spec).unwrap())
     })
     .await;
