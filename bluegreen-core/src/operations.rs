@@ -76,6 +76,9 @@ impl Operations {
     ///
     /// Returns when traffic is back. Whoever drove the release cleans up after it; if nobody
     /// does, [`finish`](Self::finish) does.
+    ///
+    /// # Errors
+    /// [`OperationError::Stuck`] when traffic cannot be given back.
     pub async fn abort(
         &self,
         actor: impl Into<Actor>,
@@ -95,6 +98,10 @@ impl Operations {
     ///
     /// During a release traffic goes back at once, by this process itself and in one write. After
     /// it, the old slot is made as large as live if it is not, awaited, and given the traffic.
+    ///
+    /// # Errors
+    /// [`OperationError::Stuck`] when traffic cannot be given back, [`OperationError::NoWayBack`]
+    /// when there is nothing to go back to.
     pub async fn rollback(
         &self,
         actor: impl Into<Actor>,
@@ -225,7 +232,11 @@ impl Operations {
             it = self.driver.commit(it, event).await?;
         }
         let document = Document::Current(it.record.clone());
+        let stuck = it.record.stuck.clone();
         self.driver.let_go(it).await;
+        if let Some(stuck) = stuck {
+            return Err(OperationError::Stuck { stuck });
+        }
         Ok(Status::of(Some(&document), self.driver.now()))
     }
 

@@ -121,7 +121,14 @@ impl Releaser {
     }
 
     async fn begin(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
-        let last = self.clear().await?;
+        let (last, unread) = match self.clear().await {
+            Ok(last) => (last, None),
+            // Where not even the record may be read, the list of all that is missing says more.
+            Err(OperationError::Port(error)) if error.kind() == ErrorKind::Rejected => {
+                (None, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
         let preflight =
@@ -143,6 +150,9 @@ impl Releaser {
                 return Ok(outcome);
             }
         };
+        if let Some(error) = unread {
+            return Err(error.into());
+        }
         if self.driver.validators.guards.len() == 1 {
             let text = "the only guard watches whether pods are up, not what they answer";
             self.driver.report(&Progress::note(text));

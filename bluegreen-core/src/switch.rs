@@ -147,6 +147,16 @@ pub enum ObservedState {
     Foreign(String),
 }
 
+impl fmt::Display for ObservedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Routed(routing) => routing.fmt(f),
+            Self::Between { from, to } => write!(f, "something between {from} and {to}"),
+            Self::Foreign(found) => f.write_str(found),
+        }
+    }
+}
+
 impl Observed {
     /// A routing on which everything agrees.
     pub fn routed(routing: Routing, epoch: Epoch) -> Self {
@@ -163,16 +173,6 @@ impl Observed {
         match &self.state {
             ObservedState::Routed(routing) => Some(routing),
             ObservedState::Between { .. } | ObservedState::Foreign(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for ObservedState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Routed(routing) => routing.fmt(f),
-            Self::Between { from, to } => write!(f, "something between {from} and {to}"),
-            Self::Foreign(found) => f.write_str(found),
         }
     }
 }

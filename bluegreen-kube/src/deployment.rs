@@ -15,8 +15,8 @@ use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
-use crate::rights::Rules;
-use crate::{Settings, error};
+use crate::rights::{Right, Rules};
+use crate::{PodClient, Settings, error};
 
 mod autoscaler;
 mod check;
@@ -66,6 +66,8 @@ pub struct DeploymentSlot {
     color: Color,
     name: String,
     other: Option<String>,
+    /// What requests to the slot's pods need.
+    reach: Vec<Right>,
     patience: Duration,
     recent: Recent,
     rules: Rules,
@@ -86,6 +88,7 @@ impl DeploymentSlot {
             color,
             name: name.into(),
             other: None,
+            reach: Vec::new(),
             patience: PATIENCE,
             recent: Recent::default(),
             rules: Rules::default(),
@@ -96,6 +99,14 @@ impl DeploymentSlot {
     #[must_use]
     pub fn with_other(mut self, name: impl Into<String>) -> Self {
         self.other = Some(name.into());
+        self
+    }
+
+    /// The way on which validators reach the slot's pods, so that preflight warns of rights that
+    /// it lacks. Only a release with validators that talk to pods needs them.
+    #[must_use]
+    pub fn with_client(mut self, client: &PodClient) -> Self {
+        self.reach = client.needed().into_iter().map(Right::optional).collect();
         self
     }
 

@@ -101,6 +101,10 @@ impl PodClient {
 
     /// The rights that requests need and this process lacks.
     pub async fn check(&self) -> Result<Vec<Problem>> {
+        self.rules.missing(&self.client, &self.settings, &self.needed()).await
+    }
+
+    pub(crate) fn needed(&self) -> Vec<Right> {
         let mut needed = vec![Right::new("list", "", "pods")];
         if self.route == Route::PortForward {
             // Older API servers ask for the first of the two, newer ones for both.
@@ -108,7 +112,7 @@ impl PodClient {
                 ["get", "create"].map(|verb| Right::new(verb, "", "pods").of_part("portforward")),
             );
         }
-        self.rules.missing(&self.client, &self.settings, &needed).await
+        needed
     }
 
     /// The slot's pods, as fresh as `params` ask for.

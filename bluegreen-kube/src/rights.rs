@@ -22,6 +22,7 @@ pub(crate) struct Right {
     group: &'static str,
     resource: &'static str,
     subresource: &'static str,
+    is_optional: bool,
 }
 
 impl Right {
@@ -31,12 +32,24 @@ impl Right {
         group: &'static str,
         resource: &'static str,
     ) -> Self {
-        Self { verb, group, resource, subresource: "" }
+        Self { verb, group, resource, subresource: "", is_optional: false }
     }
 
     /// The same verb on a part of the objects that has rights of its own: `scale`.
     pub(crate) const fn of_part(mut self, subresource: &'static str) -> Self {
         self.subresource = subresource;
+        self
+    }
+
+    /// The same, where a release can do without it: that it is missing is a warning.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
+    }
+
+    /// The same, where a release cannot do without it.
+    pub(crate) const fn required(mut self) -> Self {
+        self.is_optional = false;
         self
     }
 
@@ -78,10 +91,12 @@ impl Right {
     fn as_problem(self, settings: &Settings, reason: Option<&str>) -> Problem {
         let why = reason.filter(|reason| !reason.is_empty());
         let why = why.map_or_else(String::new, |reason| format!(" ({reason})"));
-        Problem::new("rights", format!("namespace {}, right to {self}", settings.namespace))
+        let object = format!("namespace {}, right to {self}", settings.namespace);
+        let problem = Problem::new("rights", object)
             .found(format!("no such right{why}"))
             .wanted("a Role that grants it, bound to the account of this process")
-            .mend("apply the Role that comes with bluegreen-kube (rbac.yaml)")
+            .mend("apply the Role that comes with bluegreen-kube (rbac.yaml)");
+        if self.is_optional { problem.warning() } else { problem }
     }
 }
 

@@ -1,20 +1,29 @@
 //! What goes wrong after the switch: traffic goes back.
 
-use bluegreen_core::{Color, EvidenceKind, Outcome, PhaseName, Reason, Slot as _};
+use bluegreen_core::{Color, EvidenceKind, OperationError, Outcome, PhaseName, Reason, Slot as _};
 use bluegreen_tests::{Agent, Load, SERVICE, change, plan, reaches, reason, seconds};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_crash_of_a_candidate_brings_traffic_back() {
-    crash(1).await;
+    death(1, async |agent, pod| agent.crash(pod).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_every_candidate_brings_traffic_back() {
-    crash(3).await;
+    death(3, async |agent, pod| agent.crash(pod).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_loss_of_every_candidate_brings_traffic_back() {
+    let at_once = DeleteParams::default().grace_period(0);
+    death(3, async |agent, pod| {
+        agent.api::<Pod>().delete(&pod.name_any(), &at_once).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -51,8 +60,78 @@ async fn a_candidate_that_is_evicted_and_replaced_does_not_end_the_release() {
     assert!(pods.iter().all(|pod| pod.name_any() != evicted));
 }
 
-/// Ends the processes in so many pods of a candidate that has the traffic.
-async fn crash(count: usize) {
+#[tokio::test]
+async fn traffic_moved_elsewhere_by_hand_is_told_and_can_be_taken_back() {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&cluster, PhaseName::Baking).await;
+    let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "purple"}}}));
+    agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+
+    let outcome = release.await.unwrap().unwrap();
+    let Outcome::Stuck { stuck } = &outcome else { panic!("it should be stuck: {outcome}") };
+    let said = outcome.to_string();
+    assert_eq!(stuck.at, PhaseName::Baking);
+    assert!(
+        said.contains("found service agent-service selects slot=purple, wanted green 100 %"),
+        "{said}"
+    );
+    let record = cluster.operations().status().await.unwrap().record.unwrap();
+    assert_eq!(record.stuck.as_ref(), Some(stuck), "the record says so too");
+
+    let two = agent.cluster("two").await;
+    let error = two.operations().rollback("ann", "who did that?").await.unwrap_err();
+    assert!(matches!(error, OperationError::Stuck { .. }), "nothing is forced: {error}");
+    assert!(error.to_string().contains("found service agent-service selects slot=purple"));
+    assert_eq!(agent.live().await, None);
+
+    let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "green"}}}));
+    agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+    two.operations().rollback("ann", "who did that?").await.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    let Reason::Requested { .. } = reason(two.operations().finish().await.unwrap()) else {
+        panic!("another reason")
+    };
+}
+
+#[tokio::test]
+async fn a_service_that_is_deleted_is_told_and_nothing_else_is_lost() {
+    let agent = Agent::new().await;
+    let cluster = agent.cluster("one").await;
+    let live = cluster.slot(Color::Blue).state().await.unwrap();
+    let releaser = cluster.releaser();
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    reaches(&cluster, PhaseName::Baking).await;
+    let services = agent.api::<Service>();
+    let mut service = services.get(SERVICE).await.unwrap();
+    services.delete(SERVICE, &DeleteParams::default()).await.unwrap();
+
+    let outcome = release.await.unwrap().unwrap();
+    let Outcome::Stuck { .. } = &outcome else { panic!("it should be stuck: {outcome}") };
+    assert!(outcome.to_string().contains(&format!("service {SERVICE} is not there")), "{outcome}");
+    let mut after = cluster.slot(Color::Blue).state().await.unwrap();
+    after.epoch = live.epoch;
+    assert_eq!(after, live, "the old slot stands by");
+
+    // Made anew as it was before the release, which is then over.
+    service.metadata = ObjectMeta { name: Some(SERVICE.to_owned()), ..ObjectMeta::default() };
+    let spec = service.spec.as_mut().unwrap();
+    (spec.cluster_ip, spec.cluster_ips) = (None, None);
+    spec.selector.as_mut().unwrap().insert("slot".to_owned(), "blue".to_owned());
+    services.create(&PostParams::default(), &service).await.unwrap();
+    let two = agent.cluster("two").await;
+    let resumed = two.releaser().resume().await.unwrap();
+    assert!(matches!(reason(resumed), Reason::External { .. }));
+    let green = two.slot(Color::Green).state().await.unwrap();
+    assert_eq!((green.replicas.wanted, green.open), (0, false), "the candidate is put back");
+}
+
+/// Ends so many pods of a candidate that has the traffic.
+async fn death(count: usize, end: impl AsyncFn(&Agent, &Pod)) {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
     let releaser = cluster.releaser();
@@ -66,7 +145,7 @@ async fn crash(count: usize) {
     let pods = agent.pods(Color::Green).await;
     assert_eq!(pods.len(), 3);
     for pod in &pods[..count] {
-        agent.crash(pod).await;
+        end(&agent, pod).await;
     }
     let began = std::time::Instant::now();
     load.answered_by("1.2.0").await;

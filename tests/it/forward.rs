@@ -28,8 +28,10 @@ async fn two_releases_under_load_lose_no_request() {
     assert!(tally.answers["1.3.0"] > 0 && tally.answers["1.4.0"] > 0, "{tally}");
     assert_eq!(agent.live().await, Some(Color::Blue));
     let running = cluster.slot(Color::Blue).state().await.unwrap().running;
-    let greeting = running.containers["agent"].value("GREETING");
-    assert!(matches!(greeting, Some(EnvValue::Literal(_))), "the second release keeps it");
+    let Some(EnvValue::Literal(greeting)) = running.containers["agent"].value("GREETING") else {
+        panic!("the second release should keep it: {running}")
+    };
+    assert_eq!(greeting.reveal(), Some("hello"));
     assert_eq!(cluster.operations().history().await.unwrap().len(), 2);
 }
 

@@ -13,6 +13,8 @@ mod bake;
 mod conformance;
 mod forward;
 mod midway;
+mod objects;
 mod preflight;
+mod rights;
 mod takeover;
 mod versions;

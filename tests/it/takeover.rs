@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use bluegreen_core::{
-    Color, ErrorKind, OperationError, Outcome, PhaseName, Reason, Routing, Slot as _,
+    Color, ErrorKind, OperationError, Outcome, Phase, PhaseName, Reason, Routing, Slot as _,
     SwitchStrategy as _,
 };
 use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
@@ -13,8 +13,13 @@ use bluegreen_tests::{
     ACCOUNT, Access, Agent, Load, SERVICE, change, plan, reaches, reason, seconds,
 };
 use bluegreen_validate::Smoke;
+use k8s_openapi::api::core::v1::Service;
 use kube::Client;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 use tokio::process::{Child, Command};
+
+use crate::objects::workloads;
 
 /// The variable in which a driver of its own finds the namespace of its agent.
 const NAMESPACE: &str = "BLUEGREEN_TEST_NAMESPACE";
@@ -24,22 +29,20 @@ const LEASE: u64 = 3;
 #[tokio::test]
 async fn another_process_aborts_and_the_first_one_cleans_up() {
     let agent = Agent::new().await;
-    let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
-    let before = one.slot(Color::Green).state().await.unwrap();
-    let releaser = one.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
+    let two = agent.cluster("two").await;
+    let mut driver = driver(&agent);
     reaches(&two, PhaseName::Baking).await;
     assert_eq!(agent.live().await, Some(Color::Green));
 
     two.operations().abort("ann", "second thoughts").await.unwrap();
     assert_eq!(agent.live().await, Some(Color::Blue), "traffic is back when it returns");
-    let Reason::Aborted { actor, reason } = reason(release.await.unwrap().unwrap()) else {
-        panic!("another reason")
-    };
+    let ended = tokio::time::timeout(seconds(60), driver.wait()).await.expect("it should end");
+    assert!(ended.unwrap().success(), "the process sees to the end by itself");
+    let record = two.operations().status().await.unwrap().record.unwrap();
+    let Phase::Done { outcome } = record.phase else { panic!("{record:?}") };
+    let Reason::Aborted { actor, reason } = reason(outcome) else { panic!("another reason") };
     assert_eq!((actor.as_str(), reason.as_str()), ("ann", "second thoughts"));
-    let after = one.slot(Color::Green).state().await.unwrap();
-    assert_eq!((after.running, after.replicas.wanted), (before.running, before.replicas.wanted));
+    put_back(&two).await;
 }
 
 #[tokio::test]
@@ -165,16 +168,90 @@ async fn killed_in(phase: PhaseName) {
 
 #[tokio::test]
 async fn a_killed_driver_does_not_delay_a_rollback() {
-    let agent = Agent::new().await;
-    let two = agent.cluster("two").await;
-    let mut driver = driver(&agent);
-    reaches(&two, PhaseName::Baking).await;
-    driver.kill().await.unwrap();
+    let (agent, two, _driver) = killed().await;
     let began = std::time::Instant::now();
     two.operations().rollback("ann", "wrong refunds").await.unwrap();
     let took = began.elapsed();
     assert_eq!(agent.live().await, Some(Color::Blue));
     assert!(took < seconds(LEASE), "it waited for the lease: {took:?}");
+    let Reason::Requested { .. } = reason(two.operations().finish().await.unwrap()) else {
+        panic!("another reason")
+    };
+    put_back(&two).await;
+}
+
+#[tokio::test]
+async fn a_killed_driver_does_not_delay_an_abort() {
+    let (agent, two, _driver) = killed().await;
+    let began = std::time::Instant::now();
+    two.operations().abort("ann", "second thoughts").await.unwrap();
+    let took = began.elapsed();
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert!(took < seconds(LEASE), "it waited for the lease: {took:?}");
+    let Reason::Aborted { .. } = reason(two.operations().finish().await.unwrap()) else {
+        panic!("another reason")
+    };
+    put_back(&two).await;
+}
+
+#[tokio::test]
+async fn traffic_moved_back_while_nobody_drives_ends_the_release() {
+    let (agent, two, _driver) = killed().await;
+    let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "blue"}}}));
+    agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+    let resumed = two.releaser().gate(gate()).resume().await.unwrap();
+    assert!(matches!(reason(resumed), Reason::External { .. }));
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    put_back(&two).await;
+}
+
+/// A release whose driver was killed in the bake, and who else can see to it.
+async fn killed() -> (Agent, Cluster, Child) {
+    let agent = Agent::new().await;
+    let two = short_lease(agent.builder("two"), agent.client(), agent.namespace().name(), "two");
+    let two = two.connect().await.unwrap();
+    let mut driver = driver(&agent);
+    reaches(&two, PhaseName::Baking).await;
+    driver.kill().await.unwrap();
+    assert_eq!(driver.wait().await.unwrap().code(), None, "it ends by the signal");
+    (agent, two, driver)
+}
+
+#[tokio::test]
+async fn a_driver_that_was_frozen_meanwhile_changes_nothing() {
+    let agent = Agent::new().await;
+    let two = agent.cluster("two").await;
+    let mut driver = driver(&agent);
+    reaches(&two, PhaseName::RollingOut).await;
+    signal(&driver, "STOP").await;
+    two.operations().abort("ann", "second thoughts").await.unwrap();
+    let Reason::Aborted { .. } = reason(two.operations().finish().await.unwrap()) else {
+        panic!("another reason")
+    };
+    put_back(&two).await;
+    let before = workloads(&agent).await;
+    let record = two.operations().status().await.unwrap().record;
+
+    // It goes on where it was: with pods to wait for, and then traffic to move.
+    signal(&driver, "CONT").await;
+    let ended = tokio::time::timeout(seconds(60), driver.wait()).await.expect("it should end");
+    assert!(ended.unwrap().success(), "it ends by itself");
+    assert_eq!(workloads(&agent).await, before);
+    assert_eq!(two.operations().status().await.unwrap().record, record);
+    assert_eq!(agent.live().await, Some(Color::Blue));
+}
+
+/// The candidate's slot is as it was found.
+async fn put_back(cluster: &Cluster) {
+    let green = cluster.slot(Color::Green).state().await.unwrap();
+    assert_eq!(green.running.version.as_deref(), Some("1.2.0"));
+    assert_eq!((green.replicas.wanted, green.open), (0, false));
+}
+
+async fn signal(process: &Child, name: &str) {
+    let id = process.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
+    assert!(sent.success(), "{name} should be sent: {sent}");
 }
 
 /// Drives a release of this agent in a process of its own.
@@ -198,7 +275,7 @@ async fn a_driver_of_its_own() {
     let mut plan = plan(seconds(8));
     plan.drain.quiet = seconds(5);
     let outcome = cluster.releaser().gate(gate()).run(change("1.3.0"), &plan).await.unwrap();
-    panic!("it should be killed before it ends: {outcome}");
+    eprintln!("it has ended: {outcome}");
 }
 
 fn gate() -> Smoke {

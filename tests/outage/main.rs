@@ -6,11 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+use std::time::Instant;
+
 use bluegreen_core::{
-    Color, EvidenceKind, OperationError, Outcome, PhaseName, Plan, Reason, Slot as _,
+    Color, ErrorKind, EvidenceKind, OperationError, Outcome, PhaseName, Plan, Reason, Slot as _,
 };
 use bluegreen_kube::Cluster;
-use bluegreen_tests::{Agent, Load, Outage, change, plan, reaches, reason, seconds};
+use bluegreen_tests::{Agent, Load, Outage, SERVICE, change, plan, reaches, reason, seconds};
 use tokio::task::JoinHandle;
 
 type Release = JoinHandle<Result<Outcome, OperationError>>;
@@ -43,6 +45,36 @@ async fn baking(plan: Plan) -> (Agent, Cluster, Release, Load) {
 /// Longer than a call to the API server may take, and than a lease lasts.
 async fn a_while() {
     tokio::time::sleep(seconds(20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_api_server_nothing_begins() {
+    let agent = answering().await;
+    let cluster = agent.cluster("one").await;
+    let green = cluster.slot(Color::Green).state().await.unwrap();
+    let load = Load::start(agent.address());
+    for make in [Outage::crash as fn(&'static str) -> Outage, Outage::freeze] {
+        let outage = make("kube-apiserver");
+        let began = Instant::now();
+        let (refused, unknown) = tokio::join!(
+            async { cluster.releaser().run(change("1.3.0"), &plan(seconds(2))).await },
+            agent.builder("two").connect(),
+        );
+        let took = began.elapsed();
+        outage.end();
+        assert!(took < seconds(15), "a person waits for it: {took:?}");
+        let (refused, unknown) = (refused.unwrap_err(), unknown.unwrap_err());
+        let OperationError::Port(error) = &refused else { panic!("{refused}") };
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain());
+        assert!(error.chain().contains("configmap"), "it names the object: {}", error.chain());
+        let said = bluegreen_core::chain(&unknown);
+        assert!(said.contains("read service") && said.contains(SERVICE), "{said}");
+    }
+    assert_eq!(cluster.operations().status().await.unwrap().record, None, "nothing has begun");
+    assert_eq!(cluster.slot(Color::Green).state().await.unwrap(), green);
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

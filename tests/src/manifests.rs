@@ -70,6 +70,13 @@ impl Manifests {
         self
     }
 
+    /// The same with so many pods of blue, where there may be no green.
+    #[must_use]
+    pub fn sized_blue(mut self, blue: u32) -> Self {
+        self.deployment(Color::Blue)["spec"]["replicas"] = blue.into();
+        self
+    }
+
     /// The same with this image in a slot.
     #[must_use]
     pub fn running(mut self, color: Color, tag: &str) -> Self {

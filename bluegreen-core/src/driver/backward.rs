@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Driver;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Record, Result, Routing, Timestamp};
+use crate::{Color, ErrorKind, ObservedState, Record, Result, Routing, Timestamp};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -68,6 +68,13 @@ impl Driver {
                         to.other(),
                     ),
                     advice: format!("bring up pods of {to}, then `resume`"),
+                }));
+            }
+            // No write from there would be a conditional one.
+            if let ObservedState::Foreign(found) = &observed.state {
+                return Ok(Some(EventKind::Stuck {
+                    message: format!("found {found}, wanted {}", record.envelope.routing),
+                    advice: format!("move traffic to {to} by hand, then `resume`"),
                 }));
             }
             let from = observed.routing().unwrap_or(&record.envelope.routing).clone();

@@ -1,13 +1,11 @@
 //! Everything that could stand in the way, on one list, before anything is touched.
 
-use std::time::Duration;
-
 use super::Driver;
 use super::ahead::Ahead;
 use crate::release::{Foundation, Started, Undo};
 use crate::{
-    Actor, Change, Color, Epoch, EvidenceKind, Intent, Observed, Plan, Problem, Record,
-    ResolvedChange, Result, Role, Routing, ValidatorRef,
+    Actor, Change, Color, Epoch, Error, ErrorKind, EvidenceKind, Intent, Observed, Plan, Problem,
+    Record, ResolvedChange, Result, Role, Routing, SlotState, ValidatorRef,
 };
 
 /// What a look before the start came to.
@@ -30,6 +28,9 @@ pub(crate) enum Wanted {
 
 impl Driver {
     /// Looks for everything that stands in the way. Reads only.
+    ///
+    /// # Errors
+    /// Only when it cannot be found out: what is missing, or may not be read, is a problem.
     pub(crate) async fn preflight(
         &self,
         wanted: &Wanted,
@@ -38,66 +39,78 @@ impl Driver {
         last: Epoch,
     ) -> Result<Preflight> {
         let mut problems = plan.problems();
-        let (call, read) = (plan.call, self.now());
+        let (mut unread, read) = (Unread::default(), self.now());
         let observing = self.ports.switch.observe();
-        let observed = self.bounded_read("observe the routing", call, observing).await?;
-        let Some(live) = observed.routing().filter(|it| it.is_whole()).map(|it| it.live) else {
-            // Either slot may be the one to get traffic.
-            problems.extend(self.checks_around(plan, &Color::BOTH).await?);
-            allow(&mut problems, plan);
-            problems.push(self.not_whole(&observed));
-            return Ok(Preflight { record: None, ahead: None, problems });
-        };
-        let (live_slot, idle_slot) = (self.ports.slots.of(live), self.ports.slots.of(live.other()));
-        let (live_state, idle_state) = tokio::join!(
-            self.bounded_read("read the live slot", call, live_slot.state()),
-            self.bounded_read("read the idle slot", call, idle_slot.state()),
-        );
-        let (live_state, idle_state) = (live_state?, idle_state?);
-        let (change, undoes) = match wanted {
-            Wanted::Delta(change) => {
-                match change.resolve(&live_state.running, &self.ports.version_env) {
-                    Ok(resolved) => (resolved, None),
+        let observed = self.bounded_read("observe the routing", plan.call, observing).await;
+        let observed = unread.keep(observed)?;
+        let live = observed.as_ref().and_then(Observed::routing).filter(|it| it.is_whole());
+        let live = live.map(|it| it.live);
+        if let Some(observed) = &observed
+            && live.is_none()
+        {
+            problems.push(self.not_whole(observed));
+        }
+        // Where it is not known which slot is live, either could be the one that changes.
+        let idle = live.map_or(Color::Green, Color::other);
+        let (other_state, idle_state) = self.both(idle, plan, &mut unread).await?;
+        let live_state = other_state.as_ref().filter(|_| live.is_some());
+        let resolved = match (wanted, live_state) {
+            (Wanted::Undo(change, undo), _) => Some((change.clone(), Some(undo.clone()))),
+            (Wanted::Delta(_), None) => None,
+            (Wanted::Delta(change), Some(state)) => {
+                match change.resolve(&state.running, &self.ports.version_env) {
+                    Ok(resolved) => Some((resolved, None)),
                     Err(found) => {
-                        problems.extend(self.checks_around(plan, &[live]).await?);
-                        allow(&mut problems, plan);
                         problems.extend(found);
-                        return Ok(Preflight { record: None, ahead: None, problems });
+                        None
                     }
                 }
             }
-            Wanted::Undo(change, undo) => (change.clone(), Some(undo.clone())),
         };
-        let baseline = ResolvedChange::exactly(live_state.running.clone());
-        if change.digest == baseline.digest {
-            problems.push(
-                Problem::new("no-change", "change")
-                    .found(format!("live runs exactly that already ({})", change.version()))
-                    .wanted("something that live does not run"),
-            );
+        if let Some(state) = live_state {
+            let change = resolved.as_ref().map(|(change, _)| change);
+            problems.extend(about_live(state, change, plan));
         }
-        if live_state.replicas.serving == 0 && !plan.bootstrap {
-            problems.push(
-                Problem::new("nothing-live", format!("slot {live}"))
-                    .found("no pod that serves")
-                    .wanted("a live slot that serves, so that there is a way back")
-                    .mend("for a first release set `bootstrap` in the plan"),
-            );
+        // Without a change that fits, everything else is still looked at, with what runs.
+        let change = resolved.as_ref().map_or_else(
+            || {
+                let running = other_state.as_ref().or(idle_state.as_ref());
+                let running = running.map(|state| state.running.clone());
+                ResolvedChange::exactly(running.unwrap_or_default())
+            },
+            |(change, _)| change.clone(),
+        );
+        let replicas = live_state.map_or(1, super::deploy::wanted);
+        let replicas = replicas.saturating_add(plan.headroom);
+        let found = self.checks(&change, plan, live, replicas, &mut unread).await?;
+        unread.explained_by(&found)?;
+        for problem in found {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
-        let replicas = super::deploy::wanted(&live_state).saturating_add(plan.headroom);
-        problems.extend(self.checks(&change, plan, live, replicas).await?);
-        allow(&mut problems, plan);
+        let live_state = other_state.filter(|_| live.is_some());
+        let (Some(observed), Some(live_state), Some(idle_state), Some((change, undoes))) =
+            (observed, live_state, idle_state, resolved)
+        else {
+            return Ok(Preflight { record: None, ahead: None, problems });
+        };
+        for problem in &mut problems {
+            if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
+                *problem = problem.clone().warning();
+            }
+        }
         let epoch = [last, observed.epoch, live_state.epoch, idle_state.epoch].into_iter().max();
         let record = Record::new(Foundation {
             agent: self.ports.agent.clone(),
             cluster: self.ports.cluster.clone(),
-            live,
+            live: live_state.color,
             epoch: epoch.unwrap_or_default().next(),
             holder: self.me(),
             started: Started { at: self.now(), by: actor.clone() },
             plan: plan.clone(),
             change,
-            baseline,
+            baseline: ResolvedChange::exactly(live_state.running.clone()),
             gates: refs(&self.validators.gates),
             guards: refs(&self.validators.guards),
             warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
@@ -115,46 +128,53 @@ impl Driver {
             .mend("give it all to the slot that is to be live")
     }
 
+    /// The other slot and the idle one, as far as they can be read.
+    async fn both(
+        &self,
+        idle: Color,
+        plan: &Plan,
+        unread: &mut Unread,
+    ) -> Result<(Option<SlotState>, Option<SlotState>)> {
+        let (live, idle) = (self.ports.slots.of(idle.other()), self.ports.slots.of(idle));
+        let (live, idle) = tokio::join!(
+            self.bounded_read("read the live slot", plan.call, live.state()),
+            self.bounded_read("read the idle slot", plan.call, idle.state()),
+        );
+        Ok((unread.keep(live)?, unread.keep(idle)?))
+    }
+
     async fn checks(
         &self,
         change: &ResolvedChange,
         plan: &Plan,
-        live: Color,
+        live: Option<Color>,
         replicas: u32,
+        unread: &mut Unread,
     ) -> Result<Vec<Problem>> {
         let intent = |role| Intent::new(role, change.clone(), replicas, plan.clone());
-        let (idle_intent, live_intent) = (intent(Role::Idle), intent(Role::Live));
-        let (limit, slots) = (limit(plan), &self.ports.slots);
-        let idle = slots.of(live.other()).check(&idle_intent);
-        let (idle, live, around) = tokio::join!(
-            self.bounded_read("check the idle slot", limit, idle),
-            self.bounded_read("check the live slot", limit, slots.of(live).check(&live_intent)),
-            self.checks_around(plan, std::slice::from_ref(&live)),
-        );
-        let mut problems = idle?;
-        problems.extend(live?);
-        problems.extend(around?);
-        problems.dedup();
-        Ok(problems)
-    }
-
-    /// What can be checked although it is not known what would be deployed where.
-    async fn checks_around(&self, plan: &Plan, live: &[Color]) -> Result<Vec<Problem>> {
-        let steps = || 0..plan.steps.len();
-        let routings: Vec<Routing> = live
-            .iter()
-            .flat_map(|live| steps().filter_map(|step| plan.routing(*live, step)))
-            .collect();
+        let live_role = if live.is_some() { Role::Live } else { Role::Idle };
+        let (idle_intent, live_intent) = (intent(Role::Idle), intent(live_role));
+        let lives = live.map_or(Color::BOTH.to_vec(), |live| vec![live]);
+        let steps = lives.into_iter().flat_map(|live| {
+            (0..plan.steps.len()).filter_map(move |step| plan.routing(live, step))
+        });
+        let routings: Vec<Routing> = steps.collect();
         let evidence: &EvidenceKind = &plan.evidence;
-        let (limit, ports) = (limit(plan), &self.ports);
-        let (switch, store, liveness) = tokio::join!(
+        // Dry runs of writes and many reviews of rights: longer than one call.
+        let limit = plan.call.saturating_mul(3);
+        let (ports, slots) = (&self.ports, &self.ports.slots);
+        let idle = slots.of(live.map_or(Color::Green, Color::other));
+        let other = slots.of(idle.color().other());
+        let (idle, live, switch, store, liveness) = tokio::join!(
+            self.bounded_read("check the idle slot", limit, idle.check(&idle_intent)),
+            self.bounded_read("check the live slot", limit, other.check(&live_intent)),
             self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
             self.bounded_read("check the store", limit, ports.store.check()),
             self.bounded_read("check the lease", limit, ports.liveness.check()),
         );
         let mut problems = Vec::new();
-        for found in [switch?, store?, liveness?] {
-            problems.extend(found);
+        for found in [idle, live, switch, store, liveness] {
+            problems.extend(unread.keep(found)?.into_iter().flatten());
         }
         for routing in &routings {
             for lack in ports.switch.capabilities().lacks(routing) {
@@ -187,23 +207,55 @@ impl Driver {
                     .wanted("the name of a guard of this release"),
             );
         }
-        problems.dedup();
         Ok(problems)
     }
 }
 
-/// Dry runs of writes and many reviews of rights take longer than one call.
-fn limit(plan: &Plan) -> Duration {
-    plan.call.saturating_mul(3)
-}
+/// What could not be read because it is not there, or because we may not. The checks say which,
+/// and what to do, so these errors are kept back until they had their say.
+#[derive(Default)]
+struct Unread(Vec<Error>);
 
-/// Makes warnings of what the plan allows wherever it is found.
-fn allow(problems: &mut [Problem], plan: &Plan) {
-    for problem in problems {
-        if plan.allow.iter().any(|it| it.code == problem.code && it.name.is_none()) {
-            *problem = problem.clone().warning();
+impl Unread {
+    fn keep<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Rejected) => {
+                self.0.push(error);
+                Ok(None)
+            }
+            read => read.map(Some),
         }
     }
+
+    /// The first of the errors, unless one of the problems tells why.
+    fn explained_by(self, problems: &[Problem]) -> Result<()> {
+        match self.0.into_iter().next() {
+            Some(error) if !problems.iter().any(Problem::is_refusal) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a release of `change`, if that is known, finds wrong with what live runs.
+fn about_live(state: &SlotState, change: Option<&ResolvedChange>, plan: &Plan) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let running = ResolvedChange::exactly(state.running.clone());
+    if let Some(change) = change.filter(|change| change.digest == running.digest) {
+        problems.push(
+            Problem::new("no-change", "change")
+                .found(format!("live runs exactly that already ({})", change.version()))
+                .wanted("something that live does not run"),
+        );
+    }
+    if state.replicas.serving == 0 && !plan.bootstrap {
+        problems.push(
+            Problem::new("nothing-live", format!("slot {}", state.color))
+                .found("no pod that serves")
+                .wanted("a live slot that serves, so that there is a way back")
+                .mend("for a first release set `bootstrap` in the plan"),
+        );
+    }
+    problems
 }
 
 fn refs(validators: &[std::sync::Arc<dyn crate::Validator>]) -> Vec<ValidatorRef> {

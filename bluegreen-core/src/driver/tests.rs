@@ -8,14 +8,15 @@ use async_trait::async_trait;
 use crate::clock::minutes;
 use crate::memory::{MemoryCluster, Script, ScriptedRunner, TokioClock};
 use crate::{
-    Change, Color, Configuration, Container, Digest, ErrorKind, Finding, Judgement, OperationError,
-    Operations, Outcome, PhaseName, Plan, Problem, Progress, Reason, Releaser, Result, Routing,
-    Slot, SwitchStrategy, Trial, Validator, Verdict,
+    Change, Color, Configuration, Container, Digest, ErrorKind, Finding, Judgement, ObservedState,
+    OperationError, Operations, Outcome, PhaseName, Plan, Problem, Progress, Reason, Releaser,
+    Result, Routing, Slot, SwitchStrategy, Trial, Validator, Verdict,
 };
 
 mod blind;
 mod faults;
 mod lease;
+mod preflight;
 mod refused;
 
 /// A gate that always says the same.
@@ -242,16 +243,25 @@ async fn traffic_moved_back_by_hand_ends_the_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn problems_are_one_list_and_nothing_is_touched() {
+async fn traffic_that_cannot_be_given_back_is_an_error_until_it_can() {
     let cluster = cluster();
-    let mut plan = plan();
-    plan.look = Duration::ZERO;
-    cluster.add_problem(Color::Green, Problem::new("no-readiness-probe", "Deployment agent"));
-    let outcome = Releaser::new(cluster.ports("one")).run(change("2"), &plan).await.unwrap();
-    let Outcome::Refused { problems } = outcome else { panic!("{outcome:?}") };
-    let codes: Vec<&str> = problems.iter().map(|problem| problem.code.as_str()).collect();
-    assert_eq!(codes, ["plan-duration", "no-readiness-probe"]);
-    assert!(Operations::new(cluster.ports("two")).status().await.unwrap().record.is_none());
+    let releaser = Releaser::new(cluster.ports("one"));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    cluster.set_routing(ObservedState::Foreign("a selector of purple".to_owned()));
+    assert!(matches!(release.await.unwrap().unwrap(), Outcome::Stuck { .. }));
+
+    let operations = Operations::new(cluster.ports("two"));
+    for _ in 0..2 {
+        let Err(OperationError::Stuck { stuck }) = operations.rollback("ann", "why?").await else {
+            panic!("traffic cannot be back")
+        };
+        assert_eq!(stuck.message, "found a selector of purple, wanted green 100 %");
+        assert_eq!(operations.status().await.unwrap().record.unwrap().stuck, Some(stuck));
+    }
+    cluster.move_routing(Routing::all(Color::Green));
+    operations.rollback("ann", "why?").await.unwrap();
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
 }
 
 #[tokio::test(start_paused = true)]

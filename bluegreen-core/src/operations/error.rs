@@ -1,7 +1,7 @@
 //! Why an operation was not carried out.
 
 use crate::release::IllegalEvent;
-use crate::{Error, PhaseName, Timestamp};
+use crate::{Error, PhaseName, Stuck, Timestamp};
 
 /// Why an operation was not carried out. Nothing was lost: the live slot serves as before.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,13 @@ pub enum OperationError {
     NoWayBack {
         /// What was found, and what was wanted.
         found: String,
+    },
+    /// Traffic could not be given back. The record says so too, and the release goes on from there
+    /// once what stands in the way is gone.
+    #[error("{stuck}")]
+    Stuck {
+        /// Where, why, and what to do.
+        stuck: Stuck,
     },
     /// Something that a release acts through failed.
     #[error(transparent)]

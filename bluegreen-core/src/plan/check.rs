@@ -228,4 +228,13 @@ mod tests {
         let plan: Plan = serde_json::from_str(r#"{"bake": {"hold": "5m"}}"#).unwrap();
         assert_eq!(plan, Plan::default().bake(Duration::from_mins(5)));
     }
+
+    #[test]
+    fn a_malformed_duration_is_refused_with_what_was_found() {
+        for text in ["5x", "five minutes", "", "5"] {
+            let plan = format!(r#"{{"bake": {{"hold": "{text}"}}}}"#);
+            let error = serde_json::from_str::<Plan>(&plan).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains("30m"), "{error}");
+        }
+    }
 }

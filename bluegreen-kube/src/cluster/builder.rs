@@ -138,17 +138,18 @@ impl ClusterBuilder {
     fn build(self, agent: &Agent) -> Cluster {
         let Self { client, settings, .. } = &self;
         let (recent, rules) = (Recent::default(), Rules::default());
-        let made = Pair::from_fn(|color| {
-            let name = agent.deployments.of(color);
-            let slot = DeploymentSlot::new(client.clone(), settings.clone(), color, name);
-            let slot = slot.with_other(agent.deployments.of(color.other()));
-            let slot = slot.sharing(&recent, &rules);
-            Arc::new((self.slots)(slot))
-        });
         let clients = Pair::from_fn(|color| {
             let selector = agent.selector(color, &settings.slot_label);
             let pods = PodClient::new(client.clone(), settings.clone(), selector);
             Arc::new((self.clients)(pods))
+        });
+        let made = Pair::from_fn(|color| {
+            let name = agent.deployments.of(color);
+            let slot = DeploymentSlot::new(client.clone(), settings.clone(), color, name)
+                .with_other(agent.deployments.of(color.other()))
+                .with_client(clients.of(color))
+                .sharing(&recent, &rules);
+            Arc::new((self.slots)(slot))
         });
         let mut switch = ServiceSwitch::new(client.clone(), settings.clone()).sharing(&rules);
         for service in &self.services {

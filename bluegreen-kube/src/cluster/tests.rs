@@ -261,6 +261,23 @@ async fn a_refused_release_is_archived_and_changes_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_agent_without_its_second_slot_is_told_how_to_get_it() {
+    let stand_in = StandIn::new();
+    serve(&stand_in, selecting(&json!({"app": "agent", "slot": "blue"}))).await;
+    deploy(&stand_in, deployment(Color::Blue, 1)).await;
+    let releaser = connect(&stand_in).await.unwrap().releaser();
+    let change = Change::image("agnet", "registry.example.com/agent:2");
+    let outcome = releaser.run(change, &Plan::all_at_once()).await.unwrap();
+    let Outcome::Refused { problems } = outcome else { panic!("{outcome}") };
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let wanted = "Deployment agents/agent-green: found no such Deployment, wanted a Deployment";
+    assert!(said.iter().any(|it| it.starts_with(wanted) && it.contains("init")), "{said:#?}");
+    let of_the_change = "change, container agnet: found no container of that name";
+    assert!(said.iter().any(|it| it.starts_with(of_the_change)), "{said:#?}");
+    assert_eq!(marked::<k8s_openapi::api::apps::v1::Deployment>(&stand_in).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn nothing_is_taken_away_while_a_deploy_is_open() {
     let stand_in = StandIn::new();
     serve(&stand_in, selecting(&json!({"app": "agent", "slot": "blue"}))).await;

@@ -46,13 +46,18 @@ struct Read {
 /// Reads and judges.
 pub(super) async fn problems(slot: &DeploymentSlot, intent: &Intent) -> Result<Vec<Problem>> {
     let mut report = Report::new(slot, &intent.plan);
+    let mut needed = RIGHTS.to_vec();
+    if intent.role == Role::Idle {
+        needed.extend(slot.reach.iter().filter(|right| !RIGHTS.contains(&right.required())));
+    }
     let (rights, read) =
-        tokio::join!(slot.rules.missing(&slot.client, &slot.settings, &RIGHTS), read(slot));
-    for problem in rights? {
+        tokio::join!(slot.rules.missing(&slot.client, &slot.settings, &needed), read(slot));
+    let rights = rights?;
+    let is_allowed_to = !rights.iter().any(Problem::is_refusal);
+    for problem in rights {
         let name = problem.object.clone();
         report.add(problem, &name);
     }
-    let is_allowed_to = report.problems.is_empty();
     let read = match read {
         Ok(read) => read,
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -38,8 +38,15 @@ impl ServiceSwitch {
         evidence: &EvidenceKind,
     ) -> Result<Vec<Problem>> {
         let mut problems = beyond(routings);
-        let (found, missing) = tokio::try_join!(self.look(), self.missing_rights())?;
+        let (found, missing) = tokio::join!(self.look(), self.missing_rights());
+        let missing = missing?;
+        let may_try = missing.is_empty();
         problems.extend(missing);
+        let found = match found {
+            // What is missing is the right to look.
+            Err(error) if error.kind() == ErrorKind::Rejected && !may_try => return Ok(problems),
+            found => found?,
+        };
         let mut lives = Vec::new();
         for name in &self.services {
             match found.services.get(name) {
@@ -57,6 +64,9 @@ impl ServiceSwitch {
         }
         problems.extend(self.unlisted(&found));
         problems.extend(self.disagreement(&lives, &leads));
+        if !may_try {
+            return Ok(problems);
+        }
         problems.extend(self.try_writes(&lives, routings, &leads).await?);
         if let EvidenceKind::Answers { vantage, .. } = evidence {
             problems.extend(self.unreachable(vantage).await?);

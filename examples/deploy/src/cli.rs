@@ -132,3 +132,38 @@ pub(crate) struct Why {
     #[arg(long)]
     pub(crate) no_wait: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn refusal(arguments: &[&str]) -> clap::Error {
+        let all = ["deploy"].iter().chain(arguments);
+        Cli::try_parse_from(all).unwrap_err()
+    }
+
+    #[test]
+    fn a_duration_that_is_none_is_refused_by_its_option() {
+        for option in ["--bake", "--rollout", "--quiet", "--keep-failed", "--approval"] {
+            for value in ["30x", "ten", "", "30"] {
+                let given = format!("{option}={value}");
+                let error = refusal(&["deploy", "--image", "agent:1.3.0", &given]);
+                let text = error.to_string();
+                assert!(text.contains(option) && text.contains(&format!("'{value}'")), "{text}");
+                assert_eq!(error.exit_code(), 2);
+            }
+        }
+        let arguments = ["deploy", "deploy", "--image", "agent:1.3.0", "--bake", "1h 30m"];
+        let Command::Deploy(it) = Cli::try_parse_from(arguments).unwrap().command else {
+            panic!("it should be a release")
+        };
+        assert_eq!(it.bake, Duration::from_mins(90));
+    }
+
+    #[test]
+    fn a_release_brings_an_image() {
+        assert_eq!(refusal(&["deploy"]).kind(), ErrorKind::MissingRequiredArgument);
+    }
+}

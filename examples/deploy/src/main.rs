@@ -31,6 +31,7 @@ impl From<OperationError> for Failure {
         let text = bluegreen_core::chain(&error);
         match error {
             OperationError::Busy { .. } => Self::Busy(text),
+            OperationError::Stuck { stuck } => Self::Outcome(Outcome::Stuck { stuck }),
             _ => Self::Error(text),
         }
     }

@@ -62,3 +62,54 @@ pub(crate) fn gates(mut releaser: Releaser, gates: &Gates) -> Result<Releaser, F
     }
     Ok(releaser)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn release(arguments: &[&str]) -> Release {
+        let all = ["deploy", "deploy"].iter().chain(arguments);
+        let Command::Deploy(release) = Cli::try_parse_from(all).unwrap().command else {
+            panic!("it should be a release")
+        };
+        release
+    }
+
+    fn refusal(arguments: &[&str], only: Option<&str>) -> String {
+        match change(&release(arguments), only) {
+            Err(Failure::Error(text)) => text,
+            other => panic!("it should be refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_image_is_that_of_the_only_container_unless_one_is_named() {
+        let only = change(&release(&["--image", "a:1"]), Some("agent")).unwrap();
+        assert_eq!(only.images["agent"], "a:1");
+        let named = release(&["--image", "agent=a:1", "--image", "proxy=b:2"]);
+        let named = change(&named, None).unwrap();
+        assert_eq!((&*named.images["agent"], &*named.images["proxy"]), ("a:1", "b:2"));
+        let text = refusal(&["--image", "a:1"], None);
+        assert_eq!(text, "--image: the agent has several containers, wanted CONTAINER=IMAGE");
+    }
+
+    #[test]
+    fn a_variable_has_a_name_and_a_value() {
+        let text = refusal(&["--image", "a:1", "--env", "TEMPERATURE"], Some("agent"));
+        assert_eq!(text, "--env: found no `=`, wanted NAME=VALUE");
+        let given = release(&["--image", "a:1", "--env", "A=b=c"]);
+        assert_eq!(change(&given, Some("agent")).unwrap().env[0].value.reveal(), Some("b=c"));
+    }
+
+    #[test]
+    fn what_is_said_of_the_plan_is_in_it_and_it_has_no_problems() {
+        let said = ["--image", "a:1", "--bake", "5m", "--quiet", "1h", "--approval", "10m"];
+        let plan = plan(&release(&said));
+        assert_eq!(plan.bake.hold, std::time::Duration::from_mins(5));
+        assert!(plan.drain.max >= plan.drain.quiet && plan.approval.is_some());
+        assert_eq!(plan.problems(), []);
+    }
+}

@@ -76,7 +76,7 @@ pub fn exit_code(command: &Command, end: &Result<Outcome, OperationError>) -> u8
         // That was the point.
         Ok(Outcome::RolledBack { .. }) if *command == Command::Rollback => 0,
         Ok(Outcome::Refused { .. }) => 3,
-        Ok(Outcome::Stuck { .. }) => 5,
+        Ok(Outcome::Stuck { .. }) | Err(OperationError::Stuck { .. }) => 5,
         Ok(_) => 4,
         Err(OperationError::Busy { .. }) => 6,
         Err(_) => 1,

@@ -33,9 +33,9 @@ async fn a_routing_that_is_not_whole_is_told_in_words_and_hides_nothing() {
         cluster.set_routing(state);
         cluster.add_switch_problem(Problem::new("unlisted-service", "Service other"));
         let problems = refusals(&cluster, change("2")).await;
-        assert_eq!(codes(&problems), ["unlisted-service", "routing"]);
+        assert_eq!(codes(&problems), ["routing", "unlisted-service"]);
         assert_eq!(
-            problems[1].to_string(),
+            problems[0].to_string(),
             format!(
                 "routing of agent by memory: found {found}, wanted all traffic on one slot, blue \
                  or green; give it all to the slot that is to be live [routing]"
@@ -50,8 +50,8 @@ async fn a_change_that_cannot_be_made_hides_no_problem_of_the_switch() {
     cluster.add_switch_problem(Problem::new("unlisted-service", "Service other"));
     let problems = refusals(&cluster, Change::image("nobody", "example.com/agent:2")).await;
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert_eq!(problems[0].code, "unlisted-service");
-    assert!(problems[1].to_string().contains("nobody"), "{problems:?}");
+    assert_eq!(problems[1].code, "unlisted-service");
+    assert!(problems[0].to_string().contains("nobody"), "{problems:?}");
 }
 
 #[tokio::test(start_paused = true)]
