@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::object::Seen;
 use super::pods::Sets;
-use super::rollout::{Patience, Progress};
+use super::rollout::{Patience, Progress, is_complete_by_pods};
 use super::{DeploymentSlot, state};
 use crate::watching::{Watched, named};
 
@@ -99,7 +99,12 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
         }
         let Some(seen) = watches.seen(VERB)? else { continue };
         let sets = Sets::of(seen, watches.sets());
-        match patience.look(Instant::now(), seen, &sets, watches.pods()) {
+        let progress = if is_complete_by_pods(seen, &sets, watches.pods()) {
+            Progress::Complete
+        } else {
+            patience.look(Instant::now(), seen, &sets, watches.pods())
+        };
+        match progress {
             Progress::Complete => {
                 // The watch of the pods may be a little behind that of the Deployment.
                 let state = watches.state(seen)?;

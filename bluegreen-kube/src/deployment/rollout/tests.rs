@@ -33,19 +33,24 @@ fn waiting(reason: &str) -> Pod {
     }]}))
 }
 
-/// Looks at the pods in turn, a second apart.
-fn look(status: &Value, pods: &[Pod]) -> Vec<Progress> {
-    let settings = Settings::new("agent", "ns");
-    let object = deployment(status);
-    let seen = Seen::new(&object, &settings);
-    let set: DynamicObject = serde_json::from_value(json!({
+/// The set of the current template.
+fn set() -> DynamicObject {
+    serde_json::from_value(json!({
         "metadata": {"name": "agent-green", "uid": "s1", "ownerReferences": [{
             "apiVersion": "apps/v1", "kind": "Deployment", "name": "agent-green",
             "uid": "d1", "controller": true,
         }]},
         "spec": {"template": {"spec": {}}},
     }))
-    .unwrap();
+    .unwrap()
+}
+
+/// Looks at the pods in turn, a second apart.
+fn look(status: &Value, pods: &[Pod]) -> Vec<Progress> {
+    let settings = Settings::new("agent", "ns");
+    let object = deployment(status);
+    let seen = Seen::new(&object, &settings);
+    let set = set();
     let sets = Sets::of(seen, [&set].into_iter());
     let mut patience = Patience::new(Duration::from_secs(2));
     let mut now = Instant::now();
@@ -156,4 +161,38 @@ fn a_quota_that_lets_no_pod_be_made_is_waited_for_a_while() {
     let looks = look(&status, &pods);
     let wanted = "FailedCreate: exceeded quota (for 2 s)".to_owned();
     assert_eq!(looks[2], Progress::Hopeless(wanted));
+}
+
+#[test]
+fn ready_pods_need_not_wait_until_they_are_counted() {
+    let settings = Settings::new("agent", "ns");
+    let ready = || pod(&json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+    let ending = || {
+        let mut pod = pod(&json!({}));
+        pod.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-01-01T00:00:00Z")).ok();
+        pod
+    };
+    let is_complete = |spec: Value, observed: i64, pods: &[Pod]| {
+        let mut object = deployment(&json!({"observedGeneration": observed}));
+        for (key, value) in spec.as_object().unwrap() {
+            object.data["spec"][key] = value.clone();
+        }
+        let seen = Seen::new(&object, &settings);
+        let set = set();
+        let sets = Sets::of(seen, [&set].into_iter());
+        is_complete_by_pods(seen, &sets, pods.iter())
+    };
+    let three = || vec![ready(), ready(), ready()];
+    assert!(is_complete(json!({}), 2, &three()));
+    let with = |pod| [three(), vec![pod]].concat();
+    assert!(is_complete(json!({}), 2, &with(ending())), "one that ends does not count");
+    assert!(!is_complete(json!({}), 1, &three()), "nobody has seen this generation");
+    assert!(!is_complete(json!({}), 2, &three()[1..]), "one is missing");
+    assert!(!is_complete(json!({}), 2, &with(ready())), "one is too many");
+    assert!(!is_complete(json!({}), 2, &[ready(), ready(), pod(&json!({}))]), "one is not ready");
+    assert!(!is_complete(json!({"minReadySeconds": 5}), 2, &three()), "none is available yet");
+    assert!(!is_complete(json!({"paused": true}), 2, &three()));
+    let other = json!({"template": {"spec": {"containers": []}}});
+    assert!(!is_complete(other, 2, &three()), "they run something else");
 }
