@@ -6,6 +6,7 @@ use std::time::Instant;
 use bluegreen_tests::{Agent, Manifests, image};
 use tokio::process::Command;
 
+use crate::alone::alone;
 use crate::floor::{QUIET, count};
 use crate::sampler::Sampler;
 use crate::sight::Sight;
@@ -29,6 +30,7 @@ pub(crate) async fn measure(table: &mut Table) {
         let env = containers["containers"][0]["env"].as_array_mut().unwrap();
         env.retain(|variable| variable["name"] != "AGENT_VERSION");
     }
+    alone().await;
     let agent = Agent::of(manifests).await;
     let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
     sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use crate::alone::alone;
 use crate::sampler::Sampler;
 use crate::sight::Sight;
 use crate::table::Table;
@@ -17,6 +18,7 @@ use crate::table::Table;
 pub(crate) const QUIET: Duration = Duration::from_millis(2_500);
 
 pub(crate) async fn measure(table: &mut Table) {
+    alone().await;
     let agent = Agent::of(Manifests::shipped().running(Color::Green, "1.3.0")).await;
     let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
     sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "whatever fails here ends the run")]
 
+mod alone;
 mod article;
 mod floor;
 mod ours;

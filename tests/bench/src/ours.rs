@@ -8,6 +8,7 @@ use bluegreen_tests::{Agent, Manifests, SERVICE, image};
 use bluegreen_validate::Smoke;
 use tokio::sync::watch;
 
+use crate::alone::alone;
 use crate::floor::{QUIET, count};
 use crate::sampler::Sampler;
 use crate::sight::Sight;
@@ -25,6 +26,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        alone().await;
         let agent = Agent::of(Manifests::shipped()).await;
         let (client, calls) = traced(agent.client(), agent.namespace().name());
         let builder = Cluster::builder(client, agent.namespace().name(), SERVICE);
@@ -100,13 +102,19 @@ async fn forward(table: &mut Table, gate: bool) {
         table.add("API requests of a release, without heartbeat", "ours", requests);
     }
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
-    if std::env::var_os("BENCH_CALLS").is_some() {
-        for call in scene.calls.since(begun) {
-            let at = call.at.saturating_duration_since(begun).as_secs_f64() * 1_000.0;
-            eprintln!("{at:>9.1} ms {} {}", call.method, call.path);
-        }
-        let at = |time: Instant| (time - begun).as_secs_f64() * 1_000.0;
-        eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
+    print(&scene.calls, begun);
+    let at = |time: Instant| (time - begun).as_secs_f64() * 1_000.0;
+    eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
+}
+
+/// The requests one by one, for whoever asks for them by `BENCH_CALLS=1`.
+fn print(calls: &Calls, begun: Instant) {
+    if std::env::var_os("BENCH_CALLS").is_none() {
+        return;
+    }
+    for call in calls.since(begun) {
+        let at = call.at.saturating_duration_since(begun).as_secs_f64() * 1_000.0;
+        eprintln!("{at:>9.1} ms {} {}", call.method, call.path);
     }
 }
 
@@ -114,7 +122,9 @@ async fn back(table: &mut Table, soon: bool) {
     let scene = Scene::new().await;
     let (releaser, mut phase) = watched(scene.cluster.releaser());
     // Connected before it is needed, as somebody who watches a release is.
-    let other = scene.agent.cluster("ann").await;
+    let (client, calls) = traced(scene.agent.client(), scene.agent.namespace().name());
+    let builder = Cluster::builder(client, scene.agent.namespace().name(), SERVICE);
+    let other = builder.holder("ann").connect().await.unwrap();
     let release =
         tokio::spawn(async move { releaser.run(change(), &plan(Duration::from_mins(1))).await });
     phase.wait_for(|phase| *phase == PhaseName::Baking).await.unwrap();
@@ -132,6 +142,7 @@ async fn back(table: &mut Table, soon: bool) {
     };
     table.add_time(row, "ours", last);
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
+    print(&calls, begun);
     release.await.unwrap().unwrap();
 }
 

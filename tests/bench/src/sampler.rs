@@ -14,7 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) ended: Instant,
-    pub(crate) version: Option<String>,
+    /// Or what went wrong.
+    pub(crate) version: Result<String, String>,
 }
 
 /// Asks until it is dropped.
@@ -49,20 +50,31 @@ impl Sampler {
     /// From `since` to the last answer of `version`; zero if there was none after it.
     pub(crate) fn last_answer(&self, version: &str, since: Instant) -> Duration {
         let samples = self.samples.lock().unwrap();
-        let mut answers = samples.iter().filter(|it| it.version.as_deref() == Some(version));
+        let mut answers = samples.iter().filter(|it| it.version.as_deref() == Ok(version));
         let last = answers.by_ref().map(|it| it.ended).max();
         last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
     }
 
-    /// How many requests got no good answer.
+    /// How many requests got no good answer. Says why.
     pub(crate) fn failed(&self) -> usize {
-        self.samples.lock().unwrap().iter().filter(|it| it.version.is_none()).count()
+        let samples = self.samples.lock().unwrap();
+        let first = samples.first().map(|it| it.ended);
+        let failed = samples.iter().filter_map(|it| Some((it, it.version.as_ref().err()?)));
+        for (sample, why) in failed.clone() {
+            let at = first.map(|first| sample.ended - first).unwrap_or_default();
+            eprintln!("failed after {at:?}: {why}");
+        }
+        failed.count()
     }
 }
 
-async fn one(address: SocketAddr) -> Option<String> {
-    let answer = ask(address, Method::GET, "/").await.ok()?;
+async fn one(address: SocketAddr) -> Result<String, String> {
+    let answer = ask(address, Method::GET, "/").await;
+    let answer = answer.map_err(|error| bluegreen_core::chain(error.as_ref()))?;
     let header = Settings::new("", "").version_header;
-    let version = answer.headers().get(header)?.to_str().ok()?;
-    answer.status().is_success().then(|| version.to_owned())
+    let version = answer.headers().get(header).and_then(|version| version.to_str().ok());
+    match version {
+        Some(version) if answer.status().is_success() => Ok(version.to_owned()),
+        _ => Err(format!("status {}, version {version:?}", answer.status())),
+    }
 }
