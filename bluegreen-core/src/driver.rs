@@ -167,7 +167,7 @@ impl Driver {
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
             Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
-            Effect::Return { to } => self.give_back(record, to).await,
+            Effect::Return { to } => self.give_back(record, to, None).await,
             Effect::Keep { until, drain } => self.keep(record, until, drain).await,
             Effect::Restore { slot } => self.restore(record, slot).await,
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Driver;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, ObservedState, Record, Result, Routing, Timestamp};
+use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Timestamp};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -13,14 +13,44 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// programs the nodes may have been cut off by what made the release fail.
 const PATIENCE: u32 = 10;
 
+/// What the way back begins with.
+pub(crate) struct Glance {
+    observed: Result<Observed>,
+    /// With how many pods the other slot serves, if the one that gets the traffic has none.
+    elsewhere: Result<Option<u32>>,
+}
+
 impl Driver {
-    pub(crate) async fn give_back(&self, record: &Record, to: Color) -> EventKind {
+    /// A look at where traffic goes, and whether there are pods to give it back to.
+    pub(crate) async fn glance(&self, record: &Record, to: Color) -> Glance {
+        let observing = self.ports.switch.observe();
+        let (observed, elsewhere) = tokio::join!(
+            self.bounded_read("observe the routing", record.plan.call, observing),
+            self.bounded_read("glance at the slots", GLANCE, self.only_elsewhere(to)),
+        );
+        Glance { observed, elsewhere }
+    }
+
+    /// Gives traffic back to `to`. `seen` may be older than the fence.
+    pub(crate) async fn give_back(
+        &self,
+        record: &Record,
+        to: Color,
+        seen: Option<Glance>,
+    ) -> EventKind {
         let target = Routing::all(to);
+        // Only what a conditional write finds out about may be older than the fence.
+        let is_good = |seen: &Glance| {
+            let routing = seen.observed.as_ref().ok().and_then(Observed::routing);
+            routing.is_some_and(|routing| *routing != target)
+        };
+        let mut seen = seen.filter(is_good);
         let mut waits = 0;
         loop {
             // Never gives up on what is merely away.
-            let written =
-                self.until_available(record.plan.call, || self.try_give_back(record, to)).await;
+            let written = self
+                .until_available(record.plan.call, || self.try_give_back(record, to, seen.take()))
+                .await;
             match written {
                 Ok(None) => {}
                 Ok(Some(event)) => return event,
@@ -49,14 +79,19 @@ impl Driver {
         }
     }
 
-    async fn try_give_back(&self, record: &Record, to: Color) -> Result<Option<EventKind>> {
+    async fn try_give_back(
+        &self,
+        record: &Record,
+        to: Color,
+        mut seen: Option<Glance>,
+    ) -> Result<Option<EventKind>> {
         let call = record.plan.call;
         let target = Routing::all(to);
         for _ in 0..5 {
-            let observing = self.ports.switch.observe();
-            let glance = self.bounded_read("glance at the slots", GLANCE, self.only_elsewhere(to));
-            let (observed, elsewhere) =
-                tokio::join!(self.bounded_read("observe the routing", call, observing), glance);
+            let Glance { observed, elsewhere } = match seen.take() {
+                Some(seen) => seen,
+                None => self.glance(record, to).await,
+            };
             let observed = observed?;
             if observed.routing() == Some(&target) {
                 return Ok(None);
