@@ -157,6 +157,26 @@ impl DeploymentSlot {
         }
     }
 
+    /// The Deployment as it is now, and what belongs to it: both at once where its selector is
+    /// known, which never changes.
+    async fn look(&self) -> Result<(Arc<DynamicObject>, Belongings)> {
+        let Some(last) = self.recent.last(&self.name) else {
+            let object = self.get().await?;
+            let belongings = self.list(self.seen(&object)).await?;
+            return Ok((object, belongings));
+        };
+        let params = ListParams::default().labels_from(&self.seen(&last).selector()?).match_any();
+        let (object, pods) = tokio::try_join!(self.get(), self.list_pods(&params))?;
+        let seen = self.seen(&object);
+        let belongings = if object.metadata.uid == last.metadata.uid {
+            Arc::new(self.sort(seen, pods).await?)
+        } else {
+            Arc::new(self.list_anew(seen).await?)
+        };
+        self.recent.put_belongings(&self.name, belongings.clone());
+        Ok((object, belongings))
+    }
+
     /// Its `ReplicaSets`, its pods, and others that its selector finds.
     ///
     /// The server answers with what it has in its cache in a millisecond or two; to be sure of the
@@ -171,6 +191,12 @@ impl DeploymentSlot {
     async fn list_anew(&self, seen: Seen<'_>) -> Result<(Sets, Vec<Pod>)> {
         let params = ListParams::default().labels_from(&seen.selector()?);
         let pods = self.list_pods(&params.clone().match_any()).await?;
+        self.sort(seen, pods).await
+    }
+
+    /// The pods of the cache with the sets that they belong to, or the latest of both.
+    async fn sort(&self, seen: Seen<'_>, pods: Vec<Pod>) -> Result<(Sets, Vec<Pod>)> {
+        let params = ListParams::default().labels_from(&seen.selector()?);
         if let Some(sets) = Sets::evident(seen, &pods) {
             return Ok((sets, pods));
         }
@@ -200,11 +226,9 @@ impl Slot for DeploymentSlot {
     }
 
     async fn state(&self) -> Result<SlotState> {
-        let object = self.get().await?;
-        let seen = self.seen(&object);
-        let belongings = self.list(seen).await?;
+        let (object, belongings) = self.look().await?;
         let (sets, pods) = &*belongings;
-        state::assemble(self.color, &self.settings, seen, sets, pods.iter())
+        state::assemble(self.color, &self.settings, self.seen(&object), sets, pods.iter())
     }
 
     async fn check(&self, intent: &Intent) -> Result<Vec<Problem>> {

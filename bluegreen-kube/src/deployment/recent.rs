@@ -50,6 +50,11 @@ impl Recent {
         Some(seen.object.clone())
     }
 
+    /// The Deployment of this name as it was last seen, however long ago that was.
+    pub(super) fn last(&self, name: &str) -> Option<Arc<DynamicObject>> {
+        self.lock().get(name).map(|seen| seen.object.clone())
+    }
+
     /// What belonged to this very version of the Deployment a moment ago.
     pub(super) fn belongings(&self, object: &DynamicObject) -> Option<Belongings> {
         let all = self.lock();
