@@ -119,11 +119,6 @@ impl Driver {
             let message = format!("the slot {color} runs {}, not what was deployed", found.short());
             return Ok((EventKind::Failed { message }, Seen::Nothing));
         }
-        let pods: Vec<String> =
-            state.pods.iter().filter(|pod| pod.ready).map(|pod| pod.uid.clone()).collect();
-        let known = self.ports.switch.await_known(color, &pods);
-        self.bounded_read("wait until the switch knows the pods", record.plan.converge, known)
-            .await?;
         Ok((EventKind::Ready { binding: state.binding() }, Seen::Candidate(Box::new(state))))
     }
 

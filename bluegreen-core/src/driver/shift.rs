@@ -3,7 +3,7 @@
 use super::Driver;
 use super::ahead::{Ahead, Seen};
 use crate::release::EventKind;
-use crate::{Evidence, Observed, Progress, Record, Result, Routing};
+use crate::{Evidence, Observed, Progress, Record, Result, Routing, SlotState};
 
 /// What an attempt to move traffic came to.
 enum Attempt {
@@ -70,9 +70,20 @@ impl Driver {
             return Ok(Attempt::Event(event));
         }
         let candidate = self.raise(record, candidate, &live).await?;
+        self.known(record, &candidate).await?;
         let shifting = self.ports.switch.shift(&record.envelope.routing, to, record.envelope.epoch);
         self.bounded("shift traffic", record.plan.call, shifting).await?;
         Ok(seen(candidate, live))
+    }
+
+    /// Waits until the switch strategy knows all ready pods of the candidate, those that were just
+    /// added included. As late as this, because it learns of them while the gates judge.
+    async fn known(&self, record: &Record, candidate: &SlotState) -> Result<()> {
+        let ready = candidate.pods.iter().filter(|pod| pod.ready);
+        let pods: Vec<String> = ready.map(|pod| pod.uid.clone()).collect();
+        let known = self.ports.switch.await_known(candidate.color, &pods);
+        let action = "wait until the switch knows the pods";
+        self.bounded_read(action, record.plan.converge, known).await
     }
 
     /// Waits for the evidence that the plan wants.
