@@ -31,7 +31,8 @@ pub(crate) async fn measure(table: &mut Table) {
     let (_, ready) = sight.three_ready("1.3.0", begun).await;
     table.add_time("command → all idle pods ready, ms", "floor", ready - begun);
 
-    // As a release does it: when the pods have just become ready and the node is still busy.
+    tokio::time::sleep(QUIET).await;
+    services.get(SERVICE).await.unwrap();
     let begun = Instant::now();
     let select = Patch::Merge(json!({"spec": {"selector": {"slot": "green"}}}));
     services.patch(SERVICE, &parameters, &select).await.unwrap();
@@ -47,6 +48,26 @@ pub(crate) async fn measure(table: &mut Table) {
     tokio::time::sleep(QUIET).await;
     let last = sampler.last_answer("1.3.0", begun);
     table.add_time("rollback() → last answer of the bad version, ms", "floor", last);
+}
+
+/// The same PATCH where nobody waits: its endpoints change again while they get ready, and
+/// kube-proxy puts that off.
+pub(crate) async fn at_once(table: &mut Table) {
+    alone().await;
+    let agent = Agent::of(Manifests::shipped().running(Color::Green, "1.3.0")).await;
+    let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
+    sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;
+    let parameters = PatchParams::default();
+    let begun = Instant::now();
+    let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
+    agent.api::<Deployment>().patch("agent-green", &parameters, &scale).await.unwrap();
+    sight.three_ready("1.3.0", begun).await;
+    let begun = Instant::now();
+    let select = Patch::Merge(json!({"spec": {"selector": {"slot": "green"}}}));
+    agent.api::<Service>().patch(SERVICE, &parameters, &select).await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let last = sampler.last_answer("1.2.0", begun);
+    table.add_time("… of a bare PATCH as soon as pods are ready, ms", "floor", last);
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of requests are small")]

@@ -28,6 +28,7 @@ async fn main() {
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         Box::pin(floor::measure(&mut table)).await;
+        Box::pin(floor::at_once(&mut table)).await;
         Box::pin(ours::measure(&mut table)).await;
         Box::pin(article::measure(&mut table)).await;
     }
