@@ -1,7 +1,7 @@
 //! What goes wrong after the switch: traffic goes back.
 
 use bluegreen_core::{Color, EvidenceKind, OperationError, Outcome, PhaseName, Reason, Slot as _};
-use bluegreen_tests::{Agent, Load, SERVICE, change, plan, reaches, reason, seconds};
+use bluegreen_tests::{Agent, Load, SERVICE, baking, plan, reason, seconds};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
@@ -30,10 +30,7 @@ async fn the_loss_of_every_candidate_brings_traffic_back() {
 async fn traffic_moved_back_by_hand_ends_the_release() {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
-    let releaser = cluster.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&cluster, PhaseName::Baking).await;
+    let release = baking(&cluster, plan(seconds(60))).await;
     let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "blue"}}}));
     agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
 
@@ -48,10 +45,7 @@ async fn traffic_moved_back_by_hand_ends_the_release() {
 async fn a_candidate_that_is_evicted_and_replaced_does_not_end_the_release() {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
-    let releaser = cluster.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(10))).await });
-    reaches(&cluster, PhaseName::Baking).await;
+    let release = baking(&cluster, plan(seconds(10))).await;
     let evicted = agent.pods(Color::Green).await[0].name_any();
     agent.api::<Pod>().delete(&evicted, &DeleteParams::default()).await.unwrap();
     assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
@@ -64,10 +58,7 @@ async fn a_candidate_that_is_evicted_and_replaced_does_not_end_the_release() {
 async fn traffic_moved_elsewhere_by_hand_is_told_and_can_be_taken_back() {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
-    let releaser = cluster.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&cluster, PhaseName::Baking).await;
+    let release = baking(&cluster, plan(seconds(60))).await;
     let patch = Patch::Merge(json!({"spec": {"selector": {"slot": "purple"}}}));
     agent.api::<Service>().patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
 
@@ -102,10 +93,7 @@ async fn a_service_that_is_deleted_is_told_and_nothing_else_is_lost() {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
     let live = cluster.slot(Color::Blue).state().await.unwrap();
-    let releaser = cluster.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&cluster, PhaseName::Baking).await;
+    let release = baking(&cluster, plan(seconds(60))).await;
     let services = agent.api::<Service>();
     let mut service = services.get(SERVICE).await.unwrap();
     services.delete(SERVICE, &DeleteParams::default()).await.unwrap();
@@ -134,11 +122,9 @@ async fn a_service_that_is_deleted_is_told_and_nothing_else_is_lost() {
 async fn death(count: usize, end: impl AsyncFn(&Agent, &Pod)) {
     let agent = Agent::new().await;
     let cluster = agent.cluster("one").await;
-    let releaser = cluster.releaser();
     // So that traffic has really followed when the bake begins.
     let plan = plan(seconds(60)).evidence(EvidenceKind::answers(20));
-    let release = tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await });
-    reaches(&cluster, PhaseName::Baking).await;
+    let release = baking(&cluster, plan).await;
     let mut load = Load::start(agent.address());
     load.answered_by("1.3.0").await;
 

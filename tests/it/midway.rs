@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bluegreen_core::{Color, Outcome, PhaseName, Plan, Progress, Reason, Reporter as _, Slot as _};
 use bluegreen_kube::{Cluster, EventReporter};
-use bluegreen_tests::{Agent, Load, SERVICE, ask, change, plan, reaches, reason, seconds};
+use bluegreen_tests::{Agent, Load, Release, SERVICE, ask, change, plan, reaches, reason, seconds};
 use http::Method;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -14,9 +14,6 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
-use tokio::task::JoinHandle;
-
-type Release = JoinHandle<Result<Outcome, bluegreen_core::OperationError>>;
 
 /// An agent of which a release waits for approval.
 async fn waiting(plan: Plan) -> (Agent, Cluster, Release) {

@@ -10,7 +10,7 @@ use bluegreen_core::{
 };
 use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
 use bluegreen_tests::{
-    ACCOUNT, Access, Agent, Load, SERVICE, change, plan, reaches, reason, seconds,
+    ACCOUNT, Access, Agent, Load, SERVICE, baking, change, plan, reaches, reason, seconds,
 };
 use bluegreen_validate::Smoke;
 use k8s_openapi::api::core::v1::Service;
@@ -49,10 +49,7 @@ async fn another_process_aborts_and_the_first_one_cleans_up() {
 async fn a_rollback_needs_no_driver_that_lives() {
     let agent = Agent::new().await;
     let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
-    let releaser = one.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&two, PhaseName::Baking).await;
+    let release = baking(&one, plan(seconds(60))).await;
     release.abort();
     assert!(release.await.unwrap_err().is_cancelled());
 
@@ -69,10 +66,7 @@ async fn a_rollback_needs_no_driver_that_lives() {
 async fn a_rollback_is_followed_by_the_driver_that_lives() {
     let agent = Agent::new().await;
     let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
-    let releaser = one.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&two, PhaseName::Baking).await;
+    let release = baking(&one, plan(seconds(60))).await;
     let operations = two.operations();
     operations.rollback("ann", "wrong refunds").await.unwrap();
     assert_eq!(agent.live().await, Some(Color::Blue), "traffic is back when it returns");
@@ -102,10 +96,7 @@ async fn of_two_drivers_one_is_told_that_the_other_is_busy() {
 async fn the_late_writes_of_a_stale_driver_change_nothing() {
     let agent = Agent::new().await;
     let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
-    let releaser = one.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&one, PhaseName::Baking).await;
+    let release = baking(&one, plan(seconds(60))).await;
     release.abort();
     let stale = one.operations().status().await.unwrap().envelope.unwrap().epoch;
     two.operations().rollback("ann", "wrong refunds").await.unwrap();

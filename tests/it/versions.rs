@@ -1,7 +1,7 @@
 //! A record that a newer version of this library wrote.
 
-use bluegreen_core::{Color, Document, OperationError, PhaseName, ReleaseStore as _, Routing};
-use bluegreen_tests::{Agent, change, plan, reaches, seconds};
+use bluegreen_core::{Color, Document, OperationError, ReleaseStore as _, Routing};
+use bluegreen_tests::{Agent, baking, change, plan, seconds};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 async fn a_release_of_a_newer_version_is_not_driven_but_rolled_back() {
     let agent = Agent::new().await;
     let (one, two) = (agent.cluster("one").await, agent.cluster("two").await);
-    let releaser = one.releaser();
-    let release =
-        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(60))).await });
-    reaches(&two, PhaseName::Baking).await;
+    let release = baking(&one, plan(seconds(60))).await;
     release.abort();
     assert!(release.await.unwrap_err().is_cancelled());
     let maps = agent.api::<ConfigMap>();

@@ -12,10 +12,9 @@ use bluegreen_core::{
     Color, ErrorKind, EvidenceKind, OperationError, Outcome, PhaseName, Plan, Reason, Slot as _,
 };
 use bluegreen_kube::Cluster;
-use bluegreen_tests::{Agent, Load, Outage, SERVICE, change, plan, reaches, reason, seconds};
-use tokio::task::JoinHandle;
-
-type Release = JoinHandle<Result<Outcome, OperationError>>;
+use bluegreen_tests::{
+    Agent, Load, Outage, Release, SERVICE, change, plan, reaches, reason, seconds,
+};
 
 /// An agent that answers through its Service. After the last outage that may take a while: whoever
 /// was cut off tries again ever less often.
@@ -31,13 +30,8 @@ async fn answering() -> Agent {
 async fn baking(plan: Plan) -> (Agent, Cluster, Release, Load) {
     let agent = answering().await;
     let cluster = agent.cluster("one").await;
-    let releaser = cluster.releaser();
     let plan = plan.evidence(EvidenceKind::answers(20));
-    let mut release = tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await });
-    tokio::select! {
-        () = reaches(&cluster, PhaseName::Baking) => {}
-        ended = &mut release => panic!("it should come to its bake: {ended:?}"),
-    }
+    let release = bluegreen_tests::baking(&cluster, plan).await;
     let load = Load::start(agent.address());
     (agent, cluster, release, load)
 }

@@ -29,4 +29,4 @@ pub use load::{Load, Tally};
 pub use manifests::{Manifests, image};
 pub use namespace::Namespace;
 pub use outage::Outage;
-pub use release::{change, plan, reaches, reason, seconds};
+pub use release::{Release, baking, change, plan, reaches, reason, seconds};

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use crate::image;
-use bluegreen_core::{Change, Outcome, PhaseName, Plan, Reason};
+use bluegreen_core::{Change, OperationError, Outcome, PhaseName, Plan, Reason};
 use bluegreen_kube::Cluster;
+use tokio::task::JoinHandle;
 
 /// How long a release may stay in the phases before the one that is waited for.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A release that somebody else waits for.
+pub type Release = JoinHandle<Result<Outcome, OperationError>>;
 
 /// A plan without the patience that real releases need.
 pub fn plan(bake: Duration) -> Plan {
@@ -46,6 +50,16 @@ pub async fn reaches(cluster: &Cluster, phase: PhaseName) {
     };
     let ended = tokio::time::timeout(PATIENCE, waiting).await;
     assert!(ended.is_ok(), "{phase} should come: it is {last:?}");
+}
+
+/// A release of 1.3.0 in a task of its own, once its bake has begun.
+pub async fn baking(cluster: &Cluster, plan: Plan) -> Release {
+    let releaser = cluster.releaser();
+    let mut release = tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await });
+    tokio::select! {
+        () = reaches(cluster, PhaseName::Baking) => release,
+        ended = &mut release => panic!("it should come to its bake: {ended:?}"),
+    }
 }
 
 /// Why a release went back.
