@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 /// What became of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
+    pub(crate) began: Instant,
     pub(crate) ended: Instant,
     /// Or what went wrong.
     pub(crate) version: Result<String, String>,
@@ -39,8 +40,9 @@ impl Sampler {
                 while requests.try_join_next().is_some() {}
                 let kept = kept.clone();
                 requests.spawn(async move {
+                    let began = Instant::now();
                     let version = one(address).await;
-                    kept.lock().unwrap().push(Sample { ended: Instant::now(), version });
+                    kept.lock().unwrap().push(Sample { began, ended: Instant::now(), version });
                 });
             }
         });
@@ -50,9 +52,16 @@ impl Sampler {
     /// From `since` to the last answer of `version`; zero if there was none after it.
     pub(crate) fn last_answer(&self, version: &str, since: Instant) -> Duration {
         let samples = self.samples.lock().unwrap();
-        let mut answers = samples.iter().filter(|it| it.version.as_deref() == Ok(version));
-        let last = answers.by_ref().map(|it| it.ended).max();
-        last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+        let answers = samples.iter().filter(|it| it.version.as_deref() == Ok(version));
+        let Some(last) = answers.max_by_key(|it| it.ended) else { return Duration::ZERO };
+        // A packet that was lost makes one request long; a rule that was late makes many.
+        let after = |time: Instant| time.saturating_duration_since(since);
+        eprintln!(
+            "last {version}: asked {:?}, answered {:?}",
+            after(last.began),
+            after(last.ended)
+        );
+        after(last.ended)
     }
 
     /// How many requests got no good answer. Says why.
