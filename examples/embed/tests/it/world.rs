@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) folder: Folder,
     /// Ends when it is dropped.
     proxy: JoinSet<()>,
+    /// Whether the proxy leaves traffic where it was.
+    rests: Arc<AtomicBool>,
     poll: Duration,
 }
 
@@ -40,16 +42,17 @@ impl World {
             .build();
         let folder = Folder::new();
         folder.write("routing.json", r#"{"live": "blue", "epoch": 0}"#);
-        follow(&cluster, &folder.path);
-        let (seen, path) = (cluster.clone(), folder.path.clone());
+        follow(&cluster, &folder.path, false);
+        let rests = Arc::<AtomicBool>::default();
+        let (seen, path, still) = (cluster.clone(), folder.path.clone(), rests.clone());
         let mut proxy = JoinSet::new();
         proxy.spawn(async move {
             loop {
-                follow(&seen, &path);
+                follow(&seen, &path, still.load(Ordering::Relaxed));
                 sleep(poll).await;
             }
         });
-        Self { cluster, folder, proxy, poll }
+        Self { cluster, folder, proxy, rests, poll }
     }
 
     pub(crate) fn switch(&self) -> FileSwitch {
@@ -60,6 +63,11 @@ impl World {
     /// The proxy dies.
     pub(crate) fn stop_proxy(&mut self) {
         self.proxy.abort_all();
+    }
+
+    /// The proxy leaves traffic with blue from now on, and still says what it sees.
+    pub(crate) fn leave_traffic(&self) {
+        self.rests.store(true, Ordering::Relaxed);
     }
 
     /// Everything that one process acts through: all in memory, but for the switch.
@@ -136,9 +144,12 @@ fn configuration() -> Configuration {
 }
 
 /// What the project's proxy does whenever it looks: routes as the file says, and says so.
-fn follow(cluster: &MemoryCluster, folder: &Path) {
+fn follow(cluster: &MemoryCluster, folder: &Path, rests: bool) {
     let route = fs::read_to_string(folder.join("routing.json")).unwrap_or_default();
     let Ok(mut status) = serde_json::from_str::<serde_json::Value>(&route) else { return };
+    if rests {
+        status["live"] = Color::Blue.as_str().into();
+    }
     for color in Color::BOTH {
         let pods = cluster.pods(color).into_iter().filter(|pod| pod.ready).map(|pod| pod.uid);
         status["pods"][color.as_str()] = pods.collect::<Vec<_>>().into();
