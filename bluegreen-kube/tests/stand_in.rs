@@ -1,10 +1,10 @@
 //! The stand-in answers as a real API server did.
 //!
 //! `stand_in/exchanges.json` holds requests and what a real server of version 1.37 said to each of
-//! them, one after the other. To ask another one, start `kubectl proxy` and
+//! them, one after the other. To ask one again:
 //!
 //! ```text
-//! BLUEGREEN_PROXY=http://127.0.0.1:8001 cargo test --test stand_in --all-features -- --ignored
+//! tests/cluster/with -- tests/cluster/parity
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
