@@ -186,3 +186,6 @@ fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<(&'a str, &'a str, &'a str)
         condition.message.as_deref().unwrap_or_default(),
     ))
 }
+
+#[cfg(test)]
+mod tests;

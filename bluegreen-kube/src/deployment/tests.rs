@@ -118,6 +118,42 @@ async fn a_deploy_builds_on_what_it_has_read() {
     assert_eq!(slot.state().await.unwrap().running.version.as_deref(), Some("1"));
 }
 
+/// What was read a moment ago is remembered, and neither hides a foreign write nor undoes it.
+#[tokio::test]
+async fn a_write_is_decided_anew_when_what_is_remembered_has_changed() {
+    let stand_in = StandIn::new();
+    let slot = slot(&stand_in, Color::Green, 1).await;
+    slot.fence(Epoch::new(1)).await.unwrap();
+    let change = change(&slot, "registry.example.com/agent:2").await;
+    let meddled = json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 9}}}});
+    assert!(stand_in.edit("kubectl-edit", GREEN.0, GREEN.1, GREEN.2, &meddled));
+    let patches = stand_in.count("patch", "deployments");
+    slot.deploy(&change, 1, Epoch::new(1)).await.unwrap();
+    assert_eq!(stand_in.count("patch", "deployments"), patches + 2, "refused once");
+    let template = &object(&stand_in)["spec"]["template"]["spec"];
+    assert_eq!(template["terminationGracePeriodSeconds"], 9, "the foreign write stays");
+    assert_eq!(template["containers"][0]["image"], "registry.example.com/agent:2");
+}
+
+#[tokio::test]
+async fn a_fence_that_another_driver_set_meanwhile_is_seen() {
+    let stand_in = StandIn::new();
+    let slot = slot(&stand_in, Color::Green, 1).await;
+    let other = slot.clone().sharing(&Recent::default(), &Rules::default());
+    slot.fence(Epoch::new(1)).await.unwrap();
+    other.fence(Epoch::new(3)).await.unwrap();
+    // It remembers epoch 1, which was good a moment ago.
+    for stale in [slot.fence(Epoch::new(2)).await, slot.scale(2, Epoch::new(2)).await] {
+        assert_eq!(stale.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+    let change = change(&other, "registry.example.com/agent:2").await;
+    slot.state().await.unwrap();
+    other.fence(Epoch::new(4)).await.unwrap();
+    let stale = slot.deploy(&change, 1, Epoch::new(3)).await.unwrap_err();
+    assert_eq!(stale.kind(), ErrorKind::Conflict, "{}", stale.chain());
+    assert_eq!(object(&stand_in)["metadata"]["annotations"]["bluegreen.dev/epoch"], "4");
+}
+
 #[tokio::test]
 async fn a_scale_that_was_decided_before_a_fence_comes_too_late() {
     let stand_in = StandIn::new();
