@@ -49,6 +49,15 @@ impl Sampler {
         Self { samples, _asking: asking }
     }
 
+    /// Returns once this version has answered.
+    pub(crate) async fn answered_by(&self, version: &str) {
+        let mut turns = interval(Duration::from_millis(1));
+        let is_it = |it: &Sample| it.version.as_deref() == Ok(version);
+        while !self.samples.lock().unwrap().iter().any(is_it) {
+            turns.tick().await;
+        }
+    }
+
     /// From `since` to the last answer of `version`; zero if there was none after it.
     pub(crate) fn last_answer(&self, version: &str, since: Instant) -> Duration {
         let samples = self.samples.lock().unwrap();
