@@ -1,12 +1,13 @@
 //! Nothing else happens on the cluster: kube-proxy puts off what comes within a second of another
 //! change, whoever made that.
 
+use std::collections::BTreeSet;
+
 use bluegreen_tests::Access;
 use futures_util::{StreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
-use std::collections::BTreeSet;
 
 use crate::floor::QUIET;
 
@@ -18,7 +19,11 @@ pub(crate) async fn alone() {
     let mut there = BTreeSet::new();
     loop {
         match events.next().await.unwrap().unwrap() {
-            watcher::Event::Init => there.clear(),
+            // Nothing is known before all that there is was told.
+            watcher::Event::Init => {
+                there.clear();
+                continue;
+            }
             watcher::Event::InitApply(it) | watcher::Event::Apply(it) => {
                 there.insert(it.name_any());
                 continue;
