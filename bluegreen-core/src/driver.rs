@@ -167,7 +167,7 @@ impl Driver {
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
             Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
-            Effect::Return { to } => self.give_back(record, to, None).await,
+            Effect::Return { to } => self.give_back(record, to).await,
             Effect::Keep { until, drain } => self.keep(record, until, drain).await,
             Effect::Restore { slot } => self.restore(record, slot).await,
         };
@@ -342,15 +342,28 @@ impl Driver {
     /// Stamps the epoch on everything that the release writes. Before this has succeeded
     /// nothing else is read or written.
     pub(crate) async fn fence(&self, epoch: Epoch, record: &Record) -> Result<()> {
+        let (switch, slots) =
+            tokio::join!(self.fence_switch(epoch, record), self.fence_slots(epoch, record));
+        switch.and(slots)
+    }
+
+    async fn fence_switch(&self, epoch: Epoch, record: &Record) -> Result<()> {
+        let call = record.plan.call;
+        self.until_available(call, || {
+            self.bounded("fence the switch", call, self.ports.switch.fence(epoch))
+        })
+        .await
+    }
+
+    async fn fence_slots(&self, epoch: Epoch, record: &Record) -> Result<()> {
         let (blue, green) = (&self.ports.slots.blue, &self.ports.slots.green);
         let call = record.plan.call;
         self.until_available(call, || async {
-            let (switch, blue, green) = tokio::join!(
-                self.bounded("fence the switch", call, self.ports.switch.fence(epoch)),
+            let (blue, green) = tokio::join!(
                 self.bounded("fence the blue slot", call, blue.fence(epoch)),
                 self.bounded("fence the green slot", call, green.fence(epoch)),
             );
-            switch.and(blue).and(green)
+            blue.and(green)
         })
         .await
     }

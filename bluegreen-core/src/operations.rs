@@ -230,11 +230,14 @@ impl Operations {
                 break;
             }
         }
-        self.driver.fence(it.record.envelope.epoch, &it.record).await?;
-        if it.record.phase.name() == PhaseName::Returning {
-            let giving = self.driver.give_back(&it.record, it.record.envelope.live, seen);
-            let event = Box::pin(giving).await;
-            it = self.driver.commit(it, event).await?;
+        let live = it.record.envelope.live;
+        match seen {
+            Some(seen) if it.record.phase.name() == PhaseName::Returning => {
+                Box::pin(self.driver.fence_and_give_back(&it.record, live, seen)).await?;
+                let event = Box::pin(self.driver.give_back(&it.record, live)).await;
+                it = self.driver.commit(it, event).await?;
+            }
+            _ => self.driver.fence(it.record.envelope.epoch, &it.record).await?,
         }
         let document = Document::Current(it.record.clone());
         let stuck = it.record.stuck.clone();
@@ -278,7 +281,7 @@ impl Operations {
             undoes: None,
         });
         self.driver.fence(envelope.epoch, &stand_in).await?;
-        match Box::pin(self.driver.give_back(&stand_in, envelope.live, None)).await {
+        match Box::pin(self.driver.give_back(&stand_in, envelope.live)).await {
             EventKind::Returned { .. } => {}
             EventKind::Stuck { message, .. } => {
                 return Err(OperationError::NoWayBack { found: message });

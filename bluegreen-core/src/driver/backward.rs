@@ -31,26 +31,47 @@ impl Driver {
         Glance { observed, elsewhere }
     }
 
-    /// Gives traffic back to `to`. `seen` may be older than the fence.
-    pub(crate) async fn give_back(
+    /// Begins a way back right after a takeover: gives traffic back to `to` while the slots are
+    /// fenced, by a write that fences the switch itself. Where that write cannot be made on what
+    /// was `seen`, fences first, as everywhere else.
+    ///
+    /// # Errors
+    /// What stands in the way of a fence.
+    pub(crate) async fn fence_and_give_back(
         &self,
         record: &Record,
         to: Color,
-        seen: Option<Glance>,
-    ) -> EventKind {
-        let target = Routing::all(to);
-        // Only what a conditional write finds out about may be older than the fence.
-        let is_good = |seen: &Glance| {
-            let routing = seen.observed.as_ref().ok().and_then(Observed::routing);
-            routing.is_some_and(|routing| *routing != target)
+        seen: Glance,
+    ) -> Result<()> {
+        let epoch = record.envelope.epoch;
+        let giving = self.give_back_as_seen(record, to, seen);
+        let (given, fenced) = tokio::join!(giving, self.fence_slots(epoch, record));
+        if !given {
+            self.fence_switch(epoch, record).await?;
+        }
+        fenced
+    }
+
+    /// One try on what was seen before the fence. The write tests all of it, so what has changed
+    /// meanwhile makes it fail, and it stamps the epoch as a fence does.
+    async fn give_back_as_seen(&self, record: &Record, to: Color, seen: Glance) -> bool {
+        let (Ok(observed), Ok(None)) = (seen.observed, seen.elsewhere) else { return false };
+        let Some(from) = observed.routing().filter(|from| **from != Routing::all(to)) else {
+            return false;
         };
-        let mut seen = seen.filter(is_good);
+        let target = Routing::all(to);
+        let shifting = self.ports.switch.shift(from, &target, record.envelope.epoch);
+        self.bounded("give traffic back", record.plan.call, shifting).await.is_ok()
+    }
+
+    /// Gives traffic back to `to`.
+    pub(crate) async fn give_back(&self, record: &Record, to: Color) -> EventKind {
+        let target = Routing::all(to);
         let mut waits = 0;
         loop {
             // Never gives up on what is merely away.
-            let written = self
-                .until_available(record.plan.call, || self.try_give_back(record, to, seen.take()))
-                .await;
+            let written =
+                self.until_available(record.plan.call, || self.try_give_back(record, to)).await;
             match written {
                 Ok(None) => {}
                 Ok(Some(event)) => return event,
@@ -79,19 +100,11 @@ impl Driver {
         }
     }
 
-    async fn try_give_back(
-        &self,
-        record: &Record,
-        to: Color,
-        mut seen: Option<Glance>,
-    ) -> Result<Option<EventKind>> {
+    async fn try_give_back(&self, record: &Record, to: Color) -> Result<Option<EventKind>> {
         let call = record.plan.call;
         let target = Routing::all(to);
         for _ in 0..5 {
-            let Glance { observed, elsewhere } = match seen.take() {
-                Some(seen) => seen,
-                None => self.glance(record, to).await,
-            };
+            let Glance { observed, elsewhere } = self.glance(record, to).await;
             let observed = observed?;
             if observed.routing() == Some(&target) {
                 return Ok(None);

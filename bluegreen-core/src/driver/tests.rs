@@ -13,6 +13,7 @@ use crate::{
     Result, Routing, Slot, SwitchStrategy, Trial, Validator, Verdict,
 };
 
+mod back;
 mod blind;
 mod faults;
 mod lease;
