@@ -77,6 +77,8 @@ pub struct ServiceSwitch {
     known: Mutex<BTreeMap<String, Known>>,
     /// The preview Service as it was last read.
     preview: Mutex<Option<Preview>>,
+    /// The pods that the endpoint controller was last seen to know, and their slot.
+    listed: Mutex<Option<(Color, BTreeSet<String>)>>,
     rules: Rules,
 }
 
@@ -111,6 +113,7 @@ impl ServiceSwitch {
             ignored_services: BTreeSet::new(),
             known: Mutex::default(),
             preview: Mutex::default(),
+            listed: Mutex::default(),
             rules: Rules::default(),
         }
     }
@@ -241,8 +244,8 @@ impl SwitchStrategy for ServiceSwitch {
         self.prepare_preview(candidate, epoch).await
     }
 
-    async fn await_known(&self, _: Color, pods: &[String]) -> Result<()> {
-        self.await_listed(pods).await
+    async fn await_known(&self, candidate: Color, pods: &[String]) -> Result<()> {
+        self.await_listed(candidate, pods).await
     }
 
     async fn shift(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Waits until EndpointSlices list what they should.
 
 use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
 
 use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
 use futures_util::future::try_join_all;
@@ -47,7 +48,7 @@ impl ServiceSwitch {
         let mut watched = self.watch_slices(&names.collect::<Vec<_>>());
         let bases = try_join_all(self.services.iter().map(|name| self.base(name))).await?;
         let any = ListParams::default().match_any();
-        let sort = bases.iter().map(|base| self.sort_pods(base, color, any.clone()));
+        let sort = bases.iter().map(|base| self.first_sorted(base, color, any.clone()));
         let sort = try_join_all(sort);
         let (mut sorted, _) = tokio::try_join!(sort, watched.changed())?;
         loop {
@@ -86,6 +87,20 @@ impl ServiceSwitch {
         Ok(())
     }
 
+    /// The pods whose endpoints were awaited are the candidate's, and need not be listed in the
+    /// very moment in which everybody else is busy with the switch. Others are looked for.
+    async fn first_sorted(
+        &self,
+        base: &Selector,
+        color: Color,
+        params: ListParams,
+    ) -> Result<Sorted> {
+        if let Some((_, right)) = self.listed().as_ref().filter(|(of, _)| *of == color) {
+            return Ok(Sorted { right: right.clone(), wrong: BTreeSet::new() });
+        }
+        self.sort_pods(base, color, params).await
+    }
+
     async fn sort_pods(&self, base: &Selector, color: Color, params: ListParams) -> Result<Sorted> {
         let slots = self.slot_pods(base, params).await?;
         let uids = |pods: &[Pod]| pods.iter().filter_map(Pod::uid).collect();
@@ -101,16 +116,21 @@ impl ServiceSwitch {
 
     /// Returns once the preview Service lists every one of `pods` as serving: the endpoint
     /// controller knows them then, whatever Service selects them.
-    pub(super) async fn await_listed(&self, pods: &[String]) -> Result<()> {
+    pub(super) async fn await_listed(&self, candidate: Color, pods: &[String]) -> Result<()> {
         let preview = self.settings.preview_service();
         let mut watched = self.watch_slices(&[&preview]);
         loop {
             let listed = Listed::of(watched.changed().await?.values(), &preview);
             if listed.serves_all(pods) {
+                *self.listed() = Some((candidate, pods.iter().cloned().collect()));
                 return Ok(());
             }
             tracing::debug!(service = preview, %listed, wanted = pods.len(), "pods are not yet known");
         }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<(Color, BTreeSet<String>)>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch_slices(&self, services: &[&str]) -> Watched<EndpointSlice> {

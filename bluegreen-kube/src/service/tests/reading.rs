@@ -140,6 +140,28 @@ async fn pods_that_come_while_it_waits_are_right_too() {
 }
 
 #[tokio::test]
+async fn pods_that_were_awaited_are_not_listed_while_traffic_moves() {
+    let stand_in = world().await;
+    let switch = switch(&stand_in);
+    let green =
+        switch.pods("app=agent,slot=green", kube::api::ListParams::default()).await.unwrap();
+    let green: Vec<String> = green.into_iter().filter_map(|pod| pod.metadata.uid).collect();
+    switch.prepare(Green, Epoch::new(1)).await.unwrap();
+    switch.await_known(Green, &green).await.unwrap();
+    let before = stand_in.count("list", "pods");
+    let (blue, green) = (Routing::all(Blue), Routing::all(Green));
+    switch.shift(&blue, &green, Epoch::new(1)).await.unwrap();
+    switch.converge(&green, &EvidenceKind::Endpoints).await.unwrap();
+    assert_eq!(stand_in.count("list", "pods"), before);
+
+    // A pod that came later is no stranger: it is looked for.
+    let patch = json!({"spec": {"replicas": 3}});
+    assert!(stand_in.edit("kubectl-edit", "deployments.apps", NAMESPACE, "agent-green", &patch));
+    let evidence = switch.converge(&green, &EvidenceKind::Endpoints).await.unwrap();
+    assert!(evidence.detail.contains("3 serving"), "{evidence:?}");
+}
+
+#[tokio::test]
 async fn the_preview_lists_the_candidates_pods() {
     let stand_in = world().await;
     let switch = switch(&stand_in);
