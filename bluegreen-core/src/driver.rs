@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::release::{Effect, Event, EventKind, Next, Wait};
 use crate::{
-    Document, Epoch, Error, ErrorKind, HolderId, Outcome, Ports, Progress, Record, Reporter,
+    Document, Epoch, Error, ErrorKind, HolderId, Outcome, Phase, Ports, Progress, Record, Reporter,
     Result, Revision, Stored, Timestamp, Validator, Vitality,
 };
 use crate::{OperationError, chain};
@@ -204,13 +204,16 @@ impl Driver {
             EventKind::Ready { .. } | EventKind::Passed | EventKind::Approved { .. }
         );
         let record = held.record.clone();
+        let next = record.clone().apply(Event::new(self.now(), kind.clone()));
+        let shifts = next.is_ok_and(|next| matches!(next.phase, Phase::Shifting { .. }));
         let reading = async {
-            match seen {
-                Seen::All(ahead) if ahead.is_good_at(self.now()) => Ok(Some(*ahead)),
-                _ if !is_wanted => Ok(None),
-                Seen::Candidate(candidate) => self.read_beside(&record, *candidate).await.map(Some),
-                _ => self.read_ahead(&record).await.map(Some),
-            }
+            let ahead = match seen {
+                Seen::All(ahead) if ahead.is_good_at(self.now()) => *ahead,
+                _ if !is_wanted => return Ok(None),
+                Seen::Candidate(candidate) => self.read_beside(&record, *candidate).await?,
+                _ => self.read_ahead(&record).await?,
+            };
+            Ok::<_, Error>(Some(if shifts { self.with_known(&record, ahead).await } else { ahead }))
         };
         let (held, ahead) = tokio::join!(self.commit(held, kind), reading);
         // What could not be read is read again by the effect that needs it.

@@ -19,6 +19,8 @@ pub(crate) struct Ahead {
     pub(super) live: SlotState,
     /// The routing.
     pub(super) observed: Observed,
+    /// Whether the switch strategy knows all ready pods of the candidate.
+    pub(super) known: bool,
 }
 
 impl Ahead {
@@ -38,6 +40,14 @@ pub(super) enum Seen {
 }
 
 impl Driver {
+    /// Finds out while the record is saved whether the switch strategy knows the candidate's pods.
+    /// It mostly does by then, and the shift need not ask; where that is not sure within a moment,
+    /// the shift asks again and waits.
+    pub(super) async fn with_known(&self, record: &Record, mut ahead: Ahead) -> Ahead {
+        ahead.known = self.known(record, &ahead.candidate, FRESH / 4).await.is_ok();
+        ahead
+    }
+
     /// Reads both slots and the routing.
     pub(super) async fn read_ahead(&self, record: &Record) -> Result<Ahead> {
         let read = self.now();
@@ -47,7 +57,7 @@ impl Driver {
             self.bounded_read("observe the routing", record.plan.call, observing)
         );
         let (candidate, live) = states?;
-        Ok(Ahead { read, candidate, live, observed: observed? })
+        Ok(Ahead { read, candidate, live, observed: observed?, known: false })
     }
 
     /// Reads everything but the candidate's slot, which has just been seen.
@@ -58,7 +68,7 @@ impl Driver {
             self.bounded_read("read the live slot", call, live.state()),
             self.bounded_read("observe the routing", call, self.ports.switch.observe()),
         );
-        Ok(Ahead { read, candidate, live: live?, observed: observed? })
+        Ok(Ahead { read, candidate, live: live?, observed: observed?, known: false })
     }
 
     /// Both slots as they were read ahead, if that is still good, else as they are now.

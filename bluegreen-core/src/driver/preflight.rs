@@ -116,7 +116,8 @@ impl Driver {
             warm_up: self.validators.warm_up.as_deref().map(ValidatorRef::of),
             undoes,
         });
-        let ahead = Ahead { read, candidate: idle_state, live: live_state, observed };
+        let (candidate, live) = (idle_state, live_state);
+        let ahead = Ahead { read, candidate, live, observed, known: false };
         Ok(Preflight { record: Some(record), ahead: Some(ahead), problems })
     }
 

@@ -1,5 +1,7 @@
 //! Traffic moves forward: what was judged must still be what is there, and enough of it.
 
+use std::time::Duration;
+
 use super::Driver;
 use super::ahead::{Ahead, Seen};
 use crate::release::EventKind;
@@ -45,10 +47,11 @@ impl Driver {
                 message: "the gates did not pass for this digest".to_owned(),
             }));
         }
-        let Ahead { read, candidate, live, observed } = self.ahead_or_now(record, ahead).await?;
+        let ahead = self.ahead_or_now(record, ahead).await?;
+        let Ahead { read, candidate, live, observed, known } = ahead;
         let seen = |candidate, live| {
             let observed = Observed::routed(to.clone(), record.envelope.epoch);
-            Attempt::Written(Box::new(Ahead { read, candidate, live, observed }))
+            Attempt::Written(Box::new(Ahead { read, candidate, live, observed, known }))
         };
         let binding = candidate.binding();
         if let Some(judged) = &record.candidate
@@ -69,8 +72,11 @@ impl Driver {
         if let Some(event) = unexpected(record, to, &observed) {
             return Ok(Attempt::Event(event));
         }
+        let before = ready(&candidate);
         let candidate = self.raise(record, candidate, &live).await?;
-        self.known(record, &candidate).await?;
+        if !known || ready(&candidate) != before {
+            self.known(record, &candidate, record.plan.converge).await?;
+        }
         let shifting = self.ports.switch.shift(&record.envelope.routing, to, record.envelope.epoch);
         self.bounded("shift traffic", record.plan.call, shifting).await?;
         Ok(seen(candidate, live))
@@ -78,12 +84,16 @@ impl Driver {
 
     /// Waits until the switch strategy knows all ready pods of the candidate, those that were just
     /// added included. As late as this, because it learns of them while the gates judge.
-    async fn known(&self, record: &Record, candidate: &SlotState) -> Result<()> {
-        let ready = candidate.pods.iter().filter(|pod| pod.ready);
-        let pods: Vec<String> = ready.map(|pod| pod.uid.clone()).collect();
+    pub(super) async fn known(
+        &self,
+        record: &Record,
+        candidate: &SlotState,
+        limit: Duration,
+    ) -> Result<()> {
+        let pods = ready(candidate);
         let known = self.ports.switch.await_known(candidate.color, &pods);
         let action = "wait until the switch knows the pods";
-        self.bounded_read(action, record.plan.converge, known).await
+        self.bounded_read(action, record.plan.converge.min(limit), known).await
     }
 
     /// Waits for the evidence that the plan wants.
@@ -104,6 +114,11 @@ impl Driver {
         });
         Ok(evidence)
     }
+}
+
+/// The identities of the pods that are ready.
+fn ready(slot: &SlotState) -> Vec<String> {
+    slot.pods.iter().filter(|pod| pod.ready).map(|pod| pod.uid.clone()).collect()
 }
 
 /// What a routing that is neither where the release was nor where it goes leads to.

@@ -16,6 +16,7 @@ use crate::{
 mod back;
 mod blind;
 mod faults;
+mod known;
 mod lease;
 mod preflight;
 mod refused;
