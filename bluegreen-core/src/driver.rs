@@ -298,6 +298,7 @@ impl Driver {
                 return Ok(held);
             }
             tokio::select! {
+                biased;
                 changed = self.changed(&held) => held = changed?,
                 () = self.await_gone(&other) => return self.take_over(held, None).await,
             }

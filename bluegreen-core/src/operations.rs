@@ -158,6 +158,7 @@ impl Operations {
         if it.record.envelope.holder.is_none() && name != PhaseName::Done {
             let watching = self.driver.ports.store.watch(Some(it.revision.clone()));
             tokio::select! {
+                biased;
                 stored = watching => if let Some(stored) = stored? {
                     return self.driver.drive(held(stored)?).await;
                 },

@@ -191,6 +191,7 @@ impl Releaser {
             // Long enough for a lease that was just renewed to lapse, and be seen to.
             let patience = self.driver.ports.liveness.time_to_live() * 2;
             tokio::select! {
+                biased;
                 () = self.driver.await_gone(&holder) => {}
                 () = self.driver.ports.clock.sleep(patience) => {
                     return Err(busy_because(&it.record, format!("{holder} drives it and lives")));

@@ -81,6 +81,7 @@ impl Driver {
         let color = record.candidate_color();
         let waiting = self.tried(deadline, || self.try_ready(record, color));
         let message = tokio::select! {
+            biased;
             result = waiting => match result {
                 Ok(seen) => return seen,
                 Err(error) => error.chain(),

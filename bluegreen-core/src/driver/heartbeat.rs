@@ -13,6 +13,7 @@ impl Heartbeat {
             let period = ports.liveness.time_to_live() / 3;
             loop {
                 tokio::select! {
+                    biased;
                     result = ports.liveness.renew() => if let Err(error) = result {
                         tracing::warn!(error = error.chain(), "failed to renew the lease");
                     },

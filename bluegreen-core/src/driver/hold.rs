@@ -97,6 +97,7 @@ impl Driver {
                     let paused = record.paused.is_some();
                     let next = if paused { pause } else { pause.min(until.since(now)) };
                     tokio::select! {
+                        biased;
                         state = &mut pods => break Change::Pods(state?),
                         state = &mut routing => break Change::Routing(state?),
                         () = self.ports.clock.sleep(next) => fresh = false,

@@ -24,6 +24,7 @@ impl Driver {
         let undecided = |message| (EventKind::Undecided { message }, Seen::Nothing);
         let judging = self.tried(deadline, || self.try_gates(record, deadline, ahead.take()));
         tokio::select! {
+            biased;
             result = judging => result.unwrap_or_else(|error| undecided(error.chain())),
             () = self.sleep_until(deadline) => {
                 undecided(format!("the gates had not decided by {deadline}"))
@@ -92,6 +93,7 @@ impl Driver {
             }
         };
         tokio::select! {
+            biased;
             event = warming => event,
             () = self.sleep_until(deadline) => EventKind::Undecided {
                 message: format!("the candidate was not warm by {deadline}"),
@@ -114,6 +116,7 @@ impl Driver {
             }
         };
         tokio::select! {
+            biased;
             decision = deciding => match decision {
                 Ok(Decision::Approve { actor }) => EventKind::Approved { actor },
                 Ok(Decision::Deny { actor, reason }) => EventKind::Abort { actor, reason },
@@ -161,6 +164,7 @@ impl Driver {
         trial.checkpoint = Arc::new(checkpoint.clone());
         let left = deadline.since(self.now());
         let judgement = tokio::select! {
+            biased;
             judgement = validator.judge(&trial) => judgement?,
             () = self.ports.clock.sleep(left) => {
                 return Err(crate::Error::new(
