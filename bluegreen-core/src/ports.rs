@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One thing for each slot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Pair<T> {
     /// That of the blue slot.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Response;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::changes::Changes;
 use super::client::{self, Answer};
 use super::cluster::Inner;
 use super::liveness::TIME_TO_LIVE;
@@ -144,7 +144,7 @@ impl MemoryClusterBuilder {
             color,
             exists: true,
             uid: format!("slot-{color}-0"),
-            template: Template { configuration, rest: 0 },
+            template: Template::new(configuration, 0),
             wanted: if color == self.live { self.replicas } else { self.idle_replicas },
             pods: Vec::new(),
             epoch: Epoch::default(),
@@ -176,7 +176,7 @@ impl MemoryClusterBuilder {
                 time_to_live: self.time_to_live,
                 approver: self.approver,
                 world: Mutex::new(world),
-                version: watch::Sender::new(0),
+                changes: Changes::default(),
                 runner: self.runner,
                 answer: Mutex::new(self.answer),
                 tasks: Mutex::new(JoinSet::new()),

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::changes::Changes;
 use super::client::Answer;
 use super::world::{Orders, World};
 use super::{
@@ -42,7 +42,7 @@ pub(super) struct Inner {
     pub(super) time_to_live: Duration,
     pub(super) approver: Option<Arc<dyn Approver>>,
     pub(super) world: Mutex<World>,
-    pub(super) version: watch::Sender<u64>,
+    pub(super) changes: Changes,
     pub(super) runner: Arc<dyn PodRunner>,
     pub(super) answer: Mutex<Answer>,
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -140,24 +140,21 @@ impl MemoryCluster {
     }
 
     /// Returns once `find` finds something. Sees every state that lasts, misses none of them:
-    /// it subscribes before it looks.
+    /// it counts the changes before it looks.
     pub(super) async fn when<T>(&self, mut find: impl FnMut(&World) -> Option<T>) -> T {
-        let mut version = self.inner.version.subscribe();
         loop {
+            let seen = self.inner.changes.count();
             if let Some(found) = self.read(&mut find) {
                 return found;
             }
-            if version.changed().await.is_err() {
-                // Cannot be: this clone of the cluster owns the sender.
-                std::future::pending::<()>().await;
-            }
+            self.inner.changes.after(seen).await;
         }
     }
 }
 
 impl Inner {
     pub(super) fn changed(&self) {
-        self.version.send_modify(|version| *version = version.wrapping_add(1));
+        self.changes.tell();
     }
 
     /// Starts and stops pods, without the lock: a runner may look at the cluster.

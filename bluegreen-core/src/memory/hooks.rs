@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 
-use super::world::Pod;
+use super::world::{Pod, Template};
 use super::{Asked, Autoscaler, MemoryCluster, lock};
 use crate::{
     AnswerBody, Color, Configuration, Epoch, ObservedState, PodState, Problem, Result, Routing,
@@ -92,7 +92,10 @@ impl MemoryCluster {
 
     /// Somebody else changes what a slot's pods are to run; they are replaced.
     pub fn edit_configuration(&self, color: Color, configuration: Configuration) {
-        self.write(|world| world.slot_mut(color).template.configuration = configuration);
+        self.write(|world| {
+            let template = &mut world.slot_mut(color).template;
+            *template = template.with(configuration);
+        });
     }
 
     /// Somebody else changes the template in a way that is not part of the configuration, as a
@@ -100,7 +103,8 @@ impl MemoryCluster {
     pub fn edit_template(&self, color: Color) {
         self.write(|world| {
             let number = world.number();
-            world.slot_mut(color).template.rest = number;
+            let template = &mut world.slot_mut(color).template;
+            *template = Template::new(template.configuration.clone(), number);
         });
     }
 
@@ -122,7 +126,7 @@ impl MemoryCluster {
             let slot = world.slot_mut(color);
             slot.exists = true;
             slot.uid = format!("slot-{color}-{number}");
-            slot.template.configuration = configuration;
+            slot.template = slot.template.with(configuration);
             slot.wanted = replicas;
             slot.epoch = Epoch::default();
             slot.found = None;

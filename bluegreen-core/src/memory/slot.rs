@@ -114,7 +114,7 @@ impl Slot for MemorySlot {
         self.write("deploy to", epoch, |slot| {
             let found = Found { template: slot.template.clone(), wanted: slot.wanted };
             slot.found.get_or_insert(found);
-            slot.template.configuration = change.configuration.clone();
+            slot.template = slot.template.with(change.configuration.clone());
             slot.wanted = replicas;
         })
     }

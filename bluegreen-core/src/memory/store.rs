@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::watch;
 
+use super::changes::Changes;
 use super::lock;
 use crate::{
     Document, Error, ErrorKind, MAX_BLOB, MAX_RECORD, Problem, Record, ReleaseId, ReleaseStore,
@@ -23,10 +23,10 @@ pub struct MemoryStore {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     kept: Mutex<Kept>,
-    version: watch::Sender<u64>,
+    changes: Changes,
 }
 
 #[derive(Debug, Default)]
@@ -36,12 +36,6 @@ struct Kept {
     finished: Vec<Record>,
     blobs: BTreeMap<(ReleaseId, String), Bytes>,
     problems: Vec<Problem>,
-}
-
-impl Default for Inner {
-    fn default() -> Self {
-        Self { kept: Mutex::default(), version: watch::Sender::new(0) }
-    }
 }
 
 impl MemoryStore {
@@ -61,7 +55,13 @@ impl MemoryStore {
         let mut kept = lock(&self.inner.kept);
         kept.current = document;
         kept.saves += 1;
-        self.inner.version.send_replace(kept.saves);
+        drop(kept);
+        self.inner.changes.tell();
+    }
+
+    /// Looks at what is stored without a call, so that nothing can go wrong.
+    pub fn peek<T>(&self, look: impl FnOnce(Option<&Document>) -> T) -> T {
+        look(lock(&self.inner.kept).current.as_ref())
     }
 
     fn stored(&self) -> Option<Stored> {
@@ -120,20 +120,19 @@ impl ReleaseStore for MemoryStore {
         kept.current = Some(document.clone());
         kept.saves += 1;
         let revision = Revision::new(kept.saves.to_string());
-        self.inner.version.send_replace(kept.saves);
+        drop(kept);
+        self.inner.changes.tell();
         Ok(revision)
     }
 
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {
-        let mut version = self.inner.version.subscribe();
         loop {
+            let seen = self.inner.changes.count();
             let stored = self.stored();
             if stored.as_ref().map(|stored| &stored.revision) != known.as_ref() {
                 return Ok(stored);
             }
-            if version.changed().await.is_err() {
-                return Err(Error::new(ErrorKind::Unavailable, "watch the record"));
-            }
+            self.inner.changes.after(seen).await;
         }
     }
 

@@ -134,8 +134,9 @@ impl SwitchStrategy for MemorySwitch {
 
     async fn converge(&self, to: &Routing, evidence: &EvidenceKind) -> Result<Evidence> {
         let action = || format!("wait until traffic follows {to}");
-        let mut version = self.cluster.inner.version.subscribe();
+        let changes = &self.cluster.inner.changes;
         loop {
+            let seen = changes.count();
             self.cluster.when(|world| follows(world, to).then_some(())).await;
             let wrong = match evidence {
                 EvidenceKind::Endpoints => None,
@@ -153,9 +154,7 @@ impl SwitchStrategy for MemorySwitch {
                 return Ok(Evidence::new(evidence.clone(), detail));
             }
             // Asking again is of use only once something is different.
-            if version.changed().await.is_err() {
-                return Err(Error::new(ErrorKind::Unavailable, action()));
-            }
+            changes.after(seen).await;
         }
     }
 

@@ -47,7 +47,10 @@ pub(super) struct SlotWorld {
 pub(super) struct Template {
     pub(super) configuration: Configuration,
     /// Whatever else is in it: a number that changes when somebody edits it by hand.
-    pub(super) rest: u64,
+    rest: u64,
+    /// Of all of it, made once because everybody asks for it all the time.
+    hash: String,
+    digest: Digest,
 }
 
 pub(super) struct Found {
@@ -150,7 +153,7 @@ impl World {
         slot.pods.push(Pod {
             name: name.clone(),
             uid: uid.clone(),
-            template_hash: slot.template.hash(),
+            template_hash: slot.template.hash().to_owned(),
             image_ids,
             ready: false,
             restarts: 0,
@@ -171,7 +174,7 @@ impl SlotWorld {
     pub(super) fn state(&self) -> Result<SlotState> {
         self.must_exist("read")?;
         let mut state = SlotState::new(self.color, &self.uid, self.template.configuration.clone());
-        state.template_hash = self.template.hash();
+        state.template_hash = self.template.hash().to_owned();
         state.replicas = self.replicas();
         state.pods = self.pods.iter().map(Pod::state).collect();
         state.pods.sort();
@@ -205,9 +208,26 @@ impl SlotWorld {
 }
 
 impl Template {
-    pub(super) fn hash(&self) -> String {
-        let digest = self.configuration.digest();
-        Digest::of([digest.as_str(), &self.rest.to_string()]).short().to_owned()
+    pub(super) fn new(configuration: Configuration, rest: u64) -> Self {
+        let digest = configuration.digest();
+        let hash = Digest::of([digest.as_str(), &rest.to_string()]).short().to_owned();
+        Self { configuration, rest, hash, digest }
+    }
+
+    /// The same with another configuration.
+    pub(super) fn with(&self, configuration: Configuration) -> Self {
+        if configuration == self.configuration {
+            return self.clone();
+        }
+        Self::new(configuration, self.rest)
+    }
+
+    pub(super) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub(super) fn digest(&self) -> &Digest {
+        &self.digest
     }
 }
 

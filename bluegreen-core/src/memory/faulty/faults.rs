@@ -25,6 +25,31 @@ pub enum Fault {
     HangAfter,
     /// It begins after this time of tokio's timer.
     Delay(Duration),
+    /// It has its effect at once, or looks at once, and answers after this time of tokio's timer.
+    Slow(Duration),
+    /// It is under way for this time of tokio's timer, and arrives also when whoever made it has
+    /// given up or died. A call that only reads is a [`Delay`](Self::Delay) instead.
+    Late(Duration),
+    /// It looks and answers what it answered the time before, as a cache does that is behind.
+    /// Holds for `slot.state` and `switch.observe`; others are not disturbed.
+    Stale,
+}
+
+/// Decides call by call, and sees each of them on its way: for simulations, which have more to do
+/// at a call than to let it fail.
+///
+/// Called from within the calls: it must not block, and it must not make calls itself.
+pub trait Director: Send + Sync {
+    /// A call begins; says what goes wrong with it.
+    fn begins(&self, call: &str) -> Option<Fault>;
+
+    /// A call that writes arrives: what happens until [`answered`](Self::answered) is its doing.
+    /// Calls in memory have their effect without a wait in between.
+    fn arrives(&self, call: &str);
+
+    /// A call has had its effect or has seen what it wants, or failed by itself, whether or not
+    /// the one who made it will hear of that.
+    fn answered(&self, call: &str, went_well: bool);
 }
 
 /// A call that was made.
@@ -56,6 +81,7 @@ struct Inner {
 struct Plan {
     rules: Vec<Rule>,
     dice: Option<Dice>,
+    director: Option<Arc<dyn Director>>,
     log: Vec<Call>,
     hung: Vec<String>,
 }
@@ -98,11 +124,17 @@ impl Faults {
         lock(&self.inner.plan).dice = Some(Dice::new(seed, odds, at_most));
     }
 
+    /// `director` decides about all calls that no rule holds for.
+    pub fn directed(&self, director: Arc<dyn Director>) {
+        lock(&self.inner.plan).director = Some(director);
+    }
+
     /// From now on nothing goes wrong. Calls that hang go on hanging.
     pub fn heal(&self) {
         let mut plan = lock(&self.inner.plan);
         plan.rules.clear();
         plan.dice = None;
+        plan.director = None;
     }
 
     /// All calls that were made, in the order in which they began.
@@ -136,14 +168,16 @@ impl Faults {
     }
 
     pub(super) fn begin(&self, name: &str, manner: Manner) -> Option<Fault> {
-        let fault = {
-            let mut plan = lock(&self.inner.plan);
-            let fault = plan.fault(name, manner);
-            plan.log.push(Call { name: name.to_owned(), fault });
-            fault
-        };
+        let ruled = lock(&self.inner.plan).fault(name, manner);
+        // Without the lock: a director may start whatever makes calls of its own.
+        let fault = ruled.or_else(|| self.director().and_then(|it| it.begins(name)));
+        lock(&self.inner.plan).log.push(Call { name: name.to_owned(), fault });
         self.inner.version.send_replace(());
         fault
+    }
+
+    pub(super) fn director(&self) -> Option<Arc<dyn Director>> {
+        lock(&self.inner.plan).director.clone()
     }
 
     pub(super) fn hangs(&self, name: String) {

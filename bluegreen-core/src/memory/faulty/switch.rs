@@ -3,14 +3,13 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use super::Manner::{Read, Write};
 use crate::{
     Capabilities, Color, Epoch, Evidence, EvidenceKind, Observed, Problem, Result, Routing,
     SwitchStrategy,
 };
 
 #[async_trait]
-impl<T: SwitchStrategy + ?Sized> SwitchStrategy for Faulty<T> {
+impl<T: SwitchStrategy + ?Sized + 'static> SwitchStrategy for Faulty<T> {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -20,34 +19,36 @@ impl<T: SwitchStrategy + ?Sized> SwitchStrategy for Faulty<T> {
     }
 
     async fn check(&self, routings: &[Routing], evidence: &EvidenceKind) -> Result<Vec<Problem>> {
-        self.call("switch.check", Read, self.inner.check(routings, evidence)).await
+        self.read("switch.check", self.inner.check(routings, evidence)).await
     }
 
     async fn fence(&self, epoch: Epoch) -> Result<()> {
-        self.call("switch.fence", Write, self.inner.fence(epoch)).await
+        self.write("switch.fence", |it| async move { it.fence(epoch).await }).await
     }
 
     async fn observe(&self) -> Result<Observed> {
-        self.call("switch.observe", Read, self.inner.observe()).await
+        self.look("switch.observe", self.inner.observe()).await
     }
 
     async fn prepare(&self, candidate: Color, epoch: Epoch) -> Result<()> {
-        self.call("switch.prepare", Write, self.inner.prepare(candidate, epoch)).await
+        self.write("switch.prepare", |it| async move { it.prepare(candidate, epoch).await }).await
     }
 
     async fn await_known(&self, candidate: Color, pods: &[String]) -> Result<()> {
-        self.call("switch.await_known", Read, self.inner.await_known(candidate, pods)).await
+        self.read("switch.await_known", self.inner.await_known(candidate, pods)).await
     }
 
     async fn shift(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {
-        self.call("switch.shift", Write, self.inner.shift(from, to, epoch)).await
+        let from = from.clone();
+        let to = to.clone();
+        self.write("switch.shift", |it| async move { it.shift(&from, &to, epoch).await }).await
     }
 
     async fn converge(&self, to: &Routing, evidence: &EvidenceKind) -> Result<Evidence> {
-        self.call("switch.converge", Read, self.inner.converge(to, evidence)).await
+        self.read("switch.converge", self.inner.converge(to, evidence)).await
     }
 
     async fn watch(&self, known: &Observed) -> Result<Observed> {
-        self.call("switch.watch", Read, self.inner.watch(known)).await
+        self.read("switch.watch", self.inner.watch(known)).await
     }
 }
