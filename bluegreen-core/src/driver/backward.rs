@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::Driver;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Timestamp};
+use crate::{
+    Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share, Timestamp,
+};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -163,7 +165,7 @@ impl Driver {
     pub(super) async fn restore(&self, record: &Record, slot: Color) -> EventKind {
         let restoring = || self.try_restore(record, slot);
         match self.until_available(record.plan.call, restoring).await {
-            Ok(()) => EventKind::Restored,
+            Ok(event) => event,
             Err(error) => EventKind::Stuck {
                 message: error.chain(),
                 advice: format!("traffic is safe; put the slot {slot} back and `resume`"),
@@ -171,14 +173,24 @@ impl Driver {
         }
     }
 
-    async fn try_restore(&self, record: &Record, slot: Color) -> Result<()> {
+    async fn try_restore(&self, record: &Record, slot: Color) -> Result<EventKind> {
         let (call, epoch) = (record.plan.call, record.envelope.epoch);
+        // Somebody may have moved traffic here meanwhile: then it has to keep its pods.
+        let observing = self.ports.switch.observe();
+        let observed = self.bounded_read("observe the routing", call, observing).await?;
+        if observed.routing().is_none_or(|routing| routing.share_of(slot) != Share::NONE) {
+            return Ok(EventKind::Stuck {
+                message: format!("{slot} may have traffic: found {}", observed.state),
+                advice: format!("move traffic to {} by hand, then `resume`", slot.other()),
+            });
+        }
         let (failed, live) = (self.ports.slots.of(slot), self.ports.slots.of(slot.other()));
         self.bounded("put the slot back", call, failed.revert(epoch)).await?;
         let (a, b) = tokio::join!(
             self.bounded("thaw the candidate's autoscaler", call, failed.thaw(epoch)),
             self.bounded("thaw the live autoscaler", call, live.thaw(epoch)),
         );
-        a.and(b)
+        a.and(b)?;
+        Ok(EventKind::Restored)
     }
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::{Driver, LONGEST_PAUSE};
 use crate::{Error, ErrorKind, Progress, Result, Timestamp};
 
+/// How often in a row somebody else may be first before that is taken for a fight.
+const CONFLICTS: u32 = 4;
+
 /// Growing pauses between tries.
 #[derive(Default)]
 pub(crate) struct Pause {
@@ -58,8 +61,9 @@ impl Driver {
         }
     }
 
-    /// Tries `attempt` again for as long as it is unavailable or its outcome unknown. Each
-    /// attempt reads before it writes, which is what makes that safe.
+    /// Tries `attempt` again for as long as it is unavailable or its outcome unknown, and a few
+    /// times when somebody else was first. Each attempt reads before it writes, which is what
+    /// makes that safe.
     pub(crate) async fn until_available<T, F>(
         &self,
         _limit: Duration,
@@ -69,15 +73,20 @@ impl Driver {
         F: Future<Output = Result<T>>,
     {
         let mut pause = Pause::default();
+        let mut conflicts = 0;
         loop {
-            match attempt().await {
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown) =>
-                {
-                    self.pause(&mut pause, &error).await;
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::Unavailable | ErrorKind::Unknown => {}
+                ErrorKind::Conflict if conflicts < CONFLICTS => conflicts += 1,
+                ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Rejected => {
+                    return Err(error);
                 }
-                result => return result,
             }
+            self.pause(&mut pause, &error).await;
         }
     }
 
@@ -102,7 +111,7 @@ impl Driver {
                 ErrorKind::Unavailable | ErrorKind::Unknown => true,
                 ErrorKind::Conflict => {
                     conflicts += 1;
-                    conflicts < 5
+                    conflicts <= CONFLICTS
                 }
                 ErrorKind::NotFound | ErrorKind::Rejected => false,
             };

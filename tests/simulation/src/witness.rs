@@ -388,15 +388,14 @@ impl Witness {
         }
         let same = before.as_ref().filter(|before| before.release == record.release);
         if same.is_none_or(|before| before.phase != record.phase) {
-            self.entered = self.step;
             if record.phase == PhaseName::Draining {
                 self.draining = self.step;
             }
+            self.ended = None;
             if let Some(outcome) = record.outcome.clone() {
                 self.over(process, &record, &outcome);
-            } else {
-                self.ended = None;
             }
+            self.entered = self.step;
         }
         if let Some(stuck) = &record.stuck
             && same.is_none_or(|before| before.stuck.is_none())
@@ -464,7 +463,7 @@ impl Witness {
             }
         }
         self.found = Color::BOTH.map(|color| found(&sight, color));
-        self.ended = Some(self.step);
+        self.ended = Some(self.entered);
     }
 
     /// The last look: nothing has changed what a release left that was over.
@@ -477,7 +476,7 @@ impl Witness {
             Outcome::Released => record.live.other(),
             _ => record.live,
         };
-        if self.routed < self.ended.unwrap_or_default()
+        if self.ended.is_some_and(|entered| self.routed < entered)
             && sight.routing != ObservedState::Routed(Routing::all(winner))
         {
             let text = format!("{outcome}, and {} in the end", sight.routing);
