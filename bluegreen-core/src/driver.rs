@@ -4,6 +4,7 @@
 //! a crash, a lost answer or a conflict; an effect done twice is done once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::release::{Effect, Event, EventKind, Next, Wait};
@@ -47,6 +48,8 @@ pub(crate) struct Driver {
     pub(crate) ports: Ports,
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) validators: Validators,
+    /// Whether a write was lost since this was last asked: it may still be under way.
+    doubt: Arc<AtomicBool>,
 }
 
 /// A record that this process holds, and the token to replace it.
@@ -57,6 +60,10 @@ pub(crate) struct Held {
 }
 
 impl Driver {
+    pub(crate) fn new(ports: Ports, reporter: Arc<dyn Reporter>, validators: Validators) -> Self {
+        Self { ports, reporter, validators, doubt: Arc::default() }
+    }
+
     pub(crate) fn me(&self) -> HolderId {
         self.ports.liveness.holder()
     }
@@ -132,6 +139,7 @@ impl Driver {
                     // What is soon over is not watched: its save finds out what has changed.
                     let waits = effect.waits();
                     let read = ahead.take();
+                    self.doubt.store(false, Ordering::Release);
                     let event = tokio::select! {
                         biased;
                         event = self.perform(&held.record, effect, read) => Some(event),
@@ -140,12 +148,24 @@ impl Driver {
                             None
                         }
                     };
+                    let doubt = self.doubt.swap(false, Ordering::AcqRel);
                     if let Some((kind, seen)) = event {
                         (held, ahead) = self.commit_and_read(held, kind, seen).await?;
+                    }
+                    if doubt && self.goes_on(&held.record) {
+                        // A write that was lost may arrive later than those that follow it. The
+                        // fence of the next epoch keeps it out.
+                        (held, ahead) = (self.take_over(held, None).await?, None);
                     }
                 }
             }
         }
+    }
+
+    /// Whether this process has still something to do with the release.
+    fn goes_on(&self, record: &Record) -> bool {
+        record.envelope.holder.as_ref() == Some(&self.me())
+            && matches!(record.next(), Next::Perform(_))
     }
 
     /// Performs an effect. Says what came of it, and what was seen on the way that is still good.

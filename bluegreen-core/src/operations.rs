@@ -42,7 +42,7 @@ impl Operations {
     /// Operations on what is reached through `ports`.
     pub fn new(ports: Ports) -> Self {
         let validators = Validators::default();
-        Self { driver: Driver { ports, reporter: Arc::new(Silent), validators } }
+        Self { driver: Driver::new(ports, Arc::new(Silent), validators) }
     }
 
     /// Tells `reporter` of what happens.

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::Driver;
 use crate::release::EventKind;
-use crate::{
-    Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share, Timestamp,
-};
+use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share, Timestamp};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);

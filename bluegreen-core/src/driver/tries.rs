@@ -2,6 +2,7 @@
 //! again first, is tried again.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Driver, LONGEST_PAUSE};
@@ -25,14 +26,18 @@ impl Pause {
 }
 
 impl Driver {
-    /// A write under a bound: when it runs out the outcome is unknown.
+    /// A write under a bound: when it runs out the outcome is unknown, which is kept in mind.
     pub(crate) async fn bounded<T>(
         &self,
         action: &str,
         limit: Duration,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        self.within(action, limit, ErrorKind::Unknown, call).await
+        let result = self.within(action, limit, ErrorKind::Unknown, call).await;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unknown) {
+            self.doubt.store(true, Ordering::Release);
+        }
+        result
     }
 
     /// A read under a bound: when it runs out it has had no effect.

@@ -162,20 +162,17 @@ async fn finished(stage: &Stage, operation: Operation) -> String {
 
 /// After all that another release goes as if nothing had been.
 async fn encore(stage: &Stage) {
+    if !stage.is_whole() {
+        return;
+    }
     let how = finished(stage, Operation::Run).await;
-    let is_refused = how.starts_with("ok: refused");
     let wanted = matches!(
         stage.setting.policy,
         crate::schedule::Policy::Approval | crate::schedule::Policy::ApprovedStep
     );
     let is_over = how == "ok: released" || wanted && how.starts_with("ok: rolled back, undecided");
     if !is_over && !stage.is_broken() {
-        let promise = "the next release is not disturbed by the last one";
-        // Traffic that somebody else left on neither slot is a good reason.
-        let is_foreign = is_refused && how.contains("purple");
-        if !is_foreign {
-            stage.broken(promise, how);
-        }
+        stage.broken("the next release is not disturbed by the last one", how);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
 }

@@ -286,6 +286,15 @@ impl Stage {
         self.look(&mut state);
     }
 
+    /// Whether all traffic is on a slot that serves. Somebody else may have moved it elsewhere.
+    pub(crate) fn is_whole(&self) -> bool {
+        let sight = self.cluster.sight();
+        Color::BOTH.into_iter().any(|color| {
+            sight.routing == ObservedState::Routed(Routing::all(color))
+                && sight.slots.of(color).ready > 0
+        })
+    }
+
     pub(crate) fn record(&self) -> Option<Brief> {
         self.state().witness.record().cloned()
     }

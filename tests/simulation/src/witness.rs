@@ -192,6 +192,11 @@ impl Witness {
             | World::EditReplicas { color, .. }
             | World::Autoscale { color, .. } => {
                 self.touched[index(color)] = self.step;
+                // What is live counts as passed, whoever made it so.
+                if share(after, color).is_some_and(|share| share > Share::NONE) {
+                    let slot = after.slots.of(color);
+                    self.judged.insert((slot.digest.clone(), slot.template_hash.clone()));
+                }
                 // While a deploy is open, what it found is what is put back.
                 if !after.slots.of(color).open {
                     self.found[index(color)] = found(after, color);
