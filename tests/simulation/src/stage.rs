@@ -198,13 +198,12 @@ impl Stage {
         let control = caller.and_then(|number| state.processes.get(number).cloned());
         match deed {
             Deed::Fault(mishap) => {
-                match mishap {
-                    Mishap::Stale => state.witness.excuses += 1,
-                    // One such answer is read again; not so a row of them.
-                    Mishap::Conflict | Mishap::LostRequest | Mishap::LostAnswer => {}
-                    _ => {}
+                let fault = fault(mishap, call);
+                // What a driver is told wrongly looks to it like somebody who meddles.
+                if fault == Fault::Stale {
+                    state.witness.excuse();
                 }
-                return Some(fault(mishap, call));
+                return Some(fault);
             }
             Deed::DieBefore => {
                 control?.die();
@@ -268,8 +267,7 @@ impl Stage {
             self.cluster.mark_ready(color);
             self.change(&mut state, World::Load { color, in_flight: 0 });
         }
-        self.cluster.resume_following();
-        self.look(&mut state);
+        self.change(&mut state, World::ResumeFollowing);
         if !self.setting.survivors {
             state.processes.iter().for_each(|control| control.die());
         }

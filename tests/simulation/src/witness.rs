@@ -88,11 +88,14 @@ pub(crate) struct Witness {
     /// At which step somebody else last wrote to a slot.
     touched: [u64; 2],
     routed: u64,
+    /// The routing layer keeps up, and when a driver last moved traffic.
+    is_followed: Condition,
+    moved: u64,
     entered: u64,
     draining: u64,
     aborted: BTreeSet<ReleaseId>,
-    /// What would excuse a release that is stuck.
-    pub(crate) excuses: u32,
+    /// Whether a release may be stuck: somebody meddles.
+    is_excused: bool,
     ended: Option<u64>,
 }
 
@@ -129,10 +132,12 @@ impl Witness {
             found,
             touched: [0; 2],
             routed: 0,
+            is_followed: Condition::default(),
+            moved: 0,
             entered: 0,
             draining: 0,
             aborted: BTreeSet::new(),
-            excuses: 0,
+            is_excused: false,
             ended: None,
         }
     }
@@ -187,6 +192,8 @@ impl Witness {
             self.in_flight[index(color)] = in_flight;
         }
         match world {
+            World::StopFollowing => self.is_followed.note(false, self.step),
+            World::ResumeFollowing => self.is_followed.note(true, self.step),
             World::Route { .. } | World::RouteForeign => self.routed = self.step,
             World::EditTemplate { color }
             | World::EditReplicas { color, .. }
@@ -204,12 +211,18 @@ impl Witness {
             }
             _ => {}
         }
-        if !matches!(world, World::Load { .. } | World::MarkReady { .. }) {
-            self.excuses += 1;
+        let helps = matches!(world, World::MarkReady { .. } | World::ResumeFollowing);
+        if !helps && !matches!(world, World::Load { .. }) {
+            self.excuse();
         }
         if world.is_foreign_write() {
             self.ended = None;
         }
+    }
+
+    /// From now on a release may get stuck.
+    pub(crate) fn excuse(&mut self) {
+        self.is_excused = true;
     }
 
     /// A person puts everything in order: what was found is what there is from now on.
@@ -255,6 +268,7 @@ impl Witness {
         self.epochs(process, call, &before, &sight);
         if before.routing != sight.routing {
             self.moved(call, marks, &before, &sight);
+            self.moved = self.step;
         }
         for color in Color::BOTH {
             self.slot(color, call, marks, &before, &sight);
@@ -349,6 +363,8 @@ impl Witness {
                 "what has traffic is not deployed to or made smaller",
                 format!("{what}; found {}", before.routing),
             );
+        } else if self.is_followed.is_broken_since(self.moved) {
+            self.broken("the old slot serves until traffic has followed", what);
         } else if call.starts_with("slot.scale")
             && self.record.as_ref().is_some_and(|it| it.drains && !it.cuts)
             && it.is_quiet.is_broken_since(self.draining)
@@ -404,7 +420,7 @@ impl Witness {
         }
         if let Some(stuck) = &record.stuck
             && same.is_none_or(|before| before.stuck.is_none())
-            && self.excuses == 0
+            && !self.is_excused
         {
             self.broken("stuck only when somebody else meddles", stuck.clone());
         }
