@@ -329,7 +329,9 @@ impl Driver {
     pub(crate) async fn await_gone(&self, holder: &HolderId) {
         let step = (self.ports.liveness.time_to_live() / 3).min(LONGEST_PAUSE);
         loop {
-            if let Ok(Vitality::Gone) = self.ports.liveness.vitality(holder).await {
+            let asking = self.ports.liveness.vitality(holder);
+            let call = crate::Plan::default().call;
+            if let Ok(Vitality::Gone) = self.bounded_read("read the lease", call, asking).await {
                 return;
             }
             self.ports.clock.sleep(step).await;

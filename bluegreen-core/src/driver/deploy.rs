@@ -123,16 +123,17 @@ impl Driver {
         Ok((EventKind::Ready { binding: state.binding() }, Seen::Candidate(Box::new(state))))
     }
 
-    /// Raises the candidate to what live serves with now, if it has fewer, and waits for it.
+    /// Raises the candidate to what live serves with now, if it has fewer, and waits for it. Says
+    /// whether it had to.
     pub(super) async fn raise(
         &self,
         record: &Record,
-        candidate: SlotState,
+        candidate: &SlotState,
         live: &SlotState,
-    ) -> Result<SlotState> {
+    ) -> Result<bool> {
         let needed = live.replicas.serving.max(1);
         if candidate.replicas.ready >= needed {
-            return Ok(candidate);
+            return Ok(false);
         }
         let color = record.candidate_color();
         let slot = self.ports.slots.of(color);
@@ -153,7 +154,7 @@ impl Driver {
             return Err(crate::Error::new(ErrorKind::Conflict, "raise the candidate's size")
                 .with_source(format!("{} pods ready, {needed} needed", state.replicas.ready)));
         }
-        Ok(state)
+        Ok(true)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{Evidence, Observed, Progress, Record, Result, Routing, SlotState};
 enum Attempt {
     /// It is written, and this is what was seen just before.
     Written(Box<Ahead>),
+    /// The candidate was too small and has been raised, which took its time: all that was seen
+    /// before is old.
+    Raised,
     Event(EventKind),
 }
 
@@ -23,8 +26,16 @@ impl Driver {
     ) -> (EventKind, Seen) {
         // Before any traffic nothing is given up by going back, so the step has a bound.
         let deadline = self.now().plus(record.plan.gates);
-        match self.tried(deadline, || self.try_shift(record, to, ahead.take())).await {
+        let mut attempt = self.tried(deadline, || self.try_shift(record, to, ahead.take())).await;
+        while matches!(attempt, Ok(Attempt::Raised)) && self.now() < deadline {
+            attempt = self.tried(deadline, || self.try_shift(record, to, None)).await;
+        }
+        match attempt {
             Ok(Attempt::Event(event)) => (event, Seen::Nothing),
+            Ok(Attempt::Raised) => {
+                let message = format!("live kept growing until {deadline}");
+                (EventKind::Failed { message }, Seen::Nothing)
+            }
             Ok(Attempt::Written(seen)) => match self.converged(record, to).await {
                 Ok(evidence) => (EventKind::Shifted { evidence }, Seen::All(seen)),
                 Err(error) => {
@@ -72,9 +83,10 @@ impl Driver {
         if let Some(event) = unexpected(record, to, &observed) {
             return Ok(Attempt::Event(event));
         }
-        let before = ready(&candidate);
-        let candidate = self.raise(record, candidate, &live).await?;
-        if !known || ready(&candidate) != before {
+        if self.raise(record, &candidate, &live).await? {
+            return Ok(Attempt::Raised);
+        }
+        if !known {
             self.known(record, &candidate, record.plan.converge).await?;
         }
         let shifting = self.ports.switch.shift(&record.envelope.routing, to, record.envelope.epoch);

@@ -22,6 +22,8 @@ pub(crate) struct Brief {
     pub(crate) kept: bool,
     pub(crate) drains: bool,
     pub(crate) cuts: bool,
+    /// It undoes another one: then what counts is what the old slot is to run.
+    pub(crate) undoes: bool,
     pub(crate) stuck: Option<String>,
     pub(crate) is_paused: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -45,6 +47,7 @@ impl Brief {
             kept: record.kept,
             drains: !plan.drain.max.is_zero(),
             cuts: plan.drain.on_expiry == OnExpiry::Cut,
+            undoes: record.undoes.is_some(),
             stuck: record.stuck.as_ref().map(ToString::to_string),
             is_paused: record.paused.is_some(),
             outcome: match &record.phase {

@@ -337,8 +337,10 @@ impl Witness {
             if it.is_enough.is_broken_since(known) {
                 self.broken("forward only to as many ready pods as live has", text.clone());
             }
-            if it.is_judged.is_broken_since(marks.slots[index(color)]) {
-                let runs = after.slots.of(color);
+            let runs = after.slots.of(color);
+            let is_known = self.judged.iter().any(|(digest, _)| *digest == runs.digest);
+            let is_undone = record.undoes && is_known;
+            if it.is_judged.is_broken_since(marks.slots[index(color)]) && !is_undone {
                 let (digest, hash) = (runs.digest.short(), &runs.template_hash);
                 self.broken(
                     "forward only to what the gates passed",
