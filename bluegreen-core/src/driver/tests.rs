@@ -20,6 +20,7 @@ mod known;
 mod lease;
 mod preflight;
 mod refused;
+mod simulated;
 
 /// A gate that always says the same.
 struct Always(Verdict);

@@ -313,7 +313,8 @@ impl Witness {
     fn moved(&mut self, call: &str, marks: Marks, before: &Sight, after: &Sight) {
         let Some(record) = &self.record else { return };
         let ObservedState::Routed(to) = &after.routing else { return };
-        let (live, planned) = (record.live, record.routings.contains(to));
+        let (live, undoes) = (record.live, record.undoes);
+        let planned = record.routings.contains(to);
         if !planned && *to != Routing::all(live) && *to != Routing::all(live.other()) {
             self.broken("traffic goes where the plan says", format!("{call}: {to}"));
         }
@@ -339,7 +340,7 @@ impl Witness {
             }
             let runs = after.slots.of(color);
             let is_known = self.judged.iter().any(|(digest, _)| *digest == runs.digest);
-            let is_undone = record.undoes && is_known;
+            let is_undone = undoes && is_known;
             if it.is_judged.is_broken_since(marks.slots[index(color)]) && !is_undone {
                 let (digest, hash) = (runs.digest.short(), &runs.template_hash);
                 self.broken(

@@ -122,3 +122,73 @@ async fn every_port_but_the_clock_goes_through_the_faults() {
     ];
     assert_eq!(names(&faults), expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_late_write_arrives_whoever_waits_for_it() {
+    let (cluster, faults, ports) = world();
+    faults.on("slot.scale blue", 1, Fault::Late(Duration::from_secs(5)));
+    let given_up = tokio::time::timeout(Duration::from_secs(1), ports.slots.blue.scale(7, ONE));
+    assert!(given_up.await.is_err());
+    let wanted = || cluster.sight().slots.blue.wanted;
+    assert_eq!(wanted(), 2);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(wanted(), 7);
+    faults.on("slot.scale blue", 1, Fault::Late(Duration::from_secs(5)));
+    ports.slots.blue.scale(8, ONE).await.unwrap();
+    assert_eq!(wanted(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_of_then_and_not_of_now() {
+    let (cluster, faults, ports) = world();
+    faults.on("slot.state blue", 1, Fault::Slow(Duration::from_secs(5)));
+    let (state, ()) = tokio::join!(ports.slots.blue.state(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cluster.edit_replicas(Color::Blue, 7);
+    });
+    assert_eq!(state.unwrap().replicas.wanted, 2);
+    faults.on("slot.state blue", 1, Fault::Stale);
+    assert_eq!(ports.slots.blue.state().await.unwrap().replicas.wanted, 2);
+    assert_eq!(ports.slots.blue.state().await.unwrap().replicas.wanted, 7);
+}
+
+#[tokio::test]
+async fn a_director_decides_and_sees_each_call() {
+    struct Told(std::sync::Mutex<Vec<String>>);
+    impl Told {
+        fn tell(&self, text: String) {
+            crate::memory::lock(&self.0).push(text);
+        }
+    }
+    impl Director for Told {
+        fn begins(&self, call: &str) -> Option<Fault> {
+            self.tell(format!("{call} begins"));
+            (call == "store.load").then_some(Fault::Before(ErrorKind::Unavailable))
+        }
+        fn arrives(&self, call: &str) {
+            self.tell(format!("{call} arrives"));
+        }
+        fn answered(&self, call: &str, went_well: bool) {
+            self.tell(format!("{call} {went_well}"));
+        }
+    }
+    let (_cluster, faults, ports) = world();
+    let told = Arc::new(Told(std::sync::Mutex::default()));
+    faults.directed(told.clone());
+    ports.store.load().await.unwrap_err();
+    ports.slots.green.fence(Epoch::new(2)).await.unwrap();
+    ports.slots.green.scale(1, ONE).await.unwrap_err();
+    ports.switch.observe().await.unwrap();
+    let expected = [
+        "store.load begins",
+        "slot.fence green begins",
+        "slot.fence green arrives",
+        "slot.fence green true",
+        "slot.scale green begins",
+        "slot.scale green arrives",
+        "slot.scale green false",
+        "switch.observe begins",
+        "switch.observe true",
+    ];
+    assert_eq!(*crate::memory::lock(&told.0), expected);
+}
