@@ -8,11 +8,13 @@ use crate::clock::{duration_text, minutes};
 use crate::{EvidenceKind, Routing, Share};
 
 mod check;
+mod drain;
 mod parts;
 
+pub use drain::{DrainPlan, Leave, OnExpiry};
 pub use parts::{
-    Allowance, Approval, Bake, Barrier, DrainPlan, Experiment, Hook, HookPoint, OnDrift, OnExpiry,
-    OnUndecided, Step, Until, WarmUp,
+    Allowance, Approval, Bake, Barrier, Experiment, Hook, HookPoint, OnDrift, OnUndecided, Step,
+    Until, WarmUp,
 };
 
 /// How a release goes about it.
@@ -174,6 +176,21 @@ impl Plan {
     #[must_use]
     pub fn approval(mut self, timeout: Duration) -> Self {
         self.approval = Some(Approval { timeout });
+        self
+    }
+
+    /// How long the longest stream lasts: pods of both slots must get so much time to end.
+    #[must_use]
+    pub fn longest_stream(mut self, longest: Duration) -> Self {
+        self.drain.longest_stream = Some(longest);
+        self
+    }
+
+    /// The path of the `POST` that asks the pods of a slot that drains to let their clients go.
+    /// [`Leave`] says what is expected of them.
+    #[must_use]
+    pub fn leave(mut self, path: impl Into<String>) -> Self {
+        self.drain.leave = Some(Leave::post(path));
         self
     }
 

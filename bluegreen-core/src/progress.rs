@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Evidence, HolderId, Judgement, Outcome, PhaseName, Problem, ReleaseId, Routing, Timestamp,
+    Color, Evidence, HolderId, Judgement, Outcome, PhaseName, Problem, ReleaseId, Routing,
+    Timestamp,
 };
 
 /// Told of every step as it happens.
@@ -72,6 +73,18 @@ pub enum Progress {
         /// From the write's answer to the evidence.
         took: Duration,
     },
+    /// A slot that lost its traffic has this in hand. Told when it changes, at most every few
+    /// seconds, and every minute when it does not.
+    Draining {
+        /// The slot.
+        slot: Color,
+        /// How much it has in hand; `None` while that is not known.
+        in_flight: Option<u64>,
+        /// Why it is not known.
+        unknown: Option<String>,
+        /// Until when it is waited for.
+        deadline: Timestamp,
+    },
     /// Another process drives the release now.
     TakenOver {
         /// Which, if one does.
@@ -114,6 +127,13 @@ impl fmt::Display for Progress {
             }
             Self::Shifted { routing, evidence, took } => {
                 write!(f, "traffic: {routing} after {took:?} ({evidence})")
+            }
+            Self::Draining { slot, in_flight: Some(count), .. } => {
+                write!(f, "{slot}: {count} in hand")
+            }
+            Self::Draining { slot, unknown, .. } => {
+                write!(f, "{slot}: what it has in hand is not known")?;
+                unknown.iter().try_for_each(|why| write!(f, ": {why}"))
             }
             Self::TakenOver { by: Some(by) } => write!(f, "{by} drives the release now"),
             Self::TakenOver { by: None } => f.write_str("nobody drives the release now"),

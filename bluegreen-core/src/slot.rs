@@ -217,6 +217,8 @@ pub struct PodState {
     pub uid: String,
     /// Ready and not ending.
     pub ready: bool,
+    /// Whether something of it runs. What does not run has no work in hand.
+    pub running: bool,
     /// How often its containers were started again, in all.
     pub restarts: u32,
     /// The identities of the images that it really runs, sorted.
@@ -226,12 +228,13 @@ pub struct PodState {
 }
 
 impl PodState {
-    /// A pod.
+    /// A pod that runs.
     pub fn new(name: impl Into<String>, uid: impl Into<String>, ready: bool) -> Self {
         Self {
             name: name.into(),
             uid: uid.into(),
             ready,
+            running: true,
             restarts: 0,
             image_ids: Vec::new(),
             trouble: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Driver;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share, Timestamp};
+use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -146,18 +146,6 @@ impl Driver {
         }
         let serving = slots.of(color.other()).state().await?.replicas.serving;
         Ok((serving > 0).then_some(serving))
-    }
-
-    pub(super) async fn keep(&self, record: &Record, until: Timestamp, drain: bool) -> EventKind {
-        self.sleep_until(until).await;
-        let slot = record.candidate_color();
-        let note = if drain {
-            let deadline = self.now().plus(record.plan.drain.max);
-            self.drained(record, slot, deadline).await.0
-        } else {
-            format!("{slot} was kept until {until}")
-        };
-        EventKind::Kept { note }
     }
 
     pub(super) async fn restore(&self, record: &Record, slot: Color) -> EventKind {

@@ -3,8 +3,26 @@
 use std::time::Duration;
 
 use super::Driver;
+use crate::plan::OnExpiry;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Record, Result, Share, Timestamp};
+use crate::{Color, ErrorKind, Load, Progress, Record, Result, Share, Timestamp};
+
+mod leave;
+mod quiet;
+
+use leave::Failures;
+use quiet::{Quiet, Told};
+
+/// How often work in hand is counted. The end of the last stream is seen half of that later.
+const PACE: Duration = Duration::from_millis(500);
+
+/// How a drain ended.
+struct Drained {
+    /// What is known, or was waited for.
+    note: String,
+    /// The time was over first.
+    expired: bool,
+}
 
 impl Driver {
     pub(super) async fn drain(
@@ -13,42 +31,107 @@ impl Driver {
         slot: Color,
         deadline: Timestamp,
     ) -> EventKind {
-        let (note, expired) = self.drained(record, slot, deadline).await;
+        let Drained { mut note, expired } = self.drained(record, slot, deadline).await;
+        if expired {
+            note.push_str(match record.plan.drain.on_expiry {
+                OnExpiry::Keep => ": the slot keeps its size",
+                OnExpiry::Cut => ": what is left is cut off",
+            });
+        }
+        self.report(&Progress::note(&*note));
         EventKind::Drained { note, expired }
     }
 
-    /// Waits until the slot has had nothing in hand for the quiet period. Where that cannot be
-    /// measured, waits for that period and says so.
-    pub(super) async fn drained(
+    /// Keeps a failed candidate to be looked at. Meanwhile it drains: clients that keep their
+    /// connections still use it.
+    pub(super) async fn keep(&self, record: &Record, until: Timestamp, drain: bool) -> EventKind {
+        let slot = record.candidate_color();
+        if !drain {
+            self.sleep_until(until).await;
+            return EventKind::Kept { note: format!("{slot} was kept until {until}") };
+        }
+        // From when it began and not from now: another process may have waited already.
+        let deadline = until.max(record.since.plus(record.plan.drain.max));
+        let draining = self.drained(record, slot, deadline);
+        let (Drained { mut note, expired }, ()) = tokio::join!(draining, self.sleep_until(until));
+        if expired {
+            note.push_str(": what is left is cut off");
+        }
+        self.report(&Progress::note(&*note));
+        EventKind::Kept { note }
+    }
+
+    /// Asks the slot's clients to leave, and waits until it has had nothing in hand for the quiet
+    /// period.
+    async fn drained(&self, record: &Record, slot: Color, deadline: Timestamp) -> Drained {
+        let waiting = async {
+            match &self.ports.load {
+                Some(load) => self.await_quiet(record, slot, load.as_ref(), deadline).await,
+                None => self.wait_it_out(record, slot).await,
+            }
+        };
+        let failures = Failures::default();
+        let mut drained = tokio::select! {
+            biased;
+            drained = waiting => drained,
+            never = self.send_away(record, slot, &failures) => match never {},
+        };
+        if let Some(failures) = failures.last() {
+            drained.note = format!("{} ({failures})", drained.note);
+        }
+        drained
+    }
+
+    /// Nothing measures work in hand: the quiet period is waited for, from when traffic had left.
+    async fn wait_it_out(&self, record: &Record, slot: Color) -> Drained {
+        let quiet = record.plan.drain.quiet;
+        self.report(&Progress::note(format!(
+            "{slot}: nothing measures its work in hand, so {quiet:?} are waited for"
+        )));
+        self.sleep_until(record.since.plus(quiet)).await;
+        let note = format!("{slot}: nothing measures its work in hand, waited {quiet:?}");
+        Drained { note, expired: false }
+    }
+
+    async fn await_quiet(
         &self,
         record: &Record,
         slot: Color,
+        load: &dyn Load,
         deadline: Timestamp,
-    ) -> (String, bool) {
-        let quiet = record.plan.drain.quiet;
-        let Some(load) = &self.ports.load else {
-            self.sleep_until(record.since.plus(quiet)).await;
-            return (format!("{slot}: work in hand cannot be measured, waited {quiet:?}"), false);
-        };
-        let mut quiet_since = None;
+    ) -> Drained {
+        let wanted = record.plan.drain.quiet;
+        let call = record.plan.call;
+        let (mut quiet, mut told) = (Quiet::new(PACE + call), Told::default());
         loop {
             let counting = load.in_flight(slot);
-            let count = self.bounded_read("count work in hand", record.plan.call, counting).await;
-            let now = self.now();
-            quiet_since = match count {
-                Ok(Some(0)) => quiet_since.or(Some(now)),
-                Ok(Some(_)) => None,
-                Ok(None) | Err(_) => quiet_since,
+            let count = self.bounded_read("count work in hand", call, counting).await;
+            let (in_flight, unknown) = match count {
+                Ok(count) => (count, None),
+                Err(error) => (None, Some(error.chain())),
             };
-            if let Some(since) = quiet_since
-                && now.since(since) >= quiet
-            {
-                return (format!("{slot} has had nothing in hand for {quiet:?}"), false);
+            let now = self.now();
+            quiet.saw(in_flight, now);
+            if told.is_news(in_flight, now) {
+                let unknown = unknown.clone();
+                self.report(&Progress::Draining { slot, in_flight, unknown, deadline });
+            }
+            if quiet.lasted() >= wanted && in_flight == Some(0) {
+                let note = format!("{slot} has had nothing in hand for {wanted:?}");
+                return Drained { note, expired: false };
             }
             if now >= deadline {
-                return (format!("{slot} still has work in hand at {deadline}: {count:?}"), true);
+                let found = match (in_flight, unknown) {
+                    (Some(0), _) => "had something in hand a moment before".to_owned(),
+                    (Some(count), _) => format!("still has {count} in hand"),
+                    (None, None) => "has in hand what cannot be measured".to_owned(),
+                    (None, Some(why)) => format!("has in hand what is not known, {why},"),
+                };
+                return Drained { note: format!("{slot} {found} at {deadline}"), expired: true };
             }
-            self.ports.clock.sleep(Duration::from_millis(500).min(deadline.since(now))).await;
+            let rest = wanted.saturating_sub(quiet.lasted()).max(Duration::from_millis(1));
+            let pause = if in_flight == Some(0) { PACE.min(rest) } else { PACE };
+            self.ports.clock.sleep(pause.min(deadline.since(now))).await;
         }
     }
 

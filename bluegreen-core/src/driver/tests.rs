@@ -15,6 +15,7 @@ use crate::{
 
 mod back;
 mod blind;
+mod drain;
 mod faults;
 mod known;
 mod lease;

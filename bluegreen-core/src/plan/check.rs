@@ -20,6 +20,7 @@ impl Plan {
         let mut problems = Vec::new();
         self.check_steps(&mut problems);
         self.check_durations(&mut problems);
+        self.check_drain(&mut problems);
         self.check_counts(&mut problems);
         self.check_unsupported(&mut problems);
         problems
@@ -99,6 +100,9 @@ impl Plan {
             ("drain.quiet".to_owned(), self.drain.quiet, false),
             ("drain.max".to_owned(), self.drain.max, false),
         ];
+        durations.extend(
+            self.drain.longest_stream.map(|time| ("drain.longest_stream".to_owned(), time, true)),
+        );
         durations.extend(self.rollout.map(|time| ("rollout".to_owned(), time, true)));
         durations
             .extend(self.warm_up.as_ref().map(|it| ("warm_up.timeout".into(), it.timeout, true)));
@@ -116,12 +120,36 @@ impl Plan {
                 problems.push(problem.found("0s").wanted("more than nothing"));
             }
         }
-        if self.drain.max < self.drain.quiet {
-            problems.push(
-                Problem::new("plan-duration", "plan, drain.max")
-                    .found(humantime::format_duration(self.drain.max).to_string())
-                    .wanted("at least as long as drain.quiet"),
-            );
+    }
+
+    fn check_drain(&self, problems: &mut Vec<Problem>) {
+        let drain = &self.drain;
+        let longest = drain.longest_stream.unwrap_or_default();
+        for (name, at_least) in [("quiet", drain.quiet), ("longest_stream", longest)] {
+            if drain.max < at_least {
+                let found = humantime::format_duration(drain.max);
+                problems.push(
+                    Problem::new("plan-duration", "plan, drain.max")
+                        .found(found.to_string())
+                        .wanted(format!("at least as long as drain.{name}")),
+                );
+            }
+        }
+        let Some(leave) = &drain.leave else { return };
+        let problem = |found| {
+            Problem::new("plan-leave", "plan, drain.leave")
+                .found(found)
+                .wanted("a method, and a path from its first `/` on")
+        };
+        match leave.request() {
+            Err(error) => {
+                let found = format!("{} {:?}: {error}", leave.method, leave.path);
+                problems.push(problem(found));
+            }
+            Ok(_) if !leave.path.starts_with('/') => {
+                problems.push(problem(format!("{:?}", leave.path)));
+            }
+            Ok(_) => {}
         }
     }
 
@@ -175,7 +203,7 @@ fn check_undecided(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Barrier, HookPoint, Step};
+    use crate::plan::{Barrier, DrainPlan, HookPoint, Leave, Step};
 
     fn objects(plan: &Plan) -> Vec<String> {
         plan.problems().into_iter().map(|problem| problem.object).collect()
@@ -219,6 +247,23 @@ mod tests {
         let plan = Plan { steps: vec![Step::new(Share::percent(50))], ..Plan::default() };
         assert_eq!(objects(&plan), ["plan, steps[0]"]);
         assert_eq!(objects(&Plan { steps: Vec::new(), ..Plan::default() }), ["plan, steps"]);
+    }
+
+    #[test]
+    fn a_drain_that_cannot_be_is_refused() {
+        let mut plan = Plan::all_at_once().longest_stream(days(1)).leave("admin/leave");
+        assert_eq!(objects(&plan), ["plan, drain.max", "plan, drain.leave"]);
+        plan.drain.max = days(1);
+        for (method, path) in [("PO ST", "/leave"), ("POST", "/le ave"), ("POST", "")] {
+            plan.drain.leave = Some(Leave::post(path).method(method));
+            assert_eq!(objects(&plan), ["plan, drain.leave"], "{method} {path}");
+        }
+        plan.drain.leave = Some(Leave::post("/leave?now").method("PUT"));
+        assert_eq!(plan.problems(), []);
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        let stored: DrainPlan = serde_json::from_str(r#"{"quiet": "3s"}"#).unwrap();
+        assert_eq!((stored.leave, stored.longest_stream), (None, None));
     }
 
     #[test]

@@ -214,41 +214,6 @@ pub enum HookPoint {
     Done,
 }
 
-/// How a slot that lost its traffic gets rid of the work it has in hand.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct DrainPlan {
-    /// For how long it must have had nothing in hand. Where nothing can be measured, this time
-    /// is waited for and the report says so. It has to be longer than the slowest node takes to
-    /// hear of new endpoints: kube-proxy gathers changes for a second, cloud balancers for more.
-    #[serde(with = "duration_text")]
-    pub quiet: Duration,
-    /// How long that is waited for.
-    #[serde(with = "duration_text")]
-    pub max: Duration,
-    /// What becomes of work that has not ended by then.
-    pub on_expiry: OnExpiry,
-}
-
-impl Default for DrainPlan {
-    fn default() -> Self {
-        Self { quiet: Duration::from_secs(30), max: minutes(30), on_expiry: OnExpiry::Keep }
-    }
-}
-
-/// What becomes of work that has not ended when the longest drain is over.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum OnExpiry {
-    /// It is cut off: the slot is made smaller all the same.
-    Cut,
-    /// The slot stays as large as it is.
-    #[default]
-    Keep,
-}
-
 /// What a foreign write to what we route by leads to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -107,6 +107,10 @@ pub(super) fn state(pod: &Pod) -> PodState {
         .filter(|image_id| !image_id.is_empty())
         .collect();
     state.image_ids.sort();
+    let runs = |status: &ContainerStatus| {
+        status.state.as_ref().is_some_and(|state| state.running.is_some())
+    };
+    state.running = ready || statuses(pod).any(runs);
     state.trouble = (!ready).then(|| trouble(pod)).flatten();
     state
 }

@@ -74,3 +74,17 @@ fn pods_of_others_are_not_taken_for_the_deployments_own() {
     nobodys.metadata.owner_references = None;
     assert!(evident(&settled(), &[pod("a", true), nobodys]).is_none());
 }
+
+#[test]
+fn a_pod_none_of_whose_containers_runs_has_nothing_in_hand() {
+    let with = |state: Value| {
+        let mut pod = pod("a", false);
+        let status = json!([{"name": "agent", "image": "i", "imageID": "", "ready": false,
+            "restartCount": 1, "state": state}]);
+        pod.status.as_mut().unwrap().container_statuses = serde_json::from_value(status).unwrap();
+        super::state(&pod).running
+    };
+    assert!(with(json!({"running": {}})), "one that is not ready may still be at work");
+    assert!(!with(json!({"waiting": {"reason": "CrashLoopBackOff"}})));
+    assert!(!with(json!({"terminated": {"exitCode": 1}})));
+}
