@@ -186,6 +186,7 @@ impl Driver {
             Effect::Shift { to } => return self.shift(record, &to, ahead).await,
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
+            Effect::Unpin { to } => self.unpin(record, &to).await,
             Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
             Effect::Return { to } => self.give_back(record, to).await,
             Effect::Keep { until, drain } => self.keep(record, until, drain).await,

@@ -13,8 +13,8 @@ mod parts;
 
 pub use drain::{DrainPlan, Leave, OnExpiry};
 pub use parts::{
-    Allowance, Approval, Bake, Barrier, Experiment, Hook, HookPoint, OnDrift, OnUndecided, Step,
-    Until, WarmUp,
+    Allowance, Approval, Bake, Barrier, Conversations, Experiment, Hook, HookPoint, OnDrift,
+    OnUndecided, Step, Until, WarmUp,
 };
 
 /// How a release goes about it.
@@ -34,6 +34,9 @@ pub use parts::{
 pub struct Plan {
     /// How traffic moves. The last step gives the candidate everything.
     pub steps: Vec<Step>,
+    /// What holds a conversation on its slot, if something does. The switch has to be able to pin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversations: Option<Conversations>,
     /// What follows the last step: guards watch, and rollback is one write.
     pub bake: Bake,
     /// Which evidence shows that traffic follows.
@@ -90,6 +93,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             steps: vec![Step::new(Share::ALL)],
+            conversations: None,
             bake: Bake::default(),
             evidence: EvidenceKind::Endpoints,
             converge: Duration::from_secs(30),
@@ -165,6 +169,21 @@ impl Plan {
         self
     }
 
+    /// Conversations stay on their slot until it has drained: the agent sets this cookie to the color
+    /// of its slot.
+    #[must_use]
+    pub fn conversations_by_cookie(mut self, name: impl Into<String>) -> Self {
+        self.conversations = Some(Conversations::Cookie { name: name.into() });
+        self
+    }
+
+    /// The same by a header.
+    #[must_use]
+    pub fn conversations_by_header(mut self, name: impl Into<String>) -> Self {
+        self.conversations = Some(Conversations::Header { name: name.into() });
+        self
+    }
+
     /// Which evidence shows that traffic follows.
     #[must_use]
     pub fn evidence(mut self, evidence: EvidenceKind) -> Self {
@@ -213,6 +232,7 @@ impl Plan {
         let step = self.steps.get(step)?;
         let mut routing = Routing::all(live).with_candidate(step.share);
         routing.pins.clone_from(&step.pins);
+        routing.pins.extend(self.conversations.iter().flat_map(Conversations::pins));
         routing.mirror.clone_from(&step.mirror);
         Some(routing)
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::Driver;
 use crate::plan::OnExpiry;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Load, Progress, Record, Result, Share, Timestamp};
+use crate::{Color, ErrorKind, Load, Plan, Problem, Progress, Record, Result, Timestamp};
 
 mod leave;
 mod quiet;
+mod unpin;
 
 use leave::Failures;
 use quiet::{Quiet, Told};
@@ -59,6 +60,23 @@ impl Driver {
         }
         self.report(&Progress::note(&*note));
         EventKind::Kept { note }
+    }
+
+    /// Whether the work that live has in hand can be counted, if something is to count it. That it
+    /// can't is no reason not to begin: the release may be what brings the metric.
+    pub(super) async fn check_load(&self, plan: &Plan, live: Option<Color>) -> Option<Problem> {
+        let (load, slot) = (self.ports.load.as_ref()?, live?);
+        let counting = load.in_flight(slot);
+        let found = match self.bounded_read("count work in hand", plan.call, counting).await {
+            Ok(Some(_)) => return None,
+            Ok(None) => "nothing that can be measured".to_owned(),
+            Err(error) => error.chain(),
+        };
+        let problem = Problem::new("load-unknown", format!("work in hand of slot {slot}"))
+            .found(found)
+            .wanted("a number: without one the old slot drains for as long as the plan allows")
+            .mend("look at where it is counted");
+        Some(problem.warning())
     }
 
     /// Asks the slot's clients to leave, and waits until it has had nothing in hand for the quiet
@@ -160,7 +178,7 @@ impl Driver {
         let (call, epoch) = (record.plan.call, record.envelope.epoch);
         let observing = self.ports.switch.observe();
         let observed = self.bounded_read("observe the routing", call, observing).await?;
-        if observed.routing().is_none_or(|routing| routing.share_of(slot) != Share::NONE) {
+        if observed.routing().is_none_or(|routing| routing.reaches(slot)) {
             return Ok(EventKind::Stuck {
                 message: format!("{slot} has traffic: found {}", observed.state),
                 advice: "the slot was not made smaller; put the routing back and `resume`".into(),

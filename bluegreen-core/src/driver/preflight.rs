@@ -43,7 +43,10 @@ impl Driver {
         let observing = self.ports.switch.observe();
         let observed = self.bounded_read("observe the routing", plan.call, observing).await;
         let observed = unread.keep(observed)?;
-        let live = observed.as_ref().and_then(Observed::routing).filter(|it| it.is_whole());
+        let live = observed
+            .as_ref()
+            .and_then(Observed::routing)
+            .filter(|it| it.is_whole() && it.pins.is_empty());
         let live = live.map(|it| it.live);
         if let Some(observed) = &observed
             && live.is_none()
@@ -166,17 +169,19 @@ impl Driver {
         let (ports, slots) = (&self.ports, &self.ports.slots);
         let idle = slots.of(live.map_or(Color::Green, Color::other));
         let other = slots.of(idle.color().other());
-        let (idle, live, switch, store, liveness) = tokio::join!(
+        let (idle, live, switch, store, liveness, load) = tokio::join!(
             self.bounded_read("check the idle slot", limit, idle.check(&idle_intent)),
             self.bounded_read("check the live slot", limit, other.check(&live_intent)),
             self.bounded_read("check the switch", limit, ports.switch.check(&routings, evidence)),
             self.bounded_read("check the store", limit, ports.store.check()),
             self.bounded_read("check the lease", limit, ports.liveness.check()),
+            self.check_load(plan, live),
         );
         let mut problems = Vec::new();
         for found in [idle, live, switch, store, liveness] {
             problems.extend(unread.keep(found)?.into_iter().flatten());
         }
+        problems.extend(load);
         for routing in &routings {
             for lack in ports.switch.capabilities().lacks(routing) {
                 problems.push(

@@ -66,6 +66,7 @@ fn awaited(record: &Record) -> String {
         Phase::Holding { .. } => "the end of the step",
         Phase::Baking { .. } => "the end of the bake",
         Phase::Draining { .. } => "the old slot's work in hand to end",
+        Phase::Unpinning { .. } => "traffic to follow without pins",
         Phase::Retiring => "the old slot to get smaller",
         Phase::Returning { .. } => "traffic to come back",
         Phase::KeepingFailed { .. } => "the end of the time for which a failed candidate is kept",
@@ -86,7 +87,7 @@ fn operations(record: &Record) -> Vec<&'static str> {
     operations.extend(match &record.phase {
         Phase::AwaitingApproval { .. } => &["approve", "abort"][..],
         Phase::Holding { .. } | Phase::Baking { .. } => &["promote", "pause", "rollback"],
-        Phase::Draining { .. } => &["rollback"],
+        Phase::Draining { .. } | Phase::Unpinning { .. } => &["rollback"],
         Phase::Retiring | Phase::Returning { .. } | Phase::Restoring { .. } => &[],
         Phase::KeepingFailed { .. } => &["start"],
         Phase::Done { outcome: Outcome::Released | Outcome::Concluded { .. } } => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{OnUndecided, Plan, Until};
+use super::{Conversations, OnUndecided, Plan, Until};
 use crate::clock::days;
 use crate::{EvidenceKind, Problem, Share};
 
@@ -84,6 +84,11 @@ impl Plan {
                 step.share.to_string(),
                 "100 % as the last step",
             );
+        }
+        if let Some(name) = self.conversations.as_ref().map(Conversations::name)
+            && http::HeaderName::from_bytes(name.as_bytes()).is_err()
+        {
+            say("plan, conversations.name".into(), format!("{name:?}"), "a header's or cookie's");
         }
         check_undecided("plan, bake.on_undecided", self.bake.on_undecided, &mut say);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{days, duration_text, minutes};
-use crate::{Mirror, Pin, Share};
+use crate::{Color, Mirror, Pin, Share};
 
 /// One routing, and how long it is held.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,48 @@ impl Step {
     pub fn until(mut self, until: Until) -> Self {
         self.until = until;
         self
+    }
+}
+
+/// What holds a conversation on the slot on which it began: a header or cookie with the slot's color
+/// as its value, `blue` or `green`, which the agent sets and its clients send.
+///
+/// Whatever share each slot has, such a request goes to its slot: from the first step until the old
+/// slot has drained, or has had its time. Then nothing is held any more. What goes back goes back
+/// at once, with all conversations.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Conversations {
+    /// The header of this name.
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// The cookie of this name.
+    Cookie {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Conversations {
+    /// The name of the header or cookie.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Header { name } | Self::Cookie { name } => name,
+        }
+    }
+
+    /// The pins that hold them, one for each slot.
+    pub fn pins(&self) -> [Pin; 2] {
+        Color::BOTH.map(|color| {
+            let (name, value) = (self.name().to_owned(), color.as_str().to_owned());
+            match self {
+                Self::Header { .. } => Pin::Header { name, value, color },
+                Self::Cookie { .. } => Pin::Cookie { name, value, color },
+            }
+        })
     }
 }
 

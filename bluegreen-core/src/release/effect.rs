@@ -48,6 +48,8 @@ pub enum Effect {
     Hold { until: Timestamp },
     /// Wait until this slot has nothing in hand.
     Drain { slot: Color, deadline: Timestamp },
+    /// Make the routing `to`, which holds no conversation.
+    Unpin { to: Routing },
     /// Make the old slot smaller, unless it keeps its size, and settle the new one.
     Retire { slot: Color, replicas: Option<u32> },
     /// Give all traffic back to this slot.
@@ -73,6 +75,7 @@ impl Effect {
             Self::Check
             | Self::Deploy
             | Self::Shift { .. }
+            | Self::Unpin { .. }
             | Self::Retire { .. }
             | Self::Return { .. }
             | Self::Restore { .. } => false,
@@ -110,6 +113,7 @@ impl Record {
             Phase::Draining { deadline } => {
                 Effect::Drain { slot: self.envelope.live, deadline: *deadline }
             }
+            Phase::Unpinning { .. } => Effect::Unpin { to: Routing::all(self.candidate_color()) },
             Phase::Retiring => {
                 let replicas = (!self.kept).then_some(self.plan.standby);
                 Effect::Retire { slot: self.envelope.live, replicas }

@@ -32,7 +32,11 @@ impl Record {
     pub(super) fn after_bake(&mut self, at: Timestamp) -> Phase {
         let drain = &self.plan.drain;
         if drain.max.is_zero() {
-            Phase::Retiring
+            if self.envelope.routing.pins.is_empty() {
+                Phase::Retiring
+            } else {
+                Phase::Unpinning { expired: true }
+            }
         } else {
             Phase::Draining { deadline: at.plus(drain.max) }
         }

@@ -63,6 +63,11 @@ pub enum Phase {
         /// Until when.
         deadline: Timestamp,
     },
+    /// Conversations are no longer held on the old slot.
+    Unpinning {
+        /// Its drain had its time: what is left is not waited for.
+        expired: bool,
+    },
     /// The old slot is made smaller. From here there is no way back in this release.
     Retiring,
     /// Traffic goes back to the slot that had it.
@@ -105,6 +110,7 @@ impl Phase {
             Self::Holding { .. } => PhaseName::Holding,
             Self::Baking { .. } => PhaseName::Baking,
             Self::Draining { .. } => PhaseName::Draining,
+            Self::Unpinning { .. } => PhaseName::Unpinning,
             Self::Retiring => PhaseName::Retiring,
             Self::Returning { .. } => PhaseName::Returning,
             Self::KeepingFailed { .. } => PhaseName::KeepingFailed,
@@ -127,6 +133,7 @@ impl Phase {
             Self::Preflight
             | Self::Deploying
             | Self::Shifting { .. }
+            | Self::Unpinning { .. }
             | Self::Retiring
             | Self::Returning { .. }
             | Self::Restoring { .. }
@@ -149,6 +156,7 @@ impl Phase {
             Self::Preflight
             | Self::Deploying
             | Self::Shifting { .. }
+            | Self::Unpinning { .. }
             | Self::Retiring
             | Self::Returning { .. }
             | Self::KeepingFailed { .. }
@@ -174,6 +182,7 @@ pub enum PhaseName {
     Holding,
     Baking,
     Draining,
+    Unpinning,
     Retiring,
     Returning,
     KeepingFailed,
@@ -200,6 +209,7 @@ impl PhaseName {
             Self::Holding => "holding",
             Self::Baking => "baking",
             Self::Draining => "draining",
+            Self::Unpinning => "unpinning",
             Self::Retiring => "retiring",
             Self::Returning => "returning",
             Self::KeepingFailed => "keeping failed",

@@ -70,7 +70,20 @@ impl Record {
             (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
             (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {
                 self.kept = expired && self.plan.drain.on_expiry == OnExpiry::Keep;
-                Phase::Retiring
+                if self.envelope.routing.pins.is_empty() {
+                    Phase::Retiring
+                } else {
+                    Phase::Unpinning { expired }
+                }
+            }
+            (Phase::Unpinning { expired }, EventKind::Shifted { .. }) => {
+                self.envelope.routing = Routing::all(self.candidate_color());
+                // What came until the last pin was gone has to end too.
+                if expired {
+                    Phase::Retiring
+                } else {
+                    Phase::Draining { deadline: at.plus(self.plan.drain.max) }
+                }
             }
             (Phase::Retiring, EventKind::Retired) => Phase::Done {
                 outcome: match self.winner {
@@ -204,7 +217,8 @@ impl Record {
             Phase::Shifting { .. }
             | Phase::Holding { .. }
             | Phase::Baking { .. }
-            | Phase::Draining { .. } => Some(Phase::Returning { reason }),
+            | Phase::Draining { .. }
+            | Phase::Unpinning { .. } => Some(Phase::Returning { reason }),
             Phase::Retiring
             | Phase::Returning { .. }
             | Phase::KeepingFailed { .. }

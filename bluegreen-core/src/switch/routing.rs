@@ -103,6 +103,15 @@ pub enum Pin {
     },
 }
 
+impl Pin {
+    /// The slot that it chooses.
+    pub fn color(&self) -> Color {
+        match self {
+            Self::Header { color, .. } | Self::Cookie { color, .. } => *color,
+        }
+    }
+}
+
 /// A copy of traffic whose answers are thrown away.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +149,11 @@ impl Routing {
     /// The share of one slot.
     pub fn share_of(&self, color: Color) -> Share {
         if color == self.live { self.candidate.rest() } else { self.candidate }
+    }
+
+    /// Whether any request goes to this slot: by share, or by its pin.
+    pub fn reaches(&self, color: Color) -> bool {
+        self.share_of(color) > Share::NONE || self.pins.iter().any(|pin| pin.color() == color)
     }
 
     /// Whether one slot has all traffic.

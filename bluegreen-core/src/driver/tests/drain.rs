@@ -10,10 +10,10 @@ use super::{
     await_phase, change, cluster, configuration, plan, routing, running,
 };
 use crate::clock::minutes;
-use crate::memory::{Faults, pieces};
+use crate::memory::{Fault, Faults, pieces};
 use crate::plan::OnExpiry;
 use crate::release::Entry;
-use crate::{Color, OperationError, Timestamp};
+use crate::{Color, ErrorKind, OperationError, Timestamp};
 
 type Release = tokio::task::JoinHandle<Result<Outcome, OperationError>>;
 
@@ -282,8 +282,80 @@ async fn a_pod_that_does_not_let_its_clients_go_is_told_and_nothing_else() {
 
     // Nor does a pod that hangs hold the drain up.
     let (cluster, faults) = (self::cluster(), Faults::new());
-    faults.always("client.send", crate::memory::Fault::Hang);
+    faults.always("client.send", Fault::Hang);
     let releaser = Releaser::new(faults.around(cluster.ports("one")));
     let plan = plan().leave("/leave");
     assert_eq!(releaser.run(change("2"), &plan).await.unwrap(), Outcome::Released);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_cannot_be_measured_is_a_warning_before_the_release() {
+    let cluster = cluster();
+    let releaser = Releaser::new(cluster.ports("one"));
+    assert_eq!(releaser.check(&change("2"), &plan()).await.unwrap(), []);
+    cluster.load().set(Color::Blue, None);
+    let found = releaser.check(&change("2"), &plan()).await.unwrap();
+    let [problem] = found.as_slice() else { panic!("one is wanted: {found:?}") };
+    assert_eq!((problem.code.as_str(), problem.is_refusal()), ("load-unknown", false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conversations_are_held_until_they_have_ended() {
+    let cluster = cluster();
+    let plan = plan().conversations_by_cookie("agent-slot");
+    let release = draining(&cluster, plan, Some(1)).await;
+    sleep(&cluster, minutes(10)).await;
+    let held = routing(&cluster).await;
+    assert_eq!((held.live, held.pins.len()), (Color::Green, 2), "{held}");
+    cluster.load().set(Color::Blue, Some(0));
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Green));
+    assert_eq!(running(&cluster, Color::Blue).await.1, 0);
+
+    // And the next release finds nothing in its way.
+    let next = Releaser::new(cluster.ports("two"));
+    assert_eq!(next.run(change("3"), &self::plan()).await.unwrap(), Outcome::Released);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_takes_conversations_along() {
+    let cluster = cluster();
+    let plan = plan().conversations_by_header("x-slot");
+    let release = draining(&cluster, plan, Some(1)).await;
+    Operations::new(cluster.ports("two")).rollback("ann", "wrong refunds").await.unwrap();
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
+    assert!(matches!(release.await.unwrap().unwrap(), Outcome::RolledBack { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_dies_while_it_takes_pins_away_is_resumed_to_the_same_end() {
+    for fault in [Fault::Hang, Fault::HangAfter, Fault::After(ErrorKind::Unknown)] {
+        let (cluster, faults) = (cluster(), Faults::new());
+        let plan = plan().conversations_by_cookie("agent-slot");
+        faults.on("switch.shift", 2, fault);
+        let one = Releaser::new(faults.around(cluster.ports("one")));
+        tokio::select! {
+            outcome = one.run(change("2"), &plan) => assert_eq!(outcome.unwrap(), Outcome::Released),
+            _ = faults.hung(1) => {
+                drop(one);
+                let two = Releaser::new(cluster.ports("two"));
+                assert_eq!(two.resume().await.unwrap(), Outcome::Released);
+            }
+        }
+        assert_eq!(routing(&cluster).await, Routing::all(Color::Green));
+        assert_eq!(running(&cluster, Color::Blue).await.1, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_cannot_pin_is_refused_such_a_plan() {
+    let cluster = MemoryCluster::builder("agent", configuration("1"))
+        .clock(TokioClock::default())
+        .capabilities(crate::Capabilities::SWITCH_ONLY)
+        .build();
+    let releaser = Releaser::new(cluster.ports("one"));
+    let plan = plan().conversations_by_cookie("agent-slot");
+    let outcome = releaser.run(change("2"), &plan).await.unwrap();
+    let Outcome::Refused { .. } = &outcome else { panic!("{outcome}") };
+    assert!(outcome.to_string().contains("pins by header or cookie"), "{outcome}");
 }

@@ -99,6 +99,7 @@ fn phases() -> Vec<Phase> {
         Phase::Holding { step: 0, until, limit },
         Phase::Baking { until, limit },
         Phase::Draining { deadline },
+        Phase::Unpinning { expired: false },
         Phase::Retiring,
         Phase::Returning { reason: reason.clone() },
         Phase::KeepingFailed { until, drain: true, reason: reason.clone() },
@@ -154,6 +155,7 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
                 EventKind::Looked { look: Look::default() }
             }
             Effect::Drain { .. } => EventKind::Drained { note: String::new(), expired: false },
+            Effect::Unpin { .. } => EventKind::Shifted { evidence: evidence() },
             Effect::Retire { .. } => EventKind::Retired,
             Effect::Return { .. } => EventKind::Returned { evidence: evidence() },
             Effect::Keep { .. } => EventKind::Kept { note: String::new() },
@@ -186,6 +188,65 @@ fn a_canary_goes_step_by_step_and_ends_released() {
             Effect::Retire { slot: Color::Blue, replicas: Some(0) },
         ]
     );
+}
+
+#[test]
+fn conversations_are_held_until_the_old_slot_has_drained_and_what_came_last_drains_too() {
+    let plan = Plan::canary([10]).bake(Duration::ZERO).conversations_by_cookie("agent-slot");
+    let pinned = |share| {
+        let mut routing = Routing::all(Color::Blue).with_candidate(crate::Share::percent(share));
+        routing.pins = Vec::from(plan.conversations.as_ref().unwrap().pins());
+        routing
+    };
+    assert_eq!(pinned(100).to_string(), "green 100 %, 2 pins");
+    assert!(pinned(100).reaches(Color::Blue) && !Routing::all(Color::Green).reaches(Color::Blue));
+    let (effects, outcome) = happy_way(record(plan.clone()));
+    assert_eq!(outcome, Outcome::Released);
+    let of_traffic = |effect: &Effect| {
+        matches!(
+            effect,
+            Effect::Shift { .. }
+                | Effect::Drain { .. }
+                | Effect::Unpin { .. }
+                | Effect::Retire { .. }
+        )
+    };
+    let effects: Vec<Effect> = effects.into_iter().filter(of_traffic).collect();
+    let deadline = START.plus(crate::clock::minutes(10) + plan.drain.max);
+    let drain = Effect::Drain { slot: Color::Blue, deadline };
+    assert_eq!(
+        effects,
+        [
+            Effect::Shift { to: pinned(10) },
+            Effect::Shift { to: pinned(100) },
+            drain.clone(),
+            Effect::Unpin { to: Routing::all(Color::Green) },
+            drain,
+            Effect::Retire { slot: Color::Blue, replicas: Some(0) },
+        ]
+    );
+}
+
+#[test]
+fn conversations_that_do_not_end_are_held_no_longer_than_the_drain() {
+    for max in [crate::clock::minutes(30), Duration::ZERO] {
+        let mut plan = Plan::all_at_once().bake(Duration::ZERO).conversations_by_header("x-slot");
+        plan.drain.max = max;
+        let mut it = record(plan);
+        it.phase = Phase::Shifting { step: 0 };
+        it = it.apply(Event::new(START, EventKind::Shifted { evidence: evidence() })).unwrap();
+        if !max.is_zero() {
+            let drained = EventKind::Drained { note: String::new(), expired: true };
+            it = it.apply(Event::new(START, drained)).unwrap();
+        }
+        assert_eq!(it.phase, Phase::Unpinning { expired: true });
+        let back = EventKind::Rollback { actor: "ann".into(), reason: String::new() };
+        let back = it.clone().apply(Event::new(START, back)).unwrap();
+        assert_eq!(back.next(), Next::Perform(Effect::Return { to: Color::Blue }));
+        it = it.apply(Event::new(START, EventKind::Shifted { evidence: evidence() })).unwrap();
+        assert_eq!(it.phase, Phase::Retiring);
+        assert_eq!(it.kept, !max.is_zero());
+    }
 }
 
 #[test]
@@ -234,8 +295,12 @@ proptest! {
     fn no_order_of_events_breaks_a_promise(
         picks in proptest::collection::vec((0usize..28, 0u64..4_000), 1..60),
         canary in proptest::bool::ANY,
+        pinned in proptest::bool::ANY,
     ) {
-        let plan = if canary { Plan::canary([5, 50]) } else { Plan::all_at_once() };
+        let mut plan = if canary { Plan::canary([5, 50]) } else { Plan::all_at_once() };
+        if pinned {
+            plan = plan.conversations_by_cookie("agent-slot");
+        }
         let mut it = record(plan);
         let (mut at, mut ready, mut passed, mut retired) = (START, false, false, false);
         for (pick, seconds) in picks {
@@ -258,7 +323,15 @@ proptest! {
             // The live slot is made smaller only after the candidate has everything.
             if let Next::Perform(Effect::Retire { slot, .. } | Effect::Drain { slot, .. }) = it.next() {
                 prop_assert_eq!(slot, Color::Blue);
+                prop_assert_eq!(it.envelope.routing.share_of(Color::Green), crate::Share::ALL);
+            }
+            // And not while a conversation is held on it.
+            if let Next::Perform(Effect::Retire { .. }) = it.next() {
                 prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Green));
+            }
+            // What goes back takes all conversations along.
+            if let Next::Perform(Effect::Keep { drain: true, .. }) = it.next() {
+                prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Blue));
             }
             retired |= it.phase == Phase::Retiring;
             prop_assert!(!(retired && it.phase.name().is_backward()));
