@@ -4,11 +4,14 @@
 mod config_error;
 mod document;
 mod excerpt;
+mod exposition;
+mod load;
 mod percentile;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;
 pub use config_error::ConfigError;
+pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
 pub use percentile::Percentile;
 pub use serde_json::{Value, json};
 pub use smoke::{

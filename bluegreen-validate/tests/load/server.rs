@@ -1,0 +1,93 @@
+//! Agents on loopback that answer everything with one text, and hostile ones.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What a server does with a connection once it has read the request.
+#[derive(Clone)]
+pub(crate) enum Does {
+    /// Says this with status and content type, whole.
+    Says(u16, &'static str, Vec<u8>),
+    /// Sends a head and then one piece after another without end.
+    GoesOn,
+    /// Sends one byte of the head and then nothing.
+    Hangs,
+    /// Promises more than it sends.
+    BreaksOff,
+}
+
+impl Does {
+    /// Metrics with this gauge.
+    pub(crate) fn gauge(value: &str) -> Self {
+        Self::Says(200, "text/plain", format!("{} {value}\n", crate::GAUGE).into())
+    }
+}
+
+/// A server; it ends with this value.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub(crate) async fn start(does: Does) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let does = does.clone();
+                // What goes wrong here is that the client hung up.
+                connections.spawn(async move { drop(serve(stream, does).await) });
+            }
+        });
+        Self { address, task }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+async fn serve(mut stream: TcpStream, does: Does) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await?);
+    }
+    match does {
+        Does::Says(status, kind, body) => {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\nconnection: close\r\n");
+            stream.write_all(format!("{head}content-length: {length}\r\n\r\n").as_bytes()).await?;
+            stream.write_all(&body).await?;
+            stream.shutdown().await
+        }
+        Does::GoesOn => {
+            stream.write_all(b"HTTP/1.1 200 x\r\nconnection: close\r\n\r\n").await?;
+            loop {
+                stream.write_all(b"agent_inflight_requests 0\n").await?;
+            }
+        }
+        Does::Hangs => {
+            stream.write_all(b"H").await?;
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            Ok(())
+        }
+        Does::BreaksOff => {
+            let head = b"HTTP/1.1 200 x\r\ncontent-length: 1000\r\n\r\n";
+            stream.write_all(head).await?;
+            stream.write_all(b"agent_inflight_requests 0\n").await
+        }
+    }
+}
