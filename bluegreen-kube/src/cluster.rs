@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bluegreen_core::{Color, Liveness, Operations, Pair, Ports, Releaser};
+use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser};
 use kube::Client;
 
 use crate::{ConfigMapStore, DeploymentSlot, PodClient, ServiceSwitch, Settings};
@@ -47,6 +47,7 @@ pub struct Cluster {
     switch: Arc<ServiceSwitch>,
     store: Arc<ConfigMapStore>,
     liveness: Arc<dyn Liveness>,
+    load: Option<Arc<dyn Load>>,
 }
 
 impl Cluster {
@@ -79,7 +80,7 @@ impl Cluster {
     /// Everything that a release acts through.
     pub fn ports(&self) -> Ports {
         let (slots, clients) = (&self.slots, &self.clients);
-        Ports::new(
+        let ports = Ports::new(
             self.settings.agent.clone(),
             Pair::from_fn(|color| Arc::clone(slots.of(color)) as _),
             Pair::from_fn(|color| Arc::clone(clients.of(color)) as _),
@@ -88,7 +89,11 @@ impl Cluster {
             Arc::clone(&self.liveness),
         )
         .with_cluster(&self.name)
-        .with_version_env(&self.settings.version_env)
+        .with_version_env(&self.settings.version_env);
+        match &self.load {
+            Some(load) => ports.with_load(Arc::clone(load)),
+            None => ports,
+        }
     }
 
     /// Releases this agent.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bluegreen_core::{Color, HolderId, Liveness, Pair};
+use bluegreen_core::{Color, HolderId, Liveness, Load, Pair, Ports};
 use kube::Client;
 
 use super::discover::{self, Agent};
@@ -13,6 +13,7 @@ use crate::rights::Rules;
 use crate::{ConfigMapStore, DeploymentSlot, LeaseLiveness, PodClient, ServiceSwitch, Settings};
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
+type MakeLoad = Box<dyn FnOnce(&Ports) -> Arc<dyn Load> + Send>;
 
 /// Says what differs from the defaults, and [connects](Self::connect).
 ///
@@ -41,6 +42,7 @@ pub struct ClusterBuilder {
     slots: Adjust<DeploymentSlot>,
     clients: Adjust<PodClient>,
     switch: Adjust<ServiceSwitch>,
+    load: Option<MakeLoad>,
 }
 
 impl ClusterBuilder {
@@ -56,6 +58,7 @@ impl ClusterBuilder {
             slots: Box::new(|slot| slot),
             clients: Box::new(|client| client),
             switch: Box::new(|switch| switch),
+            load: None,
         }
     }
 
@@ -123,6 +126,20 @@ impl ClusterBuilder {
         self
     }
 
+    /// What counts the work that a slot has in hand; nothing unless said otherwise, and then an old
+    /// slot is made smaller after the quiet period of the plan.
+    ///
+    /// It is made from the ports of this agent, whose clients keep their connections here: a slot
+    /// that drains is asked about twice a second. With `bluegreen-validate` it is
+    /// `.load(|ports| PodLoad::metrics(ports, "/metrics", ["agent_inflight_requests"]))`.
+    pub fn load<L: Load + 'static>(
+        mut self,
+        make: impl FnOnce(&Ports) -> L + Send + 'static,
+    ) -> Self {
+        self.load = Some(Box::new(move |ports| Arc::new(make(ports))));
+        self
+    }
+
     /// Finds the agent. Two requests; nothing is written.
     ///
     /// # Errors
@@ -162,7 +179,7 @@ impl ClusterBuilder {
             Arc::new(lease.sharing(&rules))
         });
         let store = ConfigMapStore::new(self.client.clone(), self.settings.clone());
-        Cluster {
+        let mut cluster = Cluster {
             services: switch.services().to_vec(),
             slots: made,
             clients,
@@ -172,7 +189,16 @@ impl ClusterBuilder {
             name: self.name,
             client: self.client,
             settings: self.settings,
-        }
+            load: None,
+        };
+        cluster.load = self.load.map(|make| {
+            let pooled =
+                |color| Arc::new(PodClient::clone(cluster.clients.of(color)).pooled()) as _;
+            let mut ports = cluster.ports();
+            ports.clients = Pair::from_fn(pooled);
+            make(&ports)
+        });
+        cluster
     }
 }
 

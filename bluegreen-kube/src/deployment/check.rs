@@ -14,6 +14,7 @@ use super::{DeploymentSlot, autoscaler, state};
 use crate::rights::Right;
 
 mod differences;
+mod grace;
 mod owners;
 mod quantity;
 mod quota;

@@ -6,7 +6,7 @@ use bluegreen_core::Problem;
 use kube::core::SelectorExt as _;
 use serde_json::Value;
 
-use super::Report;
+use super::{Report, grace};
 use crate::deployment::object::Seen;
 use crate::deployment::template::items;
 
@@ -28,7 +28,7 @@ pub(super) fn check(report: &mut Report<'_>, seen: Seen<'_>, other: Option<Seen<
     }
     check_selector(report, seen, other);
     check_probes(report, seen);
-    check_grace(report, seen);
+    grace::check(report, seen);
     check_size(report, seen);
 }
 
@@ -103,24 +103,6 @@ fn check_probes(report: &mut Report<'_>, seen: Seen<'_>) {
             .wanted("a readinessProbe: without one every pod counts as ready at once")
             .mend(format!("add spec.template.spec.containers[{container}].readinessProbe"));
         report.add(problem, container);
-    }
-}
-
-/// Work in hand is lost when a pod is killed before its own shutdown has begun.
-fn check_grace(report: &mut Report<'_>, seen: Seen<'_>) {
-    let spec = &seen.template()["spec"];
-    let grace = spec["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-    let sleeps = items(&spec["containers"])
-        .iter()
-        .filter_map(|container| container["lifecycle"]["preStop"]["sleep"]["seconds"].as_i64());
-    let longest = sleeps.max().unwrap_or(0);
-    if grace <= longest {
-        let object = format!("{}, terminationGracePeriodSeconds", report.object);
-        let problem = Problem::new("short-grace", object)
-            .found(format!("{grace} s, with a preStop sleep of {longest} s"))
-            .wanted("longer than the sleep, so that a pod can end what it has in hand")
-            .warning();
-        report.add(problem, &seen.name());
     }
 }
 

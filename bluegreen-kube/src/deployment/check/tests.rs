@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use bluegreen_core::clock::minutes;
 use bluegreen_core::{Color, Epoch, Intent, Plan, Problem, ResolvedChange, Role, Slot as _};
 use serde_json::{Value, json};
 
@@ -197,4 +200,51 @@ async fn a_live_slot_without_pods_is_refused() {
     let refused: Vec<_> = problems.iter().filter(|problem| problem.is_refusal()).collect();
     assert_eq!(refused.len(), 1, "{problems:?}");
     assert_eq!(refused[0].code, "no-live-pods");
+}
+
+/// What is found of a pod that gets so many seconds to end, and does this first, where a stream
+/// lasts five minutes.
+async fn found_of(grace: u64, hook: Value) -> Vec<Problem> {
+    let mut idle = deployment(Color::Green, 0);
+    let pod = &mut idle["spec"]["template"]["spec"];
+    pod["terminationGracePeriodSeconds"] = grace.into();
+    pod["containers"][0]["lifecycle"] = json!({"preStop": hook});
+    let world = World::new(idle).await;
+    let plan = plan().longest_stream(minutes(5)).allow("template-differs");
+    let mut found = world.check(plan).await;
+    found.retain(|problem| problem.code == "grace-below-stream");
+    found
+}
+
+#[tokio::test]
+async fn a_stream_that_is_longer_than_a_pod_may_take_to_end_is_refused() {
+    let world = World::new(deployment(Color::Green, 0)).await;
+    let refusals = world.refusals(plan().longest_stream(minutes(5))).await;
+    assert_eq!(World::codes(&refusals), ["grace-below-stream"]);
+    let wanted = "Deployment agents/agent-green, terminationGracePeriodSeconds";
+    assert_eq!(refusals[0].1, wanted);
+    let intent =
+        Intent::new(Role::Live, world.change.clone(), 2, plan().longest_stream(minutes(5)));
+    let live = world.live.check(&intent).await.unwrap();
+    assert!(live.iter().any(|it| it.code == "grace-below-stream" && it.is_refusal()), "{live:?}");
+    let allowing = plan().longest_stream(minutes(5)).allow("grace-below-stream");
+    assert_eq!(world.refusals(allowing).await, []);
+    assert_eq!(world.refusals(plan().longest_stream(Duration::from_secs(30))).await, []);
+}
+
+#[tokio::test]
+async fn a_sleep_before_the_end_is_no_time_for_a_stream() {
+    let sleeps = [
+        json!({"sleep": {"seconds": 15}}),
+        json!({"exec": {"command": ["sleep", "15"]}}),
+        json!({"exec": {"command": ["/bin/sh", "-c", "/bin/sleep 15s"]}}),
+    ];
+    for sleep in sleeps {
+        let found = found_of(314, sleep.clone()).await;
+        let [problem] = found.as_slice() else { panic!("{sleep}: {found:?}") };
+        assert_eq!(problem.found, "314 s, with a preStop sleep of 15 s");
+        assert!(problem.wanted.starts_with("at least 315 s"), "{problem}");
+        assert_eq!(found_of(315, sleep).await, []);
+    }
+    assert_eq!(found_of(300, json!({"exec": {"command": ["/drain", "now"]}})).await, []);
 }
