@@ -7,25 +7,23 @@
 
 mod body;
 mod config;
+mod connection;
 mod routes;
 mod state;
 
-use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time;
 
 use crate::config::Config;
+use crate::connection::Orders;
 use crate::state::State;
 
 /// How long an agent that was told to exit waits for its open requests.
@@ -81,8 +79,9 @@ async fn serve(config: Config) -> io::Result<u8> {
 
     let listener = TcpListener::bind(("0.0.0.0", config.port)).await?;
     println!("agent {} listens on {}", config.version, listener.local_addr()?);
-    let state = Rc::new(State::new(&config));
-    let connections = GracefulShutdown::new();
+    // Each connection has a receiver, so that it is known when the last one is over.
+    let orders = Rc::new(watch::Sender::new(Orders::default()));
+    let state = Rc::new(State::new(&config, Rc::clone(&orders)));
     // Once SIGTERM has come this is the time at which new connections are refused.
     let mut closing = None;
     let code = loop {
@@ -90,17 +89,8 @@ async fn serve(config: Config) -> io::Result<u8> {
             accepted = listener.accept() => {
                 // A failed accept is the client's doing, or passes: the agent goes on.
                 if let Ok((stream, _)) = accepted {
-                    let state = Rc::clone(&state);
-                    let service = service_fn(move |request| {
-                        let state = Rc::clone(&state);
-                        async move { Ok::<_, Infallible>(routes::answer(&state, request).await) }
-                    });
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .serve_connection(TokioIo::new(stream), service);
-                    // An error here is a client that went away in the middle.
-                    let watched = connections.watch(connection);
-                    tokio::task::spawn_local(async move { drop(watched.await) });
+                    let connection = connection::serve(stream, Rc::clone(&state), orders.subscribe());
+                    tokio::task::spawn_local(connection);
                 }
             }
             () = terminated(&mut terminate, config.ignore_sigterm), if closing.is_none() => {
@@ -115,15 +105,21 @@ async fn serve(config: Config) -> io::Result<u8> {
     drop(listener);
     match code {
         None => {
-            connections.shutdown().await;
+            ended(&orders).await;
             Ok(0)
         }
         Some(code) => {
             // Long enough for the answer to the request that asked for it.
-            drop(time::timeout(EXIT_GRACE, connections.shutdown()).await);
+            drop(time::timeout(EXIT_GRACE, ended(&orders)).await);
             Ok(code)
         }
     }
+}
+
+/// Tells all connections that the agent ends, and waits until they are over.
+async fn ended(orders: &watch::Sender<Orders>) {
+    orders.send_modify(|orders| orders.end = true);
+    orders.closed().await;
 }
 
 /// Waits for a SIGTERM that counts.

@@ -101,6 +101,7 @@ fn admin(state: &State, switch: &str, query: &str) -> Response<Answer> {
         "ready" => state.set_ready(true),
         "unready" => state.set_ready(false),
         "reset" => state.reset(),
+        "leave" => state.let_go(),
         "fail" => match parameter(query, "rate").map_or(Some(1.0), config::rate) {
             Some(rate) => state.set_fail_rate(rate),
             None => return plain(StatusCode::BAD_REQUEST, "rate is a number from 0 to 1"),

@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::config::Config;
+use crate::connection::Orders;
 
 /// The state of one agent. Its one thread needs no locks.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub(crate) struct State {
     slow: Cell<Duration>,
     exit: Cell<Option<u8>>,
     exit_waker: RefCell<Option<Waker>>,
+    orders: Rc<watch::Sender<Orders>>,
     counts: Rc<Counts>,
 }
 
@@ -41,7 +45,7 @@ impl Drop for InFlight {
 }
 
 impl State {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, orders: Rc<watch::Sender<Orders>>) -> Self {
         let state = Self {
             config: config.clone(),
             ready: Cell::default(),
@@ -50,6 +54,7 @@ impl State {
             slow: Cell::default(),
             exit: Cell::default(),
             exit_waker: RefCell::default(),
+            orders,
             counts: Rc::default(),
         };
         state.reset();
@@ -110,6 +115,11 @@ impl State {
         InFlight(Rc::clone(&self.counts))
     }
 
+    /// Lets the clients of all connections that there are go.
+    pub(crate) fn let_go(&self) {
+        self.orders.send_modify(|orders| orders.let_go += 1);
+    }
+
     pub(crate) fn request_exit(&self, code: u8) {
         self.exit.set(Some(code));
         if let Some(waker) = self.exit_waker.take() {
@@ -152,7 +162,8 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        State::new(&Config::from_env(|_| None).unwrap())
+        let orders = Rc::new(watch::Sender::new(Orders::default()));
+        State::new(&Config::from_env(|_| None).unwrap(), orders)
     }
 
     #[test]

@@ -207,3 +207,77 @@ fn pause_ends_on_sigterm() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// One answer of a connection that is kept: its head, once its body of this length was read too.
+fn kept(connection: &mut BufReader<TcpStream>, path: &str) -> String {
+    write!(connection.get_mut(), "GET {path} HTTP/1.1\r\nHost: agent\r\n\r\n").unwrap();
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(connection.read_line(&mut head).unwrap(), 0, "it hung up: {head}");
+    }
+    let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    connection.read_exact(&mut body).unwrap();
+    head
+}
+
+#[test]
+fn clients_are_let_go_with_their_next_answer_and_come_back_as_usual() {
+    let agent = Agent::start(&[]);
+    let mut before = agent.connect();
+    assert!(!kept(&mut before, "/").contains("connection: close"));
+    let mut stream = agent.connect();
+    let request = "GET /stream?chunks=20&interval_ms=20 HTTP/1.1\r\nHost: agent\r\n\r\n";
+    stream.get_mut().write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    while !line.contains("1.2.0 1/20") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0);
+    }
+    assert_eq!(agent.status("POST /admin/leave"), 200);
+    let mut after = agent.connect();
+    for _ in 0..2 {
+        assert!(!kept(&mut after, "/").contains("connection: close"), "a later one is kept");
+    }
+    assert!(kept(&mut before, "/").contains("connection: close\r\n"));
+    assert_eq!(before.read_line(&mut line).unwrap(), 0, "and then it ends");
+    while !line.contains("1.2.0 20/20") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0, "a stream is not cut");
+    }
+}
+
+/// The next HTTP/2 frame: its type and flags.
+fn frame(connection: &mut BufReader<TcpStream>) -> (u8, u8) {
+    let mut head = [0; 9];
+    connection.read_exact(&mut head).unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    connection.read_exact(&mut payload).unwrap();
+    if head[3] == 6 && head[4] == 0 {
+        // A ping has to be answered, with what was in it.
+        connection.get_mut().write_all(&[0, 0, 8, 6, 1, 0, 0, 0, 0]).unwrap();
+        connection.get_mut().write_all(&payload).unwrap();
+    }
+    (head[3], head[4])
+}
+
+#[test]
+fn clients_of_the_second_version_are_told_at_once() {
+    const DATA: u8 = 0;
+    const GOAWAY: u8 = 7;
+    let agent = Agent::start(&[]);
+    let mut connection = agent.connect();
+    // The preface, settings that change nothing, and `GET /` as the first stream.
+    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]];
+    connection.get_mut().write_all(&hello.concat()).unwrap();
+    connection.get_mut().write_all(&[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84]).unwrap();
+    while frame(&mut connection) != (DATA, 1) {}
+    assert_eq!(agent.status("POST /admin/leave"), 200);
+    while frame(&mut connection).0 != GOAWAY {}
+    let mut rest = Vec::new();
+    while !connection.fill_buf().unwrap().is_empty() {
+        rest.push(frame(&mut connection).0);
+    }
+    assert!(rest.iter().all(|kind| [3, 4, 6, 7, 8].contains(kind)), "it ends: {rest:?}");
+}
