@@ -26,9 +26,47 @@ pub(crate) struct Cli {
     /// Text for people, or one JSON document for programs.
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+    /// Where pods tell what they have in hand: a path, and metrics or JSON pointers to be added up.
+    /// `/metrics:vllm:num_requests_running+vllm:num_requests_waiting`, or `/status:/streams+/queue`.
+    #[arg(long, global = true, env = "BLUEGREEN_IN_FLIGHT", value_name = "PATH:NUMBER[+NUMBER]")]
+    pub(crate) in_flight: Option<InFlight>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Where pods tell what they have in hand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct InFlight {
+    /// The path.
+    pub(crate) path: String,
+    /// The numbers there that are added up.
+    pub(crate) numbers: Vec<String>,
+}
+
+impl std::str::FromStr for InFlight {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Metrics have colons in their names, paths hardly ever.
+        let (path, numbers) = text.split_once(':').unwrap_or((text, ""));
+        let numbers: Vec<String> = numbers.split('+').map(str::to_owned).collect();
+        let pointers = numbers.iter().filter(|number| number.starts_with('/')).count();
+        if !path.starts_with('/') || numbers.iter().any(String::is_empty) {
+            return Err("wanted PATH:NUMBER or PATH:NUMBER+NUMBER, as in /metrics:streams_open");
+        }
+        if pointers > 0 && pointers < numbers.len() {
+            return Err("wanted either metrics or JSON pointers, which begin with `/`");
+        }
+        Ok(Self { path: path.to_owned(), numbers })
+    }
+}
+
+impl InFlight {
+    /// Whether the numbers are in a JSON document.
+    pub(crate) fn is_json(&self) -> bool {
+        self.numbers.iter().any(|number| number.starts_with('/'))
+    }
 }
 
 /// How results are printed. Progress goes to standard error in either case.
@@ -95,6 +133,18 @@ pub(crate) struct Release {
     /// How long the old slot must have been quiet before it gets smaller.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
     pub(crate) quiet: Duration,
+    /// How long a slot may take to end the work that it has in hand.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30m")]
+    pub(crate) max_drain: Duration,
+    /// Make the old slot smaller after that time even if it cuts work off.
+    #[arg(long)]
+    pub(crate) cut: bool,
+    /// The path of the POST that asks a pod to let its clients go.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) leave: Option<String>,
+    /// How long the longest stream lasts: pods must get so much time to end.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) longest_stream: Option<Duration>,
     /// How long a failed candidate is kept to be looked at. This process waits for it.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
     pub(crate) keep_failed: Duration,
@@ -146,7 +196,15 @@ mod tests {
 
     #[test]
     fn a_duration_that_is_none_is_refused_by_its_option() {
-        for option in ["--bake", "--rollout", "--quiet", "--keep-failed", "--approval"] {
+        for option in [
+            "--bake",
+            "--rollout",
+            "--quiet",
+            "--max-drain",
+            "--longest-stream",
+            "--keep-failed",
+            "--approval",
+        ] {
             for value in ["30x", "ten", "", "30"] {
                 let given = format!("{option}={value}");
                 let error = refusal(&["deploy", "--image", "agent:1.3.0", &given]);
@@ -160,6 +218,18 @@ mod tests {
             panic!("it should be a release")
         };
         assert_eq!(it.bake, Duration::from_mins(90));
+    }
+
+    #[test]
+    fn what_is_in_flight_is_a_path_and_numbers() {
+        let read = |text: &str| text.parse::<InFlight>();
+        let vllm = read("/metrics:vllm:num_requests_running+vllm:num_requests_waiting").unwrap();
+        assert_eq!(vllm.path, "/metrics");
+        assert_eq!(vllm.numbers, ["vllm:num_requests_running", "vllm:num_requests_waiting"]);
+        assert!(!vllm.is_json() && read("/status:/streams+/queue/length").unwrap().is_json());
+        for text in ["", "/metrics", "/metrics:", "metrics:a", "/metrics:a+", "/status:/a+b"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -15,11 +15,13 @@ use crate::{Failure, client, release, show};
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let json = cli.output == Output::Json;
-    let cluster = Cluster::builder(client::connect().await?, &cli.namespace, &cli.service)
-        .cluster_name(&cli.cluster)
-        .connect()
-        .await
-        .map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
+    let mut builder = Cluster::builder(client::connect().await?, &cli.namespace, &cli.service)
+        .cluster_name(&cli.cluster);
+    if let Some(in_flight) = cli.in_flight {
+        builder = builder.load(|ports| release::load(in_flight, ports));
+    }
+    let cluster =
+        builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
     let session = Session { cluster, actor: cli.actor, json };
     let operations = session.cluster.operations();
     let actor = session.actor.as_str();

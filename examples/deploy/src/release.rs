@@ -1,10 +1,11 @@
 //! From the command line to a change, a plan and gates.
 
-use bluegreen_core::{Change, Plan, Releaser};
-use bluegreen_validate::Smoke;
+use bluegreen_core::plan::{Leave, OnExpiry};
+use bluegreen_core::{Change, Plan, Ports, Releaser};
+use bluegreen_validate::{PodLoad, Smoke};
 
 use crate::Failure;
-use crate::cli::{Gates, Release};
+use crate::cli::{Gates, InFlight, Release};
 
 /// What the release brings.
 pub(crate) fn change(release: &Release, only: Option<&str>) -> Result<Change, Failure> {
@@ -39,12 +40,26 @@ pub(crate) fn plan(release: &Release) -> Plan {
     plan.rollout = release.rollout;
     plan.keep_failed = release.keep_failed;
     plan.drain.quiet = release.quiet;
-    plan.drain.max = plan.drain.max.max(release.quiet);
+    plan.drain.max = release.max_drain.max(release.quiet);
+    if release.cut {
+        plan.drain.on_expiry = OnExpiry::Cut;
+    }
+    plan.drain.longest_stream = release.longest_stream;
+    plan.drain.leave = release.leave.as_ref().map(Leave::post);
     plan.bootstrap = release.bootstrap;
     if let Some(timeout) = release.approval {
         plan = plan.approval(timeout);
     }
     release.allow.iter().fold(plan, Plan::allow)
+}
+
+/// What counts the work that a slot has in hand.
+pub(crate) fn load(in_flight: InFlight, ports: &Ports) -> PodLoad {
+    if in_flight.is_json() {
+        PodLoad::json(ports, in_flight.path, in_flight.numbers)
+    } else {
+        PodLoad::metrics(ports, in_flight.path, in_flight.numbers)
+    }
 }
 
 /// Adds what the candidate must pass.
@@ -106,10 +121,13 @@ mod tests {
 
     #[test]
     fn what_is_said_of_the_plan_is_in_it_and_it_has_no_problems() {
-        let said = ["--image", "a:1", "--bake", "5m", "--quiet", "1h", "--approval", "10m"];
+        let mut said = vec!["--image", "a:1", "--bake", "5m", "--quiet", "1h", "--approval", "10m"];
+        said.extend(["--cut", "--leave", "/admin/leave", "--longest-stream", "5m"]);
         let plan = plan(&release(&said));
         assert_eq!(plan.bake.hold, std::time::Duration::from_mins(5));
         assert!(plan.drain.max >= plan.drain.quiet && plan.approval.is_some());
+        assert_eq!(plan.drain.on_expiry, OnExpiry::Cut);
+        assert_eq!(plan.drain.leave, Some(Leave::post("/admin/leave")));
         assert_eq!(plan.problems(), []);
     }
 }
