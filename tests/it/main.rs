@@ -11,6 +11,7 @@ mod after;
 mod back;
 mod bake;
 mod conformance;
+mod drain;
 mod forward;
 mod midway;
 mod objects;

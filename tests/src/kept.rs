@@ -1,0 +1,117 @@
+//! A client that keeps its connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tower::BoxError;
+
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// One connection, kept from request to request for as long as the other end does.
+#[derive(Debug)]
+pub struct Kept {
+    sender: Sender,
+    address: SocketAddr,
+    connection: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Sender {
+    First(http1::SendRequest<Empty<Bytes>>),
+    Second(http2::SendRequest<Empty<Bytes>>),
+}
+
+/// An answer whose body is read piece by piece.
+#[derive(Debug)]
+pub struct Begun(Response<Incoming>);
+
+impl Kept {
+    /// A connection of HTTP/1.1.
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = connect(address).await;
+        let (sender, connection) = http1::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        Self { sender: Sender::First(sender), address, connection }
+    }
+
+    /// A connection of HTTP/2, without TLS and known to be wanted.
+    pub async fn open_second(address: SocketAddr) -> Self {
+        let stream = connect(address).await;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        Self { sender: Sender::Second(sender), address, connection }
+    }
+
+    /// Whether another request can be sent over it.
+    pub async fn is_kept(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::First(sender) => sender.ready().await.is_ok(),
+            Sender::Second(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Sends one request and returns once the head of its answer has come.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn begin(&mut self, path: &str) -> Result<Begun, BoxError> {
+        let Self { sender, address, .. } = self;
+        let sending = async {
+            match sender {
+                Sender::First(sender) => {
+                    let request = Request::get(path).header(header::HOST, address.to_string());
+                    Ok::<_, BoxError>(sender.send_request(request.body(Empty::new())?).await?)
+                }
+                Sender::Second(sender) => {
+                    let request = Request::get(format!("http://{address}{path}"));
+                    Ok(sender.send_request(request.body(Empty::new())?).await?)
+                }
+            }
+        };
+        Ok(Begun(tokio::time::timeout(LIMIT, sending).await??))
+    }
+
+    /// The whole answer to one request.
+    ///
+    /// # Errors
+    /// When it does not come, or not to its end.
+    pub async fn get(&mut self, path: &str) -> Result<Response<Bytes>, BoxError> {
+        let (head, body) = self.begin(path).await?.0.into_parts();
+        let body = tokio::time::timeout(LIMIT, body.collect()).await??;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Begun {
+    /// The version that answers.
+    pub fn version(&self) -> &str {
+        self.0.headers()["x-agent-version"].to_str().unwrap()
+    }
+
+    /// The next piece of the body; `None` where it ends or breaks off.
+    pub async fn piece(&mut self) -> Option<Bytes> {
+        let frame = tokio::time::timeout(LIMIT, self.0.body_mut().frame()).await;
+        frame.ok()??.ok()?.into_data().ok()
+    }
+}
+
+async fn connect(address: SocketAddr) -> TokioIo<TcpStream> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    TokioIo::new(stream)
+}
