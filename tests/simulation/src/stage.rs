@@ -385,7 +385,7 @@ impl Director for Hand {
         if state.outage.is_some_and(|until| Instant::now() < until) {
             found = found.or(Some(Fault::Before(ErrorKind::Unavailable)));
         }
-        state.witness.begins(self.number, call, found.is_some());
+        state.witness.begins(self.number, call, found);
         if let Some(Fault::Late(_)) = found {
             let marks = state.witness.marks(self.number);
             state.sent.push((self.number, call.to_owned(), marks));

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bluegreen_core::memory::Sight;
+use bluegreen_core::memory::{Fault, Sight};
 use bluegreen_core::{
     Color, Digest, Epoch, ObservedState, Outcome, PhaseName, ReleaseId, Routing, Share,
 };
@@ -29,7 +29,8 @@ pub struct Violation {
 pub(crate) struct Marks {
     slots: [u64; 2],
     routing: u64,
-    fence: u64,
+    /// Whether it has looked at the routing since its last fence, whatever it was told.
+    has_looked: bool,
     /// The last attempt to read a slot failed or took long, so that it may decide without.
     blind: [bool; 2],
     /// How many saves it has seen.
@@ -231,7 +232,11 @@ impl Witness {
     }
 
     /// A process is about to read, or tries to.
-    pub(crate) fn begins(&mut self, process: usize, call: &str, is_disturbed: bool) {
+    pub(crate) fn begins(&mut self, process: usize, call: &str, fault: Option<Fault>) {
+        let is_disturbed = fault.is_some();
+        if fault == Some(Fault::Stale) && call == "switch.observe" {
+            self.marks[process].has_looked = true;
+        }
         if let Some(color) = call.strip_prefix("slot.state ").and_then(Color::parse) {
             self.marks[process].blind[index(color)] = is_disturbed;
         }
@@ -247,7 +252,10 @@ impl Witness {
                     marks.slots[index(color)] = step;
                 }
             }
-            ("switch.observe" | "switch.watch", _) => marks.routing = step,
+            ("switch.observe" | "switch.watch", _) => {
+                marks.routing = step;
+                marks.has_looked = true;
+            }
             ("store.load" | "store.watch", _) => marks.saves = saves,
             _ => {}
         }
@@ -263,7 +271,7 @@ impl Witness {
         let before = std::mem::replace(&mut self.last, after);
         let sight = self.last.clone();
         if call == "switch.fence" {
-            self.marks[process].fence = self.step;
+            self.marks[process].has_looked = false;
         }
         self.epochs(process, call, &before, &sight);
         if before.routing != sight.routing {
@@ -359,7 +367,7 @@ impl Witness {
         }
         let what = format!("{call}; {} to {} pods", old.wanted, new.wanted);
         let it = self.conditions[index(color)];
-        if marks.routing <= marks.fence && share(before, color) != Some(Share::NONE) {
+        if !marks.has_looked {
             self.broken("look at the routing before a slot is written to", what);
         } else if it.is_idle.is_broken_since(marks.routing) {
             self.broken(
