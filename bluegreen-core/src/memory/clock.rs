@@ -88,8 +88,8 @@ mod tests {
     async fn a_clock_may_be_wrong_in_offset_and_in_rate() {
         let right = TokioClock::new();
         let began = right.now();
-        let fast = right.ahead(Duration::from_secs(60)).at_rate(1_250_000);
-        let slow = right.behind(Duration::from_secs(60)).at_rate(500_000);
+        let fast = right.ahead(Duration::from_mins(1)).at_rate(1_250_000);
+        let slow = right.behind(Duration::from_mins(1)).at_rate(500_000);
         fast.sleep(Duration::from_secs(10)).await;
         let seconds = |seconds| Duration::from_secs(seconds);
         assert_eq!(right.now().since(began), seconds(8));

@@ -174,7 +174,7 @@ impl SlotWorld {
     pub(super) fn state(&self) -> Result<SlotState> {
         self.must_exist("read")?;
         let mut state = SlotState::new(self.color, &self.uid, self.template.configuration.clone());
-        state.template_hash = self.template.hash().to_owned();
+        self.template.hash().clone_into(&mut state.template_hash);
         state.replicas = self.replicas();
         state.pods = self.pods.iter().map(Pod::state).collect();
         state.pods.sort();

@@ -7,6 +7,7 @@ use bluegreen_core::{
 
 /// What matters of a record.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
 pub(crate) struct Brief {
     pub(crate) release: ReleaseId,
     pub(crate) phase: PhaseName,

@@ -18,6 +18,7 @@ pub struct Schedule {
 /// How the world begins.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each field is what it is called")]
+#[allow(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
 #[non_exhaustive]
 pub struct Setting {
     pub policy: Policy,

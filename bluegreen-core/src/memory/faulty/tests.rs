@@ -154,10 +154,10 @@ async fn an_answer_is_of_then_and_not_of_now() {
 
 #[tokio::test]
 async fn a_director_decides_and_sees_each_call() {
-    struct Told(std::sync::Mutex<Vec<String>>);
+    struct Told(Mutex<Vec<String>>);
     impl Told {
         fn tell(&self, text: String) {
-            crate::memory::lock(&self.0).push(text);
+            lock(&self.0).push(text);
         }
     }
     impl Director for Told {
@@ -173,7 +173,7 @@ async fn a_director_decides_and_sees_each_call() {
         }
     }
     let (_cluster, faults, ports) = world();
-    let told = Arc::new(Told(std::sync::Mutex::default()));
+    let told = Arc::new(Told(Mutex::default()));
     faults.directed(told.clone());
     ports.store.load().await.unwrap_err();
     ports.slots.green.fence(Epoch::new(2)).await.unwrap();
@@ -190,5 +190,5 @@ async fn a_director_decides_and_sees_each_call() {
         "switch.observe begins",
         "switch.observe true",
     ];
-    assert_eq!(*crate::memory::lock(&told.0), expected);
+    assert_eq!(*lock(&told.0), expected);
 }
