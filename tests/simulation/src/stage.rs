@@ -38,8 +38,8 @@ struct State {
     outage: Option<Instant>,
     verdict: Option<Judged>,
     is_over: bool,
-    /// Who writes at this moment, and what it knew when it sent that.
-    writing: Option<Marks>,
+    /// What the one who writes at this moment knew when it sent that, and whether it may be late.
+    writing: Option<(Marks, bool)>,
     /// What was known when calls were sent that arrive late.
     sent: Vec<(usize, String, Marks)>,
     trace: Option<String>,
@@ -405,12 +405,12 @@ impl Director for Hand {
         let late =
             state.sent.iter().find(|(number, name, _)| *number == self.number && name == call);
         let marks = late.map_or_else(|| state.witness.marks(self.number), |it| it.2);
-        state.writing = Some(marks);
+        state.writing = Some((marks, late.is_some()));
     }
 
     fn answered(&self, call: &str, went_well: bool) {
         let state = &mut *self.stage.state();
-        let Some(marks) = state.writing.take() else {
+        let Some(sent) = state.writing.take() else {
             self.stage.look(state);
             if went_well {
                 state.witness.seen(self.number, call);
@@ -419,7 +419,7 @@ impl Director for Hand {
         };
         state.steps += 1;
         self.stage.tell(state, self.number, if went_well { "does" } else { "may not" }, call);
-        state.witness.wrote(self.number, call, marks, self.stage.cluster.sight());
+        state.witness.wrote(self.number, call, sent, self.stage.cluster.sight());
         if call == "store.save" && went_well {
             let Some(record) = self.stage.cluster.store().peek(Brief::of) else { return };
             if !state.entered.iter().any(|it| it.0 == record.phase) {

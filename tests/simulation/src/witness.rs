@@ -267,12 +267,19 @@ impl Witness {
     }
 
     /// A write of a process has arrived. `marks` is what it knew when it sent it.
-    pub(crate) fn wrote(&mut self, process: usize, call: &str, marks: Marks, after: Sight) {
+    pub(crate) fn wrote(
+        &mut self,
+        process: usize,
+        call: &str,
+        (marks, is_late): (Marks, bool),
+        after: Sight,
+    ) {
         let before = std::mem::replace(&mut self.last, after);
         let sight = self.last.clone();
         if call == "switch.fence" {
             self.marks[process].has_looked = false;
         }
+        self.fences(process, call, is_late, &before);
         self.epochs(process, call, &before, &sight);
         if before.routing != sight.routing {
             self.moved(call, marks, &before, &sight);
@@ -283,6 +290,23 @@ impl Witness {
         }
         self.step += 1;
         self.weigh();
+    }
+
+    /// Who has taken over stamps its epoch on everything before it writes anything else.
+    fn fences(&mut self, process: usize, call: &str, is_late: bool, before: &Sight) {
+        let is_fence = call.contains(".fence");
+        let is_act = call.starts_with("slot.") || call.starts_with("switch.");
+        let Some(epoch) = self.record.as_ref().map(|it| it.epoch) else { return };
+        if is_fence || is_late || !is_act || self.owners.get(&epoch) != Some(&process) {
+            return;
+        }
+        let stamped = Color::BOTH.map(|color| before.slots.of(color).epoch);
+        if stamped.into_iter().chain([before.epoch]).any(|stamped| stamped < epoch) {
+            self.broken(
+                "who takes over fences before it acts",
+                format!("{call} of p{process} with epoch {epoch}, not stamped everywhere"),
+            );
+        }
     }
 
     fn epochs(&mut self, process: usize, call: &str, before: &Sight, after: &Sight) {
