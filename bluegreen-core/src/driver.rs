@@ -18,6 +18,7 @@ mod advice;
 mod ahead;
 mod backward;
 mod deploy;
+mod doubt;
 mod drain;
 mod heartbeat;
 mod hold;
@@ -153,19 +154,11 @@ impl Driver {
                         (held, ahead) = self.commit_and_read(held, kind, seen).await?;
                     }
                     if doubt && self.goes_on(&held.record) {
-                        // A write that was lost may arrive later than those that follow it. The
-                        // fence of the next epoch keeps it out.
-                        (held, ahead) = (self.take_over(held, None).await?, None);
+                        (held, ahead) = (self.shut_out(held).await?, None);
                     }
                 }
             }
         }
-    }
-
-    /// Whether this process has still something to do with the release.
-    fn goes_on(&self, record: &Record) -> bool {
-        record.envelope.holder.as_ref() == Some(&self.me())
-            && matches!(record.next(), Next::Perform(_))
     }
 
     /// Performs an effect. Says what came of it, and what was seen on the way that is still good.

@@ -12,10 +12,10 @@ use crate::stage::{Report, Stage, configuration};
 use crate::witness::Violation;
 
 /// For how long there is trouble at most.
-const TROUBLE: Duration = Duration::from_secs(180);
+const TROUBLE: Duration = Duration::from_mins(3);
 /// For how long everything may take once it is over. Clocks differ by a minute at most, and no
 /// plan takes longer than three.
-const END: Duration = Duration::from_secs(900);
+const END: Duration = Duration::from_mins(15);
 /// The time to live of a lease.
 const LEASE: Duration = Duration::from_secs(6);
 /// Longer than any call is late.
