@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn only_what_is_needed_to_fail_is_left() {
-        let schedule = (0..).map(Schedule::of).find(|it| it.actions.len() > 7).unwrap();
+        let schedule = (0..1_000).map(Schedule::of).find(|it| it.actions.len() > 7).unwrap();
         let needs = |wanted: &'static [usize]| {
             move |schedule: &Schedule| wanted.iter().all(|place| schedule.places().contains(place))
         };

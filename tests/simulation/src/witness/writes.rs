@@ -16,7 +16,8 @@ impl Witness {
     ) {
         let before = std::mem::replace(&mut self.last, after);
         let sight = self.last.clone();
-        if call == "switch.fence" {
+        // One that arrives late, of an earlier try, fences nothing any more.
+        if call == "switch.fence" && !is_late {
             self.marks[process].has_looked = false;
         }
         self.fences(process, call, is_late, &before);
