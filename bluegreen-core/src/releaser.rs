@@ -225,7 +225,10 @@ impl Releaser {
         }
         let note = format!("{} begins another release", self.actor);
         let taken = self.driver.take_over(it, Some(EventKind::Kept { note })).await?;
-        self.driver.drive(taken).await?;
+        // One that is stuck is not over: the next release would write over what it left.
+        if let Outcome::Stuck { stuck } = self.driver.drive(taken).await? {
+            return Err(OperationError::Stuck { stuck });
+        }
         self.operations().stored().await
     }
 
