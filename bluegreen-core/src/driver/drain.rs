@@ -17,12 +17,36 @@ use quiet::{Quiet, Told};
 /// How often work in hand is counted. The end of the last stream is seen half of that later.
 const PACE: Duration = Duration::from_millis(500);
 
+/// What the report says of work that does not end and is not waited for any longer.
+const CUT: &str = ": what is left is cut off";
+
 /// How a drain ended.
 struct Drained {
     /// What is known, or was waited for.
     note: String,
+    /// What went wrong on the way, which may be long.
+    details: Vec<String>,
     /// The time was over first.
     expired: bool,
+}
+
+impl Drained {
+    fn new(note: String) -> Self {
+        Self { note, details: Vec::new(), expired: false }
+    }
+
+    /// All of it, with what becomes of work that has not ended. What matters comes first, because
+    /// the record cuts what is long.
+    fn told(self, of_the_rest: &str) -> String {
+        let mut told = self.note;
+        if self.expired {
+            told.push_str(of_the_rest);
+        }
+        if !self.details.is_empty() {
+            told = format!("{told} ({})", self.details.join("; "));
+        }
+        told
+    }
 }
 
 impl Driver {
@@ -32,13 +56,12 @@ impl Driver {
         slot: Color,
         deadline: Timestamp,
     ) -> EventKind {
-        let Drained { mut note, expired } = self.drained(record, slot, deadline).await;
-        if expired {
-            note.push_str(match record.plan.drain.on_expiry {
-                OnExpiry::Keep => ": the slot keeps its size",
-                OnExpiry::Cut => ": what is left is cut off",
-            });
-        }
+        let drained = self.drained(record, slot, deadline).await;
+        let expired = drained.expired;
+        let note = drained.told(match record.plan.drain.on_expiry {
+            OnExpiry::Keep => ": the slot keeps its size",
+            OnExpiry::Cut => CUT,
+        });
         self.report(&Progress::note(&*note));
         EventKind::Drained { note, expired }
     }
@@ -54,10 +77,8 @@ impl Driver {
         // From when it began and not from now: another process may have waited already.
         let deadline = until.max(record.since.plus(record.plan.drain.max));
         let draining = self.drained(record, slot, deadline);
-        let (Drained { mut note, expired }, ()) = tokio::join!(draining, self.sleep_until(until));
-        if expired {
-            note.push_str(": what is left is cut off");
-        }
+        let (drained, ()) = tokio::join!(draining, self.sleep_until(until));
+        let note = drained.told(CUT);
         self.report(&Progress::note(&*note));
         EventKind::Kept { note }
     }
@@ -94,9 +115,7 @@ impl Driver {
             drained = waiting => drained,
             never = self.send_away(record, slot, &failures) => match never {},
         };
-        if let Some(failures) = failures.last() {
-            drained.note = format!("{} ({failures})", drained.note);
-        }
+        drained.details.extend(failures.last());
         drained
     }
 
@@ -107,8 +126,7 @@ impl Driver {
             "{slot}: nothing measures its work in hand, so {quiet:?} are waited for"
         )));
         self.sleep_until(record.since.plus(quiet)).await;
-        let note = format!("{slot}: nothing measures its work in hand, waited {quiet:?}");
-        Drained { note, expired: false }
+        Drained::new(format!("{slot}: nothing measures its work in hand, waited {quiet:?}"))
     }
 
     async fn await_quiet(
@@ -135,17 +153,16 @@ impl Driver {
                 self.report(&Progress::Draining { slot, in_flight, unknown, deadline });
             }
             if quiet.lasted() >= wanted && in_flight == Some(0) {
-                let note = format!("{slot} has had nothing in hand for {wanted:?}");
-                return Drained { note, expired: false };
+                return Drained::new(format!("{slot} has had nothing in hand for {wanted:?}"));
             }
             if now >= deadline {
-                let found = match (in_flight, unknown) {
-                    (Some(0), _) => "had something in hand a moment before".to_owned(),
-                    (Some(count), _) => format!("still has {count} in hand"),
-                    (None, None) => "has in hand what cannot be measured".to_owned(),
-                    (None, Some(why)) => format!("has in hand what is not known, {why},"),
+                let found = match in_flight {
+                    Some(0) => "had something in hand a moment before".to_owned(),
+                    Some(count) => format!("still has {count} in hand"),
+                    None => "has in hand what is not known".to_owned(),
                 };
-                return Drained { note: format!("{slot} {found} at {deadline}"), expired: true };
+                let note = format!("{slot} {found} at {deadline}");
+                return Drained { note, details: unknown.into_iter().collect(), expired: true };
             }
             let rest = wanted.saturating_sub(quiet.lasted()).max(Duration::from_millis(1));
             let pause = if in_flight == Some(0) { PACE.min(rest) } else { PACE };

@@ -90,7 +90,7 @@ async fn time_in_which_nothing_is_known_is_not_quiet() {
 
 #[tokio::test(start_paused = true)]
 async fn work_that_does_not_end_keeps_its_slot_or_is_cut_off_as_the_plan_says() {
-    for (in_hand, found) in [(Some(2), "still has 2 in hand"), (None, "cannot be measured")] {
+    for (in_hand, found) in [(Some(2), "still has 2 in hand"), (None, "what is not known")] {
         for (on_expiry, size, says) in
             [(OnExpiry::Keep, 3, "keeps its size"), (OnExpiry::Cut, 0, "is cut off")]
         {
