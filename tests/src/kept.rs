@@ -68,10 +68,12 @@ impl Kept {
         let sending = async {
             match sender {
                 Sender::First(sender) => {
+                    sender.ready().await?;
                     let request = Request::get(path).header(header::HOST, address.to_string());
                     Ok::<_, BoxError>(sender.send_request(request.body(Empty::new())?).await?)
                 }
                 Sender::Second(sender) => {
+                    sender.ready().await?;
                     let request = Request::get(format!("http://{address}{path}"));
                     Ok(sender.send_request(request.body(Empty::new())?).await?)
                 }
