@@ -149,13 +149,14 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
             Effect::WarmUp { .. } => EventKind::Warmed,
             Effect::Judge { .. } => EventKind::Passed,
             Effect::AwaitApproval { .. } => EventKind::Approved { actor: "ann".into() },
-            Effect::Shift { .. } => EventKind::Shifted { evidence: evidence() },
+            Effect::Shift { .. } | Effect::Unpin { .. } => {
+                EventKind::Shifted { evidence: evidence() }
+            }
             Effect::Hold { until } => {
                 at = *until;
                 EventKind::Looked { look: Look::default() }
             }
             Effect::Drain { .. } => EventKind::Drained { note: String::new(), expired: false },
-            Effect::Unpin { .. } => EventKind::Shifted { evidence: evidence() },
             Effect::Retire { .. } => EventKind::Retired,
             Effect::Return { .. } => EventKind::Returned { evidence: evidence() },
             Effect::Keep { .. } => EventKind::Kept { note: String::new() },
