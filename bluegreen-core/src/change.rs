@@ -298,16 +298,20 @@ impl ResolvedChange {
     }
 
     /// This change with the literals that it lacks taken from what `source` runs, where their
-    /// digests agree.
+    /// digests agree, and from its own version, which a record has in full.
     #[must_use]
     pub fn completed_from(mut self, source: &Configuration) -> Self {
+        let version = self.configuration.version.as_ref().map(Sensitive::new);
         for (name, container) in &mut self.configuration.containers {
-            let Some(known) = source.containers.get(name) else { continue };
+            let known = source.containers.get(name);
             for variable in &mut container.env {
                 let EnvValue::Literal(text) = &variable.value else { continue };
-                if let Some(EnvValue::Literal(other)) = known.value(&variable.name)
-                    && other.digest() == text.digest()
-                {
+                let there = match known.and_then(|known| known.value(&variable.name)) {
+                    Some(EnvValue::Literal(other)) => Some(other),
+                    _ => None,
+                };
+                let mut same = there.into_iter().chain(&version);
+                if let Some(other) = same.find(|other| other.digest() == text.digest()) {
                     variable.value = EnvValue::Literal(other.clone());
                 }
             }

@@ -94,3 +94,12 @@ fn literals_lost_in_a_record_are_found_again_where_they_run() {
     assert!(found.is_complete());
     assert_eq!(found, resolved);
 }
+
+#[test]
+fn the_version_that_an_agent_is_told_is_not_lost_in_a_record() {
+    let resolved = resolve(&Change::image("agent", "example.com/a:2").version("2")).unwrap();
+    let stored = serde_json::to_string(&resolved).unwrap();
+    let read: ResolvedChange = serde_json::from_str(&stored).unwrap();
+    // Live has every other value, but not that of the new version.
+    assert_eq!(read.completed_from(&live()), resolved);
+}
