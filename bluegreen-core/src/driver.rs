@@ -359,6 +359,17 @@ impl Driver {
         self.bounded("renew the lease", call, self.ports.liveness.renew()).await
     }
 
+    /// The same before the record of a release that is over is replaced. Whoever ended that one
+    /// may have died before it was in the history.
+    pub(crate) async fn announce_after(&self, last: Option<&Record>, call: Duration) -> Result<()> {
+        let keeping = async {
+            if let Some(last) = last {
+                self.finish(last).await;
+            }
+        };
+        tokio::join!(self.announce(call), keeping).0
+    }
+
     /// Stamps the epoch on everything that the release writes. Before this has succeeded
     /// nothing else is read or written.
     pub(crate) async fn fence(&self, epoch: Epoch, record: &Record) -> Result<()> {

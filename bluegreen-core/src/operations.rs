@@ -351,7 +351,7 @@ impl Operations {
             Some(record) if refusals.is_empty() => {
                 let event = Event::new(self.driver.now(), EventKind::Checked);
                 let record = record.apply(event)?;
-                self.driver.announce(plan.call).await?;
+                self.driver.announce_after(Some(&it.record), plan.call).await?;
                 self.driver.save(record, it.revision.clone()).await
             }
             _ => Err(OperationError::NoWayBack { found: refusals.join("; ") }),

@@ -180,7 +180,7 @@ impl Releaser {
         };
         let mut it = held(stored)?;
         if matches!(it.record.next(), Next::Finish(_)) {
-            return Err(OperationError::NoRelease);
+            return Err(self.over(&it.record).await);
         }
         self.same_validators(&it.record)?;
         if let Some(holder) = it.record.envelope.holder.clone()
@@ -199,12 +199,19 @@ impl Releaser {
             }
             it = held(self.driver.load().await?)?;
             if matches!(it.record.next(), Next::Finish(_)) {
-                return Err(OperationError::NoRelease);
+                return Err(self.over(&it.record).await);
             }
         }
         let resume = EventKind::Resume { actor: self.actor.clone() };
         let taken = self.driver.take_over(it, Some(resume)).await?;
         self.driver.drive(taken).await
+    }
+
+    /// There is nothing to go on with. Whoever ended the release may have died before it was in
+    /// the history.
+    async fn over(&self, record: &Record) -> OperationError {
+        self.driver.finish(record).await;
+        OperationError::NoRelease
     }
 
     /// Finishes what a failed release left, and refuses while one is under way.
@@ -237,7 +244,8 @@ impl Releaser {
         record: Record,
         last: Option<Stored>,
     ) -> Result<Held, OperationError> {
-        self.driver.announce(record.plan.call).await?;
+        let before = last.as_ref().and_then(|stored| stored.document.current());
+        self.driver.announce_after(before, record.plan.call).await?;
         let document = Document::Current(record.clone());
         let expected = last.map(|stored| stored.revision);
         let saving = self.driver.ports.store.save(&document, expected);

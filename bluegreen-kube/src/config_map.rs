@@ -112,8 +112,8 @@ impl ConfigMapStore {
     }
 
     /// Creates `map`, or replaces what has its name if that is the same thing as `map`: the
-    /// record, or blob, of the same release.
-    async fn put(&self, mut map: ConfigMap) -> Result<()> {
+    /// record, or blob, of the same release. Whether anything had to be written.
+    async fn put(&self, mut map: ConfigMap) -> Result<bool> {
         let name = map.name_any();
         let mut conflict = None;
         // Most of what is put is new.
@@ -124,12 +124,15 @@ impl ConfigMapStore {
                 Some(found) => {
                     objects::refuse_other(&found, &map, &self.settings)
                         .map_err(|reason| self.taken(&name, reason))?;
+                    if (&found.data, &found.binary_data) == (&map.data, &map.binary_data) {
+                        return Ok(false);
+                    }
                     map.metadata.resource_version.clone_from(&found.metadata.resource_version);
                     self.replace(&map).await
                 }
             };
             match done {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
                     map.metadata.resource_version = None;
                     conflict = Some(error);
@@ -222,8 +225,10 @@ impl ReleaseStore for ConfigMapStore {
         let document = Document::Current(record.clone());
         let text = document::print(&document).map_err(|reason| self.taken(&name, reason))?;
         self.refuse_large(&name, text.len(), MAX_RECORD)?;
-        self.put(objects::archive(&self.settings, record, text)).await?;
-        self.prune(release, keep).await
+        if self.put(objects::archive(&self.settings, record, text)).await? {
+            self.prune(release, keep).await?;
+        }
+        Ok(())
     }
 
     async fn list(&self) -> Result<Vec<Document>> {
@@ -241,7 +246,7 @@ impl ReleaseStore for ConfigMapStore {
 
     async fn put_blob(&self, release: &ReleaseId, name: &str, content: Bytes) -> Result<()> {
         self.refuse_large(&self.settings.blob_config_map(release, name), content.len(), MAX_BLOB)?;
-        self.put(objects::blob(&self.settings, release, name, content)).await
+        self.put(objects::blob(&self.settings, release, name, content)).await.map(drop)
     }
 
     async fn blob(&self, release: &ReleaseId, name: &str) -> Result<Option<Bytes>> {

@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use super::{
-    Always, MemoryCluster, Operations, Outcome, Releaser, Routing, Verdict, await_phase, change,
-    cluster, plan, routing, running,
+    Always, MemoryCluster, OperationError, Operations, Outcome, Releaser, Routing, Verdict,
+    await_phase, change, cluster, plan, routing, running,
 };
 use crate::memory::{Fault, Faults, Odds};
 use crate::{Color, ErrorKind, PhaseName};
 
 /// Everything that tells two ends of a release apart.
-async fn end(cluster: &MemoryCluster) -> (Routing, (String, u32), (String, u32)) {
+async fn end(cluster: &MemoryCluster) -> (Routing, (String, u32), (String, u32), usize) {
     let blue = running(cluster, Color::Blue).await;
-    (routing(cluster).await, blue, running(cluster, Color::Green).await)
+    let green = running(cluster, Color::Green).await;
+    (routing(cluster).await, blue, green, history(cluster).await)
+}
+
+/// How many finished releases are known.
+async fn history(cluster: &MemoryCluster) -> usize {
+    Operations::new(cluster.ports("observer")).history().await.unwrap().len()
 }
 
 fn releaser(cluster: &MemoryCluster, holder: &str, faults: &Faults) -> Releaser {
@@ -53,7 +59,10 @@ async fn a_driver_that_dies_at_any_call_is_resumed_to_the_same_end() {
             match stored.and_then(|it| it.document.current().cloned()) {
                 // Nothing was stored: nothing was touched, and the release begins anew.
                 None => assert_eq!(two.run(change("2"), &plan).await.unwrap(), Outcome::Released),
-                Some(record) if over(record.phase.name()) => {}
+                Some(record) if over(record.phase.name()) => {
+                    let error = two.resume().await.unwrap_err();
+                    assert!(matches!(error, OperationError::NoRelease), "call {nth}: {error}");
+                }
                 Some(_) => {
                     resumed += 1;
                     assert_eq!(two.resume().await.unwrap(), Outcome::Released, "call {nth}");
@@ -63,6 +72,36 @@ async fn a_driver_that_dies_at_any_call_is_resumed_to_the_same_end() {
         }
     }
     assert!(resumed > 30, "only {resumed} of the deaths left something to resume");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_whose_driver_died_at_its_very_end_is_in_the_history_once_another_begins() {
+    let undo = async |cluster: &MemoryCluster| {
+        let operations = Operations::new(cluster.ports("two"));
+        operations.rollback("ann", "wrong refunds").await.unwrap();
+    };
+    let release = async |cluster: &MemoryCluster| {
+        let two = releaser(cluster, "two", &Faults::new());
+        assert_eq!(two.run(change("3"), &plan()).await.unwrap(), Outcome::Released);
+    };
+    for is_undone in [true, false] {
+        let cluster = cluster();
+        let faults = Faults::new();
+        faults.on("store.archive", 1, Fault::Hang);
+        let (one, plan) = (releaser(&cluster, "one", &faults), plan());
+        tokio::select! {
+            outcome = one.run(change("2"), &plan) => panic!("it should hang: {outcome:?}"),
+            _ = faults.hung(1) => {}
+        }
+        drop(one);
+        assert_eq!(history(&cluster).await, 0);
+        if is_undone {
+            undo(&cluster).await
+        } else {
+            release(&cluster).await
+        }
+        assert_eq!(history(&cluster).await, 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]
