@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct LeaseLiveness {
     /// Tells this process from another one that calls itself the same.
     process: String,
     held: AsyncMutex<Option<Held>>,
+    /// Whether a renewal was ever sent. One that was dropped in the middle may have been made.
+    is_sent: AtomicBool,
     seen: Mutex<BTreeMap<HolderId, Seen>>,
     rules: Rules,
 }
@@ -74,6 +77,7 @@ impl LeaseLiveness {
             clock: Arc::new(SystemClock),
             process: format!("{:016x}", RandomState::new().build_hasher().finish()),
             held: AsyncMutex::new(None),
+            is_sent: AtomicBool::new(false),
             seen: Mutex::default(),
             rules: Rules::default(),
         }
@@ -115,6 +119,7 @@ impl LeaseLiveness {
         let mut lease = object::renewed(self, last, self.clock.now());
         let post =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        self.is_sent.store(true, Ordering::Relaxed);
         match version {
             None => {
                 let call = self.api.create(&post, &lease);
@@ -128,11 +133,15 @@ impl LeaseLiveness {
         }
     }
 
+    /// Whether this very process wrote it.
+    fn is_ours(&self, found: &Lease) -> bool {
+        object::process(found, &self.settings) == Some(&self.process)
+    }
+
     /// Whose Lease was found where ours was expected. Another process's that still lives is a
     /// conflict; one that lapsed is taken over.
     fn take_over(&self, found: &Lease) -> Result<()> {
-        let is_ours = object::process(found, &self.settings) == Some(&self.process);
-        if is_ours || self.judge(&self.holder, Some(found)) == Vitality::Gone {
+        if self.is_ours(found) || self.judge(&self.holder, Some(found)) == Vitality::Gone {
             return Ok(());
         }
         let action = self.action("update", &lease_name(&self.holder));
@@ -221,23 +230,35 @@ impl Liveness for LeaseLiveness {
 
     async fn resign(&self) -> Result<()> {
         let mut held = self.held.lock().await;
-        let Some(last) = &*held else { return Ok(()) };
+        if !self.is_sent.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let name = lease_name(&self.holder);
-        let params = DeleteParams::default().preconditions(Preconditions {
-            uid: last.uid.clone(),
-            resource_version: last.resource_version.clone(),
-        });
-        let call = self.api.delete(&name, &params);
-        match write(self.settings.call, self.action("delete", &name), call).await {
-            // Not there, or another process's by now: it is not ours to give back.
-            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {
-                Err(error)
-            }
-            _ => {
-                *held = None;
-                Ok(())
+        let mut last = held.as_ref().map(|it| (it.uid.clone(), it.resource_version.clone()));
+        for _ in 0..ATTEMPTS {
+            // What was read or written last may be older than a renewal that was dropped.
+            let (uid, resource_version) = match last.take() {
+                Some(last) => last,
+                None => match self.read(&name).await? {
+                    Some(found) if self.is_ours(&found) => (found.uid(), found.resource_version()),
+                    // Not there, or another process's by now: it is not ours to give back.
+                    _ => break,
+                },
+            };
+            let preconditions = Preconditions { uid, resource_version };
+            let params = DeleteParams::default().preconditions(preconditions);
+            let call = self.api.delete(&name, &params);
+            match write(self.settings.call, self.action("delete", &name), call).await {
+                Ok(_) => break,
+                Err(error) => match error.kind() {
+                    ErrorKind::NotFound => break,
+                    ErrorKind::Conflict => {}
+                    _ => return Err(error),
+                },
             }
         }
+        *held = None;
+        Ok(())
     }
 
     async fn vitality(&self, holder: &HolderId) -> Result<Vitality> {

@@ -2,7 +2,7 @@ use bluegreen_core::conformance::liveness::LivenessFixture;
 use bluegreen_core::memory::TokioClock;
 
 use super::*;
-use crate::stand_in::StandIn;
+use crate::stand_in::{Failure, Fault, StandIn};
 
 bluegreen_core::liveness_conformance_tests!(async || {
     let stand_in = StandIn::new();
@@ -62,6 +62,24 @@ async fn a_lease_that_somebody_deleted_is_made_again() {
     clock.sleep(Duration::from_millis(200)).await;
     here.renew().await.unwrap();
     assert_eq!(here.vitality(&"here".into()).await.unwrap(), Vitality::Alive);
+}
+
+#[tokio::test]
+async fn a_renewal_that_was_dropped_does_not_outlive_the_process() {
+    for verb in ["create", "update"] {
+        let stand_in = StandIn::new();
+        let here = lease(&stand_in, "here").with_time_to_live(Duration::from_secs(1));
+        if verb == "update" {
+            here.renew().await.unwrap();
+            SystemClock.sleep(Duration::from_millis(200)).await;
+        }
+        stand_in.fail(Fault::new(verb, "leases", Failure::Hang).after_the_effect());
+        let dropped = tokio::time::timeout(Duration::from_millis(50), here.renew()).await;
+        assert!(dropped.is_err(), "the answer to {verb} does not come");
+        here.resign().await.unwrap();
+        let left = here.api.get_opt("bluegreen-here").await.unwrap();
+        assert_eq!(left, None, "after a {verb} that was dropped");
+    }
 }
 
 #[test]
