@@ -44,7 +44,8 @@ start_kube_apiserver() {
 }
 
 # With the default client limits the controllers start some five seconds late. The autoscaler's
-# times are shorter than the defaults so that a test sees it act.
+# times are shorter than the defaults so that a test sees it act. A node counts as dead later than
+# by default (50 s): it is not, where a test takes the API server away for a minute.
 start_kube_controller_manager() {
 	local me=$RUN/kube-controller-manager.kubeconfig
 	exec "$PROGRAMS/kube-controller-manager" --kubeconfig="$me" \
@@ -54,6 +55,7 @@ start_kube_controller_manager() {
 		--root-ca-file="$RUN/pki/ca.crt" --allocate-node-cidrs --cluster-cidr="$POD_CIDR" \
 		--service-cluster-ip-range="$SERVICE_CIDR" --kube-api-qps=500 --kube-api-burst=1000 \
 		--cluster-signing-cert-file="$RUN/pki/ca.crt" --cluster-signing-key-file="$RUN/pki/ca.key" \
+		--node-monitor-grace-period=10m \
 		--horizontal-pod-autoscaler-sync-period=5s \
 		--horizontal-pod-autoscaler-cpu-initialization-period=10s \
 		--horizontal-pod-autoscaler-initial-readiness-delay=5s \
