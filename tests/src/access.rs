@@ -1,20 +1,27 @@
 //! The way to the API server of the test cluster.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
-use kube::client::ConfigExt as _;
+use kube::client::{Body, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::json;
+use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
 /// The variable with the folder of the running cluster, as `tests/cluster/with` sets it.
 const RUN: &str = "BLUEGREEN_CLUSTER_RUN";
+
+/// What carries requests to the API server.
+pub type Carrier = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
 
 /// The way to the API server of the test cluster, as its administrator or as somebody else.
 #[derive(Clone, Debug)]
@@ -37,6 +44,12 @@ impl Access {
         Self { config }
     }
 
+    /// Through whatever listens at this address of the machine, without any credentials.
+    pub fn through(address: SocketAddr) -> Self {
+        let uri: Uri = format!("http://{address}").parse().unwrap();
+        Self { config: Config::new(uri) }
+    }
+
     /// As a service account, with nothing but its rights.
     pub async fn account(&self, namespace: &str, name: &str) -> Self {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
@@ -55,6 +68,11 @@ impl Access {
     /// kube's own connector leaves Nagle's algorithm on, which makes each new connection wait some
     /// 40 milliseconds for an acknowledgement.
     pub fn client(&self) -> Client {
+        Client::new(self.carrier(), self.config.default_namespace.clone())
+    }
+
+    /// What such a client sends its requests with.
+    pub fn carrier(&self) -> Carrier {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -64,6 +82,6 @@ impl Access {
             .layer(self.config.base_uri_layer())
             .option_layer(self.config.auth_layer().unwrap())
             .service(http.map_err(BoxError::from));
-        Client::new(service, self.config.default_namespace.clone())
+        BoxCloneSyncService::new(service)
     }
 }

@@ -104,6 +104,11 @@ impl Agent {
         self.address
     }
 
+    /// The way to the cluster with the Role that we ship.
+    pub fn account(&self) -> &Access {
+        &self.account
+    }
+
     /// A client with the Role that we ship, and connections of its own.
     pub fn client(&self) -> Client {
         self.account.client()

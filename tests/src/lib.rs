@@ -1,5 +1,6 @@
 //! What tests on a real cluster are made with: the [way](Access) to it, a [namespace](Namespace)
-//! that goes away by itself, an [agent](Agent) to be released, and [load](Load) on it.
+//! that goes away by itself, an [agent](Agent) to be released, [load](Load) on it, and a
+//! [proxy](Proxy) that cuts a process off in the middle of its work.
 //!
 //! The cluster is the one of `tests/cluster`. Without it everything here panics: a test that
 //! needs a cluster and finds none has failed.
@@ -21,9 +22,10 @@ mod load;
 mod manifests;
 mod namespace;
 mod outage;
+mod proxy;
 mod release;
 
-pub use access::Access;
+pub use access::{Access, Carrier};
 pub use agent::{ACCOUNT, Agent, SERVICE};
 pub use ask::ask;
 pub use kept::{Begun, Kept};
@@ -31,4 +33,5 @@ pub use load::{Load, Tally};
 pub use manifests::{Manifests, image};
 pub use namespace::Namespace;
 pub use outage::Outage;
+pub use proxy::{Cut, Proxy, Side, Written};
 pub use release::{Release, baking, change, plan, reaches, reason, seconds};

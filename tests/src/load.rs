@@ -19,8 +19,10 @@ use crate::ask;
 const WORKERS: usize = 4;
 /// How often each worker begins one.
 const PACE: Duration = Duration::from_millis(10);
+/// How often the only worker does where many agents have load at the same time.
+const GENTLE: Duration = Duration::from_millis(40);
 
-/// Some 400 requests a second to one address, until it is stopped or dropped.
+/// Requests to one address without a pause, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Load {
     tally: watch::Receiver<Tally>,
@@ -38,14 +40,23 @@ pub struct Tally {
 }
 
 impl Load {
-    /// Begins.
+    /// Begins, with some 400 requests a second.
     pub fn start(address: SocketAddr) -> Self {
+        Self::of(address, WORKERS, PACE)
+    }
+
+    /// Begins, with some 25 requests a second.
+    pub fn gentle(address: SocketAddr) -> Self {
+        Self::of(address, 1, GENTLE)
+    }
+
+    fn of(address: SocketAddr, count: usize, pace: Duration) -> Self {
         let (counted, tally) = watch::channel(Tally::default());
         let (stop, stopped) = watch::channel(false);
         let counted = Arc::new(counted);
         let mut workers = JoinSet::new();
-        for _ in 0..WORKERS {
-            workers.spawn(work(address, counted.clone(), stopped.clone()));
+        for _ in 0..count {
+            workers.spawn(work(address, pace, counted.clone(), stopped.clone()));
         }
         Self { tally, stop, workers }
     }
@@ -68,10 +79,11 @@ impl Load {
 
 async fn work(
     address: SocketAddr,
+    pace: Duration,
     counted: Arc<watch::Sender<Tally>>,
     stopped: watch::Receiver<bool>,
 ) {
-    let mut turns = interval(PACE);
+    let mut turns = interval(pace);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !*stopped.borrow() {
         turns.tick().await;
