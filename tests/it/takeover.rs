@@ -10,7 +10,7 @@ use bluegreen_core::{
 };
 use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
 use bluegreen_tests::{
-    ACCOUNT, Access, Agent, Load, SERVICE, baking, change, plan, reaches, reason, seconds,
+    ACCOUNT, Access, Agent, Load, Proxy, SERVICE, baking, change, plan, reaches, reason, seconds,
 };
 use bluegreen_validate::Smoke;
 use k8s_openapi::api::core::v1::Service;
@@ -231,6 +231,36 @@ async fn a_driver_that_was_frozen_meanwhile_changes_nothing() {
     assert_eq!(workloads(&agent).await, before);
     assert_eq!(two.operations().status().await.unwrap().record, record);
     assert_eq!(agent.live().await, Some(Color::Blue));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_that_cannot_renew_its_lease_loses_the_release_and_writes_no_more() {
+    let agent = Agent::new().await;
+    let namespace = agent.namespace().name();
+    let two = short_lease(agent.builder("two"), agent.client(), namespace, "two");
+    let two = two.connect().await.unwrap();
+    let proxy = Proxy::mute(agent.account()).await;
+    let client = proxy.access().client();
+    let one = Cluster::builder(client.clone(), namespace, SERVICE);
+    let one = short_lease(one, client, namespace, "one").connect().await.unwrap();
+    let load = Load::start(agent.address());
+    let releaser = one.releaser().gate(gate());
+    let release =
+        tokio::spawn(async move { releaser.run(change("1.3.0"), &plan(seconds(15))).await });
+    reaches(&two, PhaseName::Baking).await;
+
+    let two = two.releaser().gate(gate());
+    let (taken, lost) = tokio::join!(two.resume(), release);
+    assert_eq!(taken.unwrap(), Outcome::Released);
+    assert_eq!(lost.unwrap().unwrap(), Outcome::Released, "it follows to the end");
+    let last = proxy.written().pop().unwrap().write;
+    assert!(
+        ["save the record: baking", "keep guard-pod-health"].contains(&last.as_str()),
+        "{last}"
+    );
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert_eq!(agent.live().await, Some(Color::Green));
 }
 
 /// The candidate's slot is as it was found.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod phases;
+
 use std::time::Instant;
 
 use bluegreen_core::{
