@@ -16,6 +16,7 @@ use crate::{OperationError, chain};
 
 mod advice;
 mod ahead;
+mod away;
 mod backward;
 mod deploy;
 mod doubt;
@@ -29,6 +30,7 @@ mod tries;
 
 pub(crate) use ahead::Ahead;
 use ahead::Seen;
+pub(crate) use away::Away;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 
@@ -51,6 +53,7 @@ pub(crate) struct Driver {
     pub(crate) validators: Validators,
     /// Whether a write was lost since this was last asked: it may still be under way.
     doubt: Arc<AtomicBool>,
+    pub(crate) away: Away,
 }
 
 /// A record that this process holds, and the token to replace it.
@@ -61,8 +64,10 @@ pub(crate) struct Held {
 }
 
 impl Driver {
-    pub(crate) fn new(ports: Ports, reporter: Arc<dyn Reporter>, validators: Validators) -> Self {
-        Self { ports, reporter, validators, doubt: Arc::default() }
+    /// A driver that tells nobody.
+    pub(crate) fn new(ports: Ports, validators: Validators) -> Self {
+        let reporter = Arc::new(crate::Silent);
+        Self { ports, reporter, validators, doubt: Arc::default(), away: Away::default() }
     }
 
     pub(crate) fn me(&self) -> HolderId {
@@ -262,10 +267,9 @@ impl Driver {
                         Ok(_) | Err(_) => {}
                     }
                 }
-                ErrorKind::Unavailable => {}
-                ErrorKind::NotFound | ErrorKind::Rejected => {
-                    return Err(OperationError::Port(error));
-                }
+                ErrorKind::Rejected if !self.may_pass(&error) => return Err(error.into()),
+                ErrorKind::NotFound => return Err(error.into()),
+                ErrorKind::Unavailable | ErrorKind::Rejected => {}
             }
             self.pause(&mut pause, &error).await;
         }

@@ -7,7 +7,7 @@ use crate::driver::{Driver, Heartbeat, Held, Validators, held};
 use crate::release::{Event, EventKind, Next, Undo};
 use crate::{
     Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
-    ResolvedChange, Revision, Silent, Stored,
+    ResolvedChange, Revision, Stored,
 };
 
 mod error;
@@ -41,8 +41,7 @@ impl std::fmt::Debug for Operations {
 impl Operations {
     /// Operations on what is reached through `ports`.
     pub fn new(ports: Ports) -> Self {
-        let validators = Validators::default();
-        Self { driver: Driver::new(ports, Arc::new(Silent), validators) }
+        Self { driver: Driver::new(ports, Validators::default()) }
     }
 
     /// Tells `reporter` of what happens.

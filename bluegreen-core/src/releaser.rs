@@ -45,7 +45,7 @@ impl Releaser {
         let actor = Actor::new(ports.liveness.holder().as_str());
         let guards: Vec<Arc<dyn Validator>> = vec![Arc::new(PodHealth::default())];
         let validators = Validators { guards, ..Validators::default() };
-        Self { driver: Driver::new(ports, Arc::new(crate::Silent), validators), actor }
+        Self { driver: Driver::new(ports, validators), actor }
     }
 
     /// Adds a validator that must pass before the candidate gets traffic. Gates are asked one

@@ -132,7 +132,13 @@ where
 
     async fn endure(&mut self, error: watcher::Error) -> Result<()> {
         let error = in_core(error, &self.action);
-        if error.kind() != ErrorKind::Unavailable || self.failures >= FAILURES {
+        let may_pass = match error.kind() {
+            ErrorKind::Unavailable => true,
+            // A server that has just started does not know yet who may do what.
+            ErrorKind::Rejected => self.failures > 0,
+            _ => false,
+        };
+        if !may_pass || self.failures >= FAILURES {
             return Err(error);
         }
         let pause = SHORTEST.saturating_mul(1 << self.failures).min(LONGEST);

@@ -108,17 +108,25 @@ impl Driver {
         self.bounded_read(action, record.plan.converge.min(limit), known).await
     }
 
-    /// Waits for the evidence that the plan wants.
+    /// Waits for the evidence that the plan wants, and for longer where the cluster was away: that
+    /// nothing can be seen, or nobody could act, is no evidence of anything.
     pub(super) async fn converged(&self, record: &Record, to: &Routing) -> Result<Evidence> {
         let begun = self.now();
-        let deadline = begun.plus(record.plan.converge);
-        let evidence = self
-            .tried(deadline, || {
+        let latest = || self.settled_by(begun).plus(record.plan.converge);
+        let mut deadline = latest();
+        let evidence = loop {
+            let trying = self.tried(deadline, || {
                 let converging = self.ports.switch.converge(to, &record.plan.evidence);
                 let left = deadline.since(self.now());
                 self.bounded_read("wait until traffic follows", left, converging)
-            })
-            .await?;
+            });
+            let result = trying.await;
+            let later = latest();
+            if result.is_ok() || later <= deadline {
+                break result?;
+            }
+            deadline = later;
+        };
         self.report(&Progress::Shifted {
             routing: to.clone(),
             evidence: evidence.clone(),

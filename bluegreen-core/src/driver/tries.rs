@@ -59,7 +59,12 @@ impl Driver {
     ) -> Result<T> {
         tokio::select! {
             biased;
-            result = call => result,
+            result = call => {
+                if let Err(error) = &result {
+                    self.away.note(error, self.now());
+                }
+                result
+            }
             () = self.ports.clock.sleep(limit) => {
                 Err(Error::new(kind, action).with_source(format!("no answer in {limit:?}")))
             }
@@ -87,10 +92,12 @@ impl Driver {
             match error.kind() {
                 ErrorKind::Unavailable | ErrorKind::Unknown => {}
                 ErrorKind::Conflict if conflicts < CONFLICTS => conflicts += 1,
+                _ if self.may_pass(&error) => {}
                 ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Rejected => {
                     return Err(error);
                 }
             }
+            self.away.note(&error, self.now());
             self.pause(&mut pause, &error).await;
         }
     }
@@ -118,11 +125,14 @@ impl Driver {
                     conflicts += 1;
                     conflicts <= CONFLICTS
                 }
-                ErrorKind::NotFound | ErrorKind::Rejected => false,
+                ErrorKind::Rejected => self.may_pass(&error),
+                ErrorKind::NotFound => false,
             };
-            if !again || self.now() >= deadline {
+            let now = self.now();
+            if !again || now >= deadline {
                 return Err(error);
             }
+            self.away.note(&error, now);
             self.pause(&mut pause, &error).await;
         }
     }

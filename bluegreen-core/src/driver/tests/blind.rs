@@ -71,3 +71,41 @@ async fn what_guards_saw_is_not_kept_for_a_store_that_is_away() {
     faults.heal();
     assert!(matches!(reason(release.await.unwrap().unwrap()), Reason::Unfit { .. }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_right_after_the_switch_does_not_count_against_it() {
+    for outage in [10, 40] {
+        let (cluster, faults) = (cluster(), Faults::new());
+        for nth in 1..=outage {
+            faults.on("switch.converge", nth, Fault::Before(ErrorKind::Unavailable));
+        }
+        // And then nobody makes traffic follow for longer than the plan gives.
+        faults.on("switch.converge", outage + 1, Fault::Delay(Duration::from_secs(50)));
+        let releaser = Releaser::new(faults.around(cluster.ports("one")));
+        assert_eq!(releaser.run(change("2"), &plan()).await.unwrap(), Outcome::Released);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_just_started_may_refuse_what_it_does_not_know_yet() {
+    for name in ["store.save", "switch.fence", "slot.deploy", "switch.shift", "slot.scale"] {
+        let (cluster, faults) = (cluster(), Faults::new());
+        faults.on(name, 1, Fault::Before(ErrorKind::Unavailable));
+        faults.on(name, 2, Fault::Before(ErrorKind::Rejected));
+        let releaser = Releaser::new(faults.around(cluster.ports("one")));
+        let plan = plan();
+        let release = releaser.run(change("2"), &plan);
+        match name {
+            // The first one of all is not waited for: somebody stands before it.
+            "store.save" => assert!(release.await.is_err()),
+            _ => assert_eq!(release.await.unwrap(), Outcome::Released, "{name}"),
+        }
+    }
+    let (cluster, faults) = (cluster(), Faults::new());
+    let releaser = Releaser::new(faults.around(cluster.ports("one")));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    faults.on("store.save", 1, Fault::Before(ErrorKind::Unavailable));
+    faults.on("store.save", 2, Fault::Before(ErrorKind::Rejected));
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+}
