@@ -13,6 +13,9 @@ use crate::case::{self, Ended, Point, in_words};
 use crate::left;
 use crate::scene::Scene;
 
+/// What may become of each write.
+const SIDES: [Side; 3] = [Side::Before, Side::After, Side::Late];
+
 /// How many rows run at the same time, unless `BLUEGREEN_JOBS` says otherwise.
 const JOBS: usize = 4;
 
@@ -114,7 +117,7 @@ fn all(wholes: &BTreeMap<Scene, Ended>) -> Vec<(Scene, Point)> {
             1 + whole.written.iter().position(|it| it.write == after).expect("it has that write")
         });
         for it in whole.written.iter().skip(first) {
-            for side in [Side::Before, Side::After, Side::Late] {
+            for side in SIDES {
                 let cut = Cut { write: it.write.clone(), number: it.number, side };
                 rows.push((*scene, Point::Write(cut)));
             }
@@ -129,7 +132,7 @@ fn all(wholes: &BTreeMap<Scene, Ended>) -> Vec<(Scene, Point)> {
     rows
 }
 
-/// Every kind of write once, before and after in turns, and every phase once.
+/// Every kind of write once, before, after and late in turns, and every phase once.
 fn selection(all: Vec<(Scene, Point)>) -> Vec<(Scene, Point)> {
     let (mut kinds, mut phases) = (BTreeSet::new(), BTreeSet::new());
     let mut rows = Vec::new();
@@ -141,7 +144,7 @@ fn selection(all: Vec<(Scene, Point)>) -> Vec<(Scene, Point)> {
                 }
             }
             Point::Write(cut) => {
-                let wanted = if kinds.len() % 2 == 0 { Side::Before } else { Side::After };
+                let wanted = SIDES[kinds.len() % SIDES.len()];
                 if cut.side == wanted && kinds.insert(cut.write.clone()) {
                     rows.push((scene, point));
                 }
