@@ -51,7 +51,9 @@ impl Scene {
     /// The write after which the scene is one of its own: up to there it is as the first one.
     pub(crate) fn begins_after(self) -> Option<&'static str> {
         match self {
-            Self::Guard | Self::Followed => Some("save the record: baking"),
+            Self::Guard => Some("save the record: baking"),
+            // Before that it depends on who is faster.
+            Self::Followed => Some("keep guard-pod-health"),
             Self::Release | Self::Rollback | Self::Undo => None,
         }
     }
@@ -91,11 +93,7 @@ impl Scene {
             Self::Release | Self::Guard | Self::Followed => return,
             Self::Rollback => {
                 let release = baking(&before, self.plan()).await;
-                // The guard keeps its state in the first moments of the bake.
-                let name = "agent-service-bluegreen-r1-guard-pod-health";
-                let is_there = |found: Option<&ConfigMap>| found.is_some();
-                let kept = Box::pin(await_condition(agent.api(), name, is_there));
-                tokio::time::timeout(seconds(30), kept).await.expect("a state is kept").unwrap();
+                first_look(agent).await;
                 release.abort();
                 assert!(release.await.unwrap_err().is_cancelled());
             }
@@ -131,6 +129,7 @@ impl Scene {
 
     /// What somebody else does meanwhile, once the process is in the bake.
     pub(crate) async fn interfere(self, agent: &Agent) {
+        first_look(agent).await;
         let other = connect(agent.client(), agent.namespace().name(), "other").await;
         other.operations().rollback("ann", "wrong refunds").await.unwrap();
         other.operations().resign().await.unwrap();
@@ -170,6 +169,15 @@ impl Scene {
         }
         operations.resign().await
     }
+}
+
+/// Returns once the guard that is always on has looked, in the first moments of the bake, and has
+/// kept what it saw.
+async fn first_look(agent: &Agent) {
+    let name = "agent-service-bluegreen-r1-guard-pod-health";
+    let is_there = |found: Option<&ConfigMap>| found.is_some();
+    let kept = Box::pin(await_condition(agent.api(), name, is_there));
+    tokio::time::timeout(seconds(30), kept).await.expect("a state is kept").unwrap();
 }
 
 fn undoes(record: &Record) -> bool {
