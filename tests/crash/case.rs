@@ -136,7 +136,10 @@ async fn awake(
     if !faults.is_empty() {
         return String::new();
     }
-    let status = proxy.deliver().await;
+    let Some(status) = proxy.deliver().await else {
+        faults.push("the process had given the write up before it was stopped".to_owned());
+        return String::new();
+    };
     if status.is_success() && !is_its_own(write) {
         faults.push(format!("the late write was accepted: {status}"));
     }

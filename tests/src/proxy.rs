@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::{BoxError, ServiceExt as _};
 
-use crate::{Access, Carrier, agent::soon};
+use crate::{Access, Carrier};
 
 mod write;
 
@@ -140,12 +141,13 @@ impl Proxy {
     }
 
     /// Passes on the write that was held back, and all that has come since; what the API server
-    /// says to it.
-    pub async fn deliver(&self) -> StatusCode {
+    /// says to it. Nothing if whoever sent it had given up before it was stopped.
+    pub async fn deliver(&self) -> Option<StatusCode> {
         self.reopen();
         let mut late = self.shared.late.subscribe();
         let answered = late.wait_for(Option::is_some);
-        soon("the answer to the late write", answered).await.unwrap().unwrap()
+        let answered = tokio::time::timeout(Duration::from_secs(30), answered).await;
+        answered.ok().and_then(|answer| *answer.unwrap())
     }
 }
 
