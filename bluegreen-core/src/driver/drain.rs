@@ -125,7 +125,7 @@ impl Driver {
         self.report(&Progress::note(format!(
             "{slot}: nothing measures its work in hand, so {quiet:?} are waited for"
         )));
-        self.sleep_until(record.since.plus(quiet)).await;
+        self.sleep_until(self.settled_by(record.since).plus(quiet)).await;
         Drained::new(format!("{slot}: nothing measures its work in hand, waited {quiet:?}"))
     }
 
@@ -147,7 +147,9 @@ impl Driver {
                 Err(error) => (None, Some(error.chain())),
             };
             let now = self.now();
-            quiet.saw(in_flight, now);
+            // Nodes that were cut off hear of the new endpoints later than others.
+            let is_settled = now >= self.settled_by(record.since);
+            quiet.saw(in_flight.filter(|count| *count > 0 || is_settled), now);
             if told.is_news(in_flight, now) {
                 let unknown = unknown.clone();
                 self.report(&Progress::Draining { slot, in_flight, unknown, deadline });

@@ -109,3 +109,18 @@ async fn a_server_that_has_just_started_may_refuse_what_it_does_not_know_yet() {
     faults.on("store.save", 2, Fault::Before(ErrorKind::Rejected));
     assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_not_made_smaller_while_nodes_may_not_have_heard_of_the_other() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    let releaser = Releaser::new(faults.around(cluster.ports("one")));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    let begun = tokio::time::Instant::now();
+    // This save ends the bake, and the drain begins.
+    faults.on("store.save", 1, Fault::Before(ErrorKind::Unavailable));
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let plan = plan();
+    let least = plan.bake.hold + plan.drain.quiet + Duration::from_secs(59);
+    assert!(begun.elapsed() >= least, "it took {:?}, wanted {least:?}", begun.elapsed());
+}
