@@ -13,7 +13,7 @@ const STARTING: Duration = Duration::from_secs(30);
 
 /// For how long after the cluster did not answer those may lag behind who make traffic follow:
 /// controllers and nodes were cut off too, and try again ever less often, once a minute at last.
-const LAG: Duration = Duration::from_secs(60);
+const LAG: Duration = crate::clock::minutes(1);
 
 /// When a call was last not answered, as far as this process knows.
 #[derive(Clone, Default)]

@@ -96,9 +96,9 @@ async fn a_release_whose_driver_died_at_its_very_end_is_in_the_history_once_anot
         drop(one);
         assert_eq!(history(&cluster).await, 0);
         if is_undone {
-            undo(&cluster).await
+            undo(&cluster).await;
         } else {
-            release(&cluster).await
+            release(&cluster).await;
         }
         assert_eq!(history(&cluster).await, 2);
     }
