@@ -118,7 +118,7 @@ async fn succeed(scene: Scene, agent: &Agent, faults: &mut Vec<String>) {
     match tokio::time::timeout(PATIENCE, scene.go_on(&two)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            faults.push(format!("nobody could go on: {}", bluegreen_core::chain(&error)))
+            faults.push(format!("nobody could go on: {}", bluegreen_core::chain(&error)));
         }
         Err(_) => faults.push(format!("going on took more than {PATIENCE:?}")),
     }

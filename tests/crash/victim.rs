@@ -70,7 +70,7 @@ impl Victim {
     pub(crate) async fn enters(&self, phase: &str) {
         let mut phases = self.phases.clone();
         if phases.wait_for(|all| all.iter().any(|it| it == phase)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -250,10 +250,13 @@ async fn a_driver_that_cannot_renew_its_lease_loses_the_release_and_writes_no_mo
     reaches(&two, PhaseName::Baking).await;
 
     let two = two.releaser().gate(gate());
-    let (taken, lost) = tokio::join!(two.resume(), release);
-    assert_eq!(taken.unwrap(), Outcome::Released);
-    assert_eq!(lost.unwrap().unwrap(), Outcome::Released, "it follows to the end");
-    let last = proxy.written().pop().unwrap().write;
+    let (ended, followed) = tokio::join!(two.resume(), release);
+    assert_eq!(ended.unwrap(), Outcome::Released);
+    assert_eq!(followed.unwrap().unwrap(), Outcome::Released, "it follows to the end");
+    let mut written = proxy.written();
+    // Whoever hears of the end sees to it that it is in the history.
+    written.retain(|it| it.write != "archive the record");
+    let last = written.pop().unwrap().write;
     assert!(
         ["save the record: baking", "keep guard-pod-health"].contains(&last.as_str()),
         "{last}"

@@ -58,7 +58,7 @@ const ALL: [At; 14] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_api_server_that_is_away_in_any_phase_delays_a_release_and_no_more() {
     let length = std::env::var("BLUEGREEN_OUTAGE").map_or(LENGTH, |it| it.parse().unwrap());
-    let (begin, began) = watch::channel(None);
+    let (away, began) = watch::channel(None);
     let (arrive, mut arrived) = mpsc::channel(ALL.len());
     let mut running = JoinSet::new();
     for at in ALL {
@@ -73,7 +73,7 @@ async fn an_api_server_that_is_away_in_any_phase_delays_a_release_and_no_more() 
         }
     }
     let outage = Outage::crash("kube-apiserver");
-    begin.send_replace(Some(Instant::now()));
+    away.send_replace(Some(Instant::now()));
     tokio::time::sleep(seconds(length)).await;
     outage.end();
     let ended = Instant::now();
@@ -112,7 +112,7 @@ async fn run(at: At, meeting: Meeting) -> Row {
     let began = meeting.began.clone();
     let releaser = at.releaser(&cluster, meeting.clone());
     let releasing = async {
-        let plan = at.plan();
+        let plan = At::plan();
         let release = releaser.run(change("1.3.0"), &plan);
         tokio::time::timeout(PATIENCE + ARRIVAL, release).await
     };
@@ -161,7 +161,7 @@ impl At {
         matches!(self, Self::Backward(_) | Self::Taken)
     }
 
-    fn plan(self) -> Plan {
+    fn plan() -> Plan {
         let mut plan = plan(seconds(2)).approval(PATIENCE);
         plan.warm_up = Some(bluegreen_core::plan::WarmUp::new(PATIENCE));
         plan.keep_failed = seconds(2);

@@ -239,7 +239,7 @@ impl Shared {
     async fn opened(&self) {
         let mut stage = self.stage.subscribe();
         if stage.wait_for(|stage| *stage != Stage::Cut).await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 
