@@ -1,3 +1,5 @@
+#![allow(clippy::float_cmp, reason = "what was written exactly is read exactly")]
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

@@ -30,12 +30,11 @@ impl AddressClient {
     }
 
     fn find(&self, to: &Target) -> Result<&PodRef> {
-        let found = match to {
-            Target::Pod(pod) => self.pods.iter().find(|known| *known == pod),
-            _ => {
-                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-                self.pods.get(turn.checked_rem(self.pods.len()).unwrap_or_default())
-            }
+        let found = if let Target::Pod(pod) = to {
+            self.pods.iter().find(|known| *known == pod)
+        } else {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            self.pods.get(turn.checked_rem(self.pods.len()).unwrap_or_default())
         };
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "send a request").with_source(match to {

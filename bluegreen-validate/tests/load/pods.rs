@@ -71,7 +71,7 @@ bluegreen_core::load_conformance_tests! {
             .idle(configuration(), 2)
             .answer(|it| {
                 assert_eq!(it.request.uri().path(), "/metrics");
-                let count = if it.color == Color::Blue { 1 } else { 0 };
+                let count = i32::from(it.color == Color::Blue);
                 let labels = |kind| format!("{GAUGE}{{kind=\"{kind}\"}} {count}\n");
                 Ok(Response::new(pieces([labels("chat"), labels("stream")])))
             })

@@ -103,16 +103,22 @@ async fn a_candidate_that_changes_while_it_is_raised_is_judged_again() {
         .build();
     let looks = Arc::new(AtomicU32::new(0));
     let gate = Growing(cluster.clone(), looks.clone());
-    // What was read for the gate would be good enough for the first attempt: let that one fail.
+    // What was read for the gate would be good enough for the first attempt: let that one fail,
+    // and the question that is asked ahead of it.
     let faults = Faults::new();
-    faults.on("switch.await_known", 1, Fault::Before(ErrorKind::Unavailable));
+    for nth in 1..=2 {
+        faults.on("switch.await_known", nth, Fault::Before(ErrorKind::Unavailable));
+    }
     let releaser = Releaser::new(faults.around(cluster.ports("one"))).gate(gate);
     let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
     let green = cluster.slot(Color::Green);
     let mut state = green.state().await.unwrap();
-    while state.replicas.wanted < 4 {
-        state = green.watch(&state).await.unwrap();
-    }
+    let raised = async {
+        while state.replicas.wanted < 4 {
+            state = green.watch(&state).await.unwrap();
+        }
+    };
+    tokio::time::timeout(minutes(60), raised).await.expect("the candidate should be raised");
     cluster.edit_template(Color::Green);
     assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
     assert_eq!(looks.load(Ordering::Relaxed), 2, "the gate looks at what gets traffic");
