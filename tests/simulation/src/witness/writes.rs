@@ -33,11 +33,19 @@ impl Witness {
         self.weigh();
     }
 
-    /// Who has taken over stamps its epoch on everything before it writes anything else.
+    /// Who has taken over stamps its epoch on everything before it writes anything else. Only
+    /// traffic goes back at once: that write stamps what it changes, and the slots have no part in
+    /// it. One that came too late for that changes nothing.
     fn fences(&mut self, process: usize, call: &str, is_late: bool, before: &Sight) {
         let is_fence = call.contains(".fence");
         let is_act = call.starts_with("slot.") || call.starts_with("switch.");
-        let Some(epoch) = self.record.as_ref().map(|it| it.epoch) else { return };
+        let Some((epoch, live)) = self.record.as_ref().map(|it| (it.epoch, it.live)) else {
+            return;
+        };
+        let back = ObservedState::Routed(Routing::all(live));
+        if call == "switch.shift" && [&back, &before.routing].contains(&&self.last.routing) {
+            return;
+        }
         if is_fence || is_late || !is_act || self.owners.get(&epoch) != Some(&process) {
             return;
         }
@@ -70,9 +78,9 @@ impl Witness {
             }
         }
         // Between a takeover and its fence the one that was there before may still write.
-        let in_force = self.record.as_ref().filter(|it| it.epoch == after.epoch);
-        if let Some(record) = in_force
-            && (changed || slots.iter().any(|it| it.0))
+        let all = || slots.into_iter().chain([(changed, before.epoch, after.epoch)]);
+        if let Some(record) = &self.record
+            && all().any(|(changed, _, new)| changed && new == record.epoch)
             && !belongs(call, record.phase)
         {
             let (phase, release) = (record.phase, record.release.clone());
