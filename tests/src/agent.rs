@@ -44,7 +44,7 @@ impl Agent {
         Self::of(Manifests::shipped()).await
     }
 
-    /// An agent of these manifests, with all its pods ready.
+    /// An agent of these manifests, with all its pods ready and its live Service answering.
     pub async fn of(manifests: Manifests) -> Self {
         // On the heap, because tests embed this in futures of their own.
         Box::pin(Self::make(manifests)).await
@@ -63,7 +63,23 @@ impl Agent {
         for made in agent.api::<Deployment>().list(&ListParams::default()).await.unwrap() {
             agent.settled(&made.name_any()).await;
         }
+        if let Some(live) = agent.live().await
+            && !agent.pods(live).await.is_empty()
+        {
+            agent.reached().await;
+        }
         agent
+    }
+
+    /// Returns once the live Service answers: kube-proxy hears of a new one up to a second after
+    /// its pods are ready, and until then refuses connections.
+    async fn reached(&self) {
+        let answering = async {
+            while ask(self.address, Method::GET, "/").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("an answer of the live Service", answering).await;
     }
 
     /// Returns once all pods of a Deployment that there should be are available.

@@ -10,7 +10,7 @@ use bluegreen_kube::Settings;
 use http::Method;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::agent::soon;
 use crate::ask;
@@ -83,14 +83,16 @@ async fn work(
     counted: Arc<watch::Sender<Tally>>,
     stopped: watch::Receiver<bool>,
 ) {
+    let began = Instant::now();
     let mut turns = interval(pace);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !*stopped.borrow() {
         turns.tick().await;
         let answer = one(address).await;
+        let after = began.elapsed();
         counted.send_modify(|tally| match answer {
             Ok(version) => *tally.answers.entry(version).or_default() += 1,
-            Err(failure) => tally.failures.push(failure),
+            Err(failure) => tally.failures.push(format!("{failure}, after {after:.1?}")),
         });
     }
 }
