@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::release::{Effect, Event, EventKind, Next, Wait};
+use crate::release::{Effect, EventKind, Next, Wait};
 use crate::{
-    Document, Epoch, Error, ErrorKind, HolderId, Outcome, Phase, Ports, Progress, Record, Reporter,
-    Result, Revision, Stored, Timestamp, Validator, Vitality,
+    Epoch, HolderId, OperationError, Outcome, Ports, Progress, Record, Reporter, Result, Timestamp,
+    Validator,
 };
-use crate::{OperationError, chain};
 
 mod advice;
 mod ahead;
@@ -25,7 +24,9 @@ mod heartbeat;
 mod hold;
 mod judge;
 mod preflight;
+mod record;
 mod shift;
+mod takeover;
 mod tries;
 
 pub(crate) use ahead::Ahead;
@@ -33,6 +34,7 @@ use ahead::Seen;
 pub(crate) use away::Away;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
+pub(crate) use record::{Held, held};
 
 /// The longest pause between two tries, and between two looks at another driver's lease.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -54,13 +56,6 @@ pub(crate) struct Driver {
     /// Whether a write was lost since this was last asked: it may still be under way.
     doubt: Arc<AtomicBool>,
     pub(crate) away: Away,
-}
-
-/// A record that this process holds, and the token to replace it.
-#[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) record: Record,
-    pub(crate) revision: Revision,
 }
 
 impl Driver {
@@ -191,237 +186,6 @@ impl Driver {
             Effect::Restore { slot } => self.restore(record, slot).await,
         };
         (kind, Seen::Nothing)
-    }
-
-    /// Applies what has happened and saves it. When somebody changed the record meanwhile, what
-    /// has happened is forgotten, and the effect performed again if it is still wanted.
-    pub(crate) async fn commit(&self, held: Held, kind: EventKind) -> Result<Held, OperationError> {
-        let fades = matches!(&kind, EventKind::Looked { look } if look.failed.is_none());
-        let record = held.record.clone().apply(Event::new(self.now(), kind))?;
-        let saving = self.save(record, held.revision.clone());
-        if !fades {
-            return saving.await;
-        }
-        // That all was well is not kept for a store that is away: guards look again instead.
-        tokio::select! {
-            biased;
-            saved = saving => saved,
-            () = self.ports.clock.sleep(held.record.plan.call) => Ok(held),
-        }
-    }
-
-    /// Commits, and meanwhile reads what the next effect will want to know: the two have nothing
-    /// to do with each other, and together they take no longer than the slower one.
-    async fn commit_and_read(
-        &self,
-        held: Held,
-        kind: EventKind,
-        seen: Seen,
-    ) -> Result<(Held, Option<Ahead>), OperationError> {
-        let is_wanted = matches!(
-            kind,
-            EventKind::Ready { .. } | EventKind::Passed | EventKind::Approved { .. }
-        );
-        let record = held.record.clone();
-        let next = record.clone().apply(Event::new(self.now(), kind.clone()));
-        let shifts = next.is_ok_and(|next| matches!(next.phase, Phase::Shifting { .. }));
-        let reading = async {
-            let ahead = match seen {
-                Seen::All(ahead) if ahead.is_good_at(self.now()) => *ahead,
-                _ if !is_wanted => return Ok(None),
-                Seen::Candidate(candidate) => self.read_beside(&record, *candidate).await?,
-                _ => self.read_ahead(&record).await?,
-            };
-            Ok::<_, Error>(Some(if shifts { self.with_known(&record, ahead).await } else { ahead }))
-        };
-        let (held, ahead) = tokio::join!(self.commit(held, kind), reading);
-        // What could not be read is read again by the effect that needs it.
-        Ok((held?, ahead.unwrap_or_default()))
-    }
-
-    /// Saves a record at its revision, for as long as the store is away.
-    pub(crate) async fn save(
-        &self,
-        record: Record,
-        expected: Revision,
-    ) -> Result<Held, OperationError> {
-        let document = Document::Current(record.clone());
-        let mut pause = tries::Pause::default();
-        loop {
-            let saving = self.ports.store.save(&document, Some(expected.clone()));
-            let error = match self.bounded("save the record", record.plan.call, saving).await {
-                Ok(revision) => return Ok(Held { record, revision }),
-                Err(error) => error,
-            };
-            match error.kind() {
-                ErrorKind::Conflict | ErrorKind::Unknown => {
-                    // A save whose answer was lost looks like a conflict with oneself.
-                    match self.load().await {
-                        Ok(stored) if stored.document == document => {
-                            return Ok(Held { record, revision: stored.revision });
-                        }
-                        Ok(stored) if stored.revision != expected => return held(stored),
-                        Err(error) if error.kind() == ErrorKind::NotFound => {
-                            return Err(OperationError::Port(error));
-                        }
-                        Ok(_) | Err(_) => {}
-                    }
-                }
-                ErrorKind::Rejected if !self.may_pass(&error) => return Err(error.into()),
-                ErrorKind::NotFound => return Err(error.into()),
-                ErrorKind::Unavailable | ErrorKind::Rejected => {}
-            }
-            self.pause(&mut pause, &error).await;
-        }
-    }
-
-    /// The stored record; an error of kind `NotFound` when there is none.
-    pub(crate) async fn load(&self) -> Result<Stored> {
-        let loading = self.ports.store.load();
-        let call = crate::Plan::default().call;
-        self.bounded_read("load the record", call, loading)
-            .await?
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "load the record"))
-    }
-
-    /// Returns once somebody else changed the record.
-    async fn changed(&self, held: &Held) -> Result<Held, OperationError> {
-        let mut pause = tries::Pause::default();
-        loop {
-            match self.ports.store.watch(Some(held.revision.clone())).await {
-                Ok(Some(stored)) => return self::held(stored),
-                Ok(None) => {
-                    return Err(OperationError::Port(
-                        Error::new(ErrorKind::NotFound, "watch the record")
-                            .with_source("it was deleted while the release was under way"),
-                    ));
-                }
-                Err(error) => self.pause(&mut pause, &error).await,
-            }
-        }
-    }
-
-    /// Waits while another process drives. Returns with a record that is over, or that this
-    /// process has taken over.
-    async fn follow(&self, mut held: Held) -> Result<Held, OperationError> {
-        self.report(&Progress::TakenOver { by: held.record.envelope.holder.clone() });
-        loop {
-            let Some(other) = held.record.envelope.holder.clone() else {
-                if matches!(held.record.next(), Next::Finish(_)) {
-                    return Ok(held);
-                }
-                return self.take_over(held, None).await;
-            };
-            if other == self.me() {
-                return Ok(held);
-            }
-            tokio::select! {
-                biased;
-                changed = self.changed(&held) => held = changed?,
-                () = self.await_gone(&other) => return self.take_over(held, None).await,
-            }
-        }
-    }
-
-    /// Returns once `holder` is known to be gone.
-    pub(crate) async fn await_gone(&self, holder: &HolderId) {
-        let step = (self.ports.liveness.time_to_live() / 3).min(LONGEST_PAUSE);
-        loop {
-            let asking = self.ports.liveness.vitality(holder);
-            let call = crate::Plan::default().call;
-            if let Ok(Vitality::Gone) = self.bounded_read("read the lease", call, asking).await {
-                return;
-            }
-            self.ports.clock.sleep(step).await;
-        }
-    }
-
-    /// Makes the record this process's own, with the next epoch, and says why in `also`.
-    pub(crate) async fn take_over(
-        &self,
-        held: Held,
-        also: Option<EventKind>,
-    ) -> Result<Held, OperationError> {
-        // Without a lease others take the release away again, which disturbs but does no harm.
-        // So what cannot be renewed does not stop a rollback.
-        if let Err(error) = self.announce(held.record.plan.call).await {
-            self.report(&Progress::note(error.chain()));
-        }
-        let at = self.now();
-        let mut record = held.record;
-        let epoch = record.envelope.epoch.next();
-        record = record.apply(Event::new(at, EventKind::TakenOver { holder: self.me(), epoch }))?;
-        if let Some(kind) = also {
-            record = record.apply(Event::new(at, kind))?;
-        }
-        self.save(record, held.revision).await
-    }
-
-    /// Renews the lease before this process holds a record: others take a holder without one for
-    /// dead.
-    pub(crate) async fn announce(&self, call: Duration) -> Result<()> {
-        self.bounded("renew the lease", call, self.ports.liveness.renew()).await
-    }
-
-    /// The same before the record of a release that is over is replaced. Whoever ended that one
-    /// may have died before it was in the history.
-    pub(crate) async fn announce_after(&self, last: Option<&Record>, call: Duration) -> Result<()> {
-        let keeping = async {
-            if let Some(last) = last {
-                self.finish(last).await;
-            }
-        };
-        tokio::join!(self.announce(call), keeping).0
-    }
-
-    /// Stamps the epoch on everything that the release writes. Before this has succeeded
-    /// nothing else is read or written.
-    pub(crate) async fn fence(&self, epoch: Epoch, record: &Record) -> Result<()> {
-        let (switch, slots) =
-            tokio::join!(self.fence_switch(epoch, record), self.fence_slots(epoch, record));
-        switch.and(slots)
-    }
-
-    async fn fence_switch(&self, epoch: Epoch, record: &Record) -> Result<()> {
-        let call = record.plan.call;
-        self.until_available(call, || {
-            self.bounded("fence the switch", call, self.ports.switch.fence(epoch))
-        })
-        .await
-    }
-
-    async fn fence_slots(&self, epoch: Epoch, record: &Record) -> Result<()> {
-        let (blue, green) = (&self.ports.slots.blue, &self.ports.slots.green);
-        let call = record.plan.call;
-        self.until_available(call, || async {
-            let (blue, green) = tokio::join!(
-                self.bounded("fence the blue slot", call, blue.fence(epoch)),
-                self.bounded("fence the green slot", call, green.fence(epoch)),
-            );
-            blue.and(green)
-        })
-        .await
-    }
-
-    /// Keeps the finished record for the history. Its loss does not undo the release.
-    pub(crate) async fn finish(&self, record: &Record) {
-        let archiving = self.ports.store.archive(record, record.plan.history);
-        if let Err(error) = self.bounded("archive the record", record.plan.call, archiving).await {
-            self.report(&Progress::note(format!("not in the history: {}", chain(&error))));
-        }
-    }
-
-    /// Gives the record up, so that another process need not wait for the lease to lapse.
-    pub(crate) async fn let_go(&self, held: Held) {
-        let _ = self.commit(held, EventKind::LetGo).await;
-    }
-}
-
-/// The record of a stored document, if this version can drive it.
-pub(crate) fn held(stored: Stored) -> Result<Held, OperationError> {
-    match stored.document {
-        Document::Current(record) => Ok(Held { record, revision: stored.revision }),
-        Document::Newer { format, .. } => Err(OperationError::Newer { format }),
     }
 }
 

@@ -1,0 +1,147 @@
+//! The record that a driver holds: changed by what has happened, and saved at its revision.
+
+use super::ahead::{Ahead, Seen};
+use super::{Driver, tries};
+use crate::release::{Event, EventKind};
+use crate::{
+    Document, Error, ErrorKind, OperationError, Phase, Progress, Record, Result, Revision, Stored,
+    chain,
+};
+
+/// A record that this process holds, and the token to replace it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) record: Record,
+    pub(crate) revision: Revision,
+}
+
+impl Driver {
+    /// Applies what has happened and saves it. When somebody changed the record meanwhile, what
+    /// has happened is forgotten, and the effect performed again if it is still wanted.
+    pub(crate) async fn commit(&self, held: Held, kind: EventKind) -> Result<Held, OperationError> {
+        let fades = matches!(&kind, EventKind::Looked { look } if look.failed.is_none());
+        let record = held.record.clone().apply(Event::new(self.now(), kind))?;
+        let saving = self.save(record, held.revision.clone());
+        if !fades {
+            return saving.await;
+        }
+        // That all was well is not kept for a store that is away: guards look again instead.
+        tokio::select! {
+            biased;
+            saved = saving => saved,
+            () = self.ports.clock.sleep(held.record.plan.call) => Ok(held),
+        }
+    }
+
+    /// Commits, and meanwhile reads what the next effect will want to know: the two have nothing
+    /// to do with each other, and together they take no longer than the slower one.
+    pub(super) async fn commit_and_read(
+        &self,
+        held: Held,
+        kind: EventKind,
+        seen: Seen,
+    ) -> Result<(Held, Option<Ahead>), OperationError> {
+        let is_wanted = matches!(
+            kind,
+            EventKind::Ready { .. } | EventKind::Passed | EventKind::Approved { .. }
+        );
+        let record = held.record.clone();
+        let next = record.clone().apply(Event::new(self.now(), kind.clone()));
+        let shifts = next.is_ok_and(|next| matches!(next.phase, Phase::Shifting { .. }));
+        let reading = async {
+            let ahead = match seen {
+                Seen::All(ahead) if ahead.is_good_at(self.now()) => *ahead,
+                _ if !is_wanted => return Ok(None),
+                Seen::Candidate(candidate) => self.read_beside(&record, *candidate).await?,
+                _ => self.read_ahead(&record).await?,
+            };
+            Ok::<_, Error>(Some(if shifts { self.with_known(&record, ahead).await } else { ahead }))
+        };
+        let (held, ahead) = tokio::join!(self.commit(held, kind), reading);
+        // What could not be read is read again by the effect that needs it.
+        Ok((held?, ahead.unwrap_or_default()))
+    }
+
+    /// Saves a record at its revision, for as long as the store is away.
+    pub(crate) async fn save(
+        &self,
+        record: Record,
+        expected: Revision,
+    ) -> Result<Held, OperationError> {
+        let document = Document::Current(record.clone());
+        let mut pause = tries::Pause::default();
+        loop {
+            let saving = self.ports.store.save(&document, Some(expected.clone()));
+            let error = match self.bounded("save the record", record.plan.call, saving).await {
+                Ok(revision) => return Ok(Held { record, revision }),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::Conflict | ErrorKind::Unknown => {
+                    // A save whose answer was lost looks like a conflict with oneself.
+                    match self.load().await {
+                        Ok(stored) if stored.document == document => {
+                            return Ok(Held { record, revision: stored.revision });
+                        }
+                        Ok(stored) if stored.revision != expected => return held(stored),
+                        Err(error) if error.kind() == ErrorKind::NotFound => {
+                            return Err(OperationError::Port(error));
+                        }
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+                ErrorKind::Rejected if !self.may_pass(&error) => return Err(error.into()),
+                ErrorKind::NotFound => return Err(error.into()),
+                ErrorKind::Unavailable | ErrorKind::Rejected => {}
+            }
+            self.pause(&mut pause, &error).await;
+        }
+    }
+
+    /// The stored record; an error of kind `NotFound` when there is none.
+    pub(crate) async fn load(&self) -> Result<Stored> {
+        let loading = self.ports.store.load();
+        let call = crate::Plan::default().call;
+        self.bounded_read("load the record", call, loading)
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "load the record"))
+    }
+
+    /// Returns once somebody else changed the record.
+    pub(super) async fn changed(&self, held: &Held) -> Result<Held, OperationError> {
+        let mut pause = tries::Pause::default();
+        loop {
+            match self.ports.store.watch(Some(held.revision.clone())).await {
+                Ok(Some(stored)) => return self::held(stored),
+                Ok(None) => {
+                    return Err(OperationError::Port(
+                        Error::new(ErrorKind::NotFound, "watch the record")
+                            .with_source("it was deleted while the release was under way"),
+                    ));
+                }
+                Err(error) => self.pause(&mut pause, &error).await,
+            }
+        }
+    }
+
+    /// Keeps the finished record for the history. Its loss does not undo the release.
+    pub(crate) async fn finish(&self, record: &Record) {
+        let archiving = self.ports.store.archive(record, record.plan.history);
+        if let Err(error) = self.bounded("archive the record", record.plan.call, archiving).await {
+            self.report(&Progress::note(format!("not in the history: {}", chain(&error))));
+        }
+    }
+
+    /// Gives the record up, so that another process need not wait for the lease to lapse.
+    pub(crate) async fn let_go(&self, held: Held) {
+        let _ = self.commit(held, EventKind::LetGo).await;
+    }
+}
+
+/// The record of a stored document, if this version can drive it.
+pub(crate) fn held(stored: Stored) -> Result<Held, OperationError> {
+    match stored.document {
+        Document::Current(record) => Ok(Held { record, revision: stored.revision }),
+        Document::Newer { format, .. } => Err(OperationError::Newer { format }),
+    }
+}
