@@ -3,14 +3,10 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bluegreen_core::plan::WarmUp;
-use bluegreen_core::{
-    Actor, ApprovalRequest, Approver, Decision, OperationError, PhaseName, Plan, Record, Releaser,
-    Reporter, Silent,
-};
+use bluegreen_core::{OperationError, PhaseName, Plan, Record, Releaser, Reporter, Silent};
 use bluegreen_kube::{Cluster, LeaseLiveness, Settings};
-use bluegreen_tests::{Agent, SERVICE, baking, change, plan, seconds};
+use bluegreen_tests::{Agent, SERVICE, Yes, baking, change, plan, seconds};
 use bluegreen_validate::Smoke;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
@@ -197,15 +193,4 @@ pub(crate) async fn connect(client: Client, namespace: &str, holder: &str) -> Cl
     let lease = LeaseLiveness::new(client.clone(), Settings::new(SERVICE, namespace), holder);
     let lease = Arc::new(lease.with_time_to_live(seconds(LEASE)));
     Cluster::builder(client, namespace, SERVICE).liveness(lease).connect().await.unwrap()
-}
-
-/// Somebody who says yes at once.
-#[derive(Debug)]
-struct Yes;
-
-#[async_trait]
-impl Approver for Yes {
-    async fn decide(&self, _: &ApprovalRequest) -> bluegreen_core::Result<Decision> {
-        Ok(Decision::Approve { actor: Actor::new("bob") })
-    }
 }

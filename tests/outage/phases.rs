@@ -4,14 +4,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use bluegreen_core::{
-    Actor, ApprovalRequest, Approver, Color, Decision, OperationError, Outcome, PhaseName, Plan,
-    Progress, Reason, Releaser, Slot as _,
+    Color, OperationError, Outcome, PhaseName, Plan, Progress, Reason, Releaser, Slot as _,
 };
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{
-    Agent, Cut, Load, Manifests, Outage, Proxy, SERVICE, Side, change, plan, seconds,
+    Agent, Cut, Load, Manifests, Outage, Proxy, SERVICE, Side, Yes, change, plan, seconds,
 };
 use bluegreen_validate::Smoke;
 use tokio::runtime::Handle;
@@ -247,16 +245,5 @@ impl Meeting {
     /// The same in the middle of a report, which holds the release where it is.
     fn meet_here(&self) {
         block_in_place(|| Handle::current().block_on(self.meet()));
-    }
-}
-
-/// Somebody who says yes at once.
-#[derive(Debug)]
-struct Yes;
-
-#[async_trait]
-impl Approver for Yes {
-    async fn decide(&self, _: &ApprovalRequest) -> bluegreen_core::Result<Decision> {
-        Ok(Decision::Approve { actor: Actor::new("bob") })
     }
 }

@@ -24,6 +24,7 @@ mod namespace;
 mod outage;
 mod proxy;
 mod release;
+mod yes;
 
 pub use access::{Access, Carrier};
 pub use agent::{ACCOUNT, Agent, SERVICE};
@@ -35,3 +36,4 @@ pub use namespace::Namespace;
 pub use outage::Outage;
 pub use proxy::{Cut, Proxy, Side, Written};
 pub use release::{Release, baking, change, plan, reaches, reason, seconds};
+pub use yes::Yes;

@@ -25,11 +25,11 @@ pub(super) struct Question {
 }
 
 /// What pods answered.
-pub(super) struct Answers {
+struct Answers {
     /// What those that could be asked have in hand.
-    pub(super) sum: u64,
+    sum: u64,
     /// Those that could not, and why.
-    pub(super) unknown: Vec<(PodRef, Error)>,
+    unknown: Vec<(PodRef, Error)>,
 }
 
 impl Question {
@@ -38,11 +38,39 @@ impl Question {
         Self { path: path.into(), count, timeout, max_body: 1024 * 1024, clock }
     }
 
-    /// Asks all pods at the same time.
+    /// What all `pods` together have in hand. Whoever cannot be asked and is not among those that
+    /// are there `now` is gone, and has nothing.
     ///
     /// # Cancel safety
     /// Only reads.
-    pub(super) async fn ask_all(&self, client: &dyn AgentClient, pods: Vec<PodRef>) -> Answers {
+    pub(super) async fn sum<F>(
+        &self,
+        whose: &str,
+        client: &dyn AgentClient,
+        pods: Vec<PodRef>,
+        now: impl FnOnce() -> F,
+    ) -> Result<u64>
+    where
+        F: Future<Output = Result<Vec<PodRef>>>,
+    {
+        let all = pods.len();
+        let mut answers = self.ask_all(client, pods).await;
+        if !answers.unknown.is_empty() {
+            let left = now().await?;
+            answers.unknown.retain(|(pod, _)| left.contains(pod));
+        }
+        let count = answers.unknown.len();
+        match answers.unknown.into_iter().next() {
+            None => Ok(answers.sum),
+            Some((_, error)) => {
+                let action = format!("count what {whose} has in hand at {count} of {all} pods");
+                Err(Error::new(ErrorKind::Unavailable, action).with_source(error))
+            }
+        }
+    }
+
+    /// Asks all pods at the same time.
+    async fn ask_all(&self, client: &dyn AgentClient, pods: Vec<PodRef>) -> Answers {
         let asking = pods.into_iter().map(|pod| async move {
             let answer = self.within(&pod.name, self.ask(client, &pod)).await;
             (pod, answer)

@@ -12,7 +12,6 @@ use bluegreen_core::{
 use super::address::AddressClient;
 use super::ask::Question;
 use super::count::{Count, Series};
-use super::pods::unless_unknown;
 
 /// Requests or connections that Envoy has open to a slot.
 ///
@@ -131,19 +130,14 @@ impl EnvoyLoad {
 impl Load for EnvoyLoad {
     async fn in_flight(&self, slot: Color) -> Result<Option<u64>> {
         let question = self.question(slot);
-        let envoys = question.within("for all Envoys", self.envoys.pods()).await?;
-        let all = envoys.len();
-        if all == 0 {
+        let now = || question.within("for all Envoys", self.envoys.pods());
+        let envoys = now().await?;
+        if envoys.is_empty() {
             let error = Error::new(ErrorKind::Unavailable, "ask Envoy for its open requests");
             return Err(error.with_source("there is no Envoy to ask"));
         }
-        let mut answers = question.ask_all(self.envoys.as_ref(), envoys).await;
-        if !answers.unknown.is_empty() {
-            let left = question.within("for all Envoys", self.envoys.pods()).await?;
-            answers.unknown.retain(|(envoy, _)| left.contains(envoy));
-        }
-        let cluster = self.clusters.of(slot);
-        unless_unknown(&format!("cluster {cluster}"), all, answers).map(Some)
+        let whose = format!("cluster {}", self.clusters.of(slot));
+        question.sum(&whose, self.envoys.as_ref(), envoys, now).await.map(Some)
     }
 }
 

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bluegreen_core::{
-    AgentClient, Color, Error, ErrorKind, Load, Pair, PodRef, Ports, Result, Slot,
-};
+use bluegreen_core::{AgentClient, Color, Load, Pair, PodRef, Ports, Result, Slot};
 use tokio::time::Instant;
 
 use super::ask::Question;
@@ -134,25 +132,9 @@ impl PodLoad {
 impl Load for PodLoad {
     async fn in_flight(&self, slot: Color) -> Result<Option<u64>> {
         let pods = self.pods(slot).await?;
-        let all = pods.len();
-        let mut answers = self.question.ask_all(self.clients.of(slot).as_ref(), pods).await;
-        if !answers.unknown.is_empty() {
-            let left = self.pods_now(slot).await?;
-            answers.unknown.retain(|(pod, _)| left.contains(pod));
-        }
-        unless_unknown(&format!("slot {slot}"), all, answers).map(Some)
-    }
-}
-
-/// The sum, if it is one of everything.
-pub(super) fn unless_unknown(of: &str, all: usize, answers: super::ask::Answers) -> Result<u64> {
-    let count = answers.unknown.len();
-    match answers.unknown.into_iter().next() {
-        None => Ok(answers.sum),
-        Some((_, error)) => {
-            let action = format!("count what {of} has in hand at {count} of {all} pods");
-            Err(Error::new(ErrorKind::Unavailable, action).with_source(error))
-        }
+        let client = self.clients.of(slot).as_ref();
+        let whose = format!("slot {slot}");
+        self.question.sum(&whose, client, pods, || self.pods_now(slot)).await.map(Some)
     }
 }
 

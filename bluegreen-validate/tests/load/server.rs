@@ -1,11 +1,14 @@
 //! Agents on loopback that answer everything with one text, and hostile ones.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
+
+#[path = "../support/server.rs"]
+mod raw;
+
+pub(crate) use raw::Server;
 
 /// What a server does with a connection once it has read the request.
 #[derive(Clone)]
@@ -27,31 +30,14 @@ impl Does {
     }
 }
 
-/// A server; it ends with this value.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Server {
     pub(crate) async fn start(does: Does) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let does = does.clone();
-                // What goes wrong here is that the client hung up.
-                connections.spawn(async move { drop(serve(stream, does).await) });
-            }
-        });
-        Self { address, task }
+        Self::raw(move |stream| {
+            let does = does.clone();
+            // What goes wrong here is that the client hung up.
+            async move { drop(serve(stream, does).await) }
+        })
+        .await
     }
 
     pub(crate) fn name(&self) -> String {

@@ -11,8 +11,12 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
+
+#[path = "../support/server.rs"]
+mod raw;
+
+pub(crate) use raw::Server;
 
 pub(crate) type Answer = Response<BoxBody<Bytes, std::io::Error>>;
 
@@ -22,18 +26,6 @@ pub(crate) struct Got {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-}
-
-/// A server; it ends with this value.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Server {
@@ -63,24 +55,6 @@ impl Server {
             }
         })
         .await
-    }
-
-    /// Does with each connection whatever `answer` does.
-    pub(crate) async fn raw<F, A>(answer: F) -> Self
-    where
-        F: Fn(TcpStream) -> A + Send + 'static,
-        A: Future<Output = ()> + Send + 'static,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).unwrap();
-                connections.spawn(answer(stream));
-            }
-        });
-        Self { address, task }
     }
 
     /// An address at which nothing listens.

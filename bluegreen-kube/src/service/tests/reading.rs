@@ -139,15 +139,20 @@ async fn pods_that_come_while_it_waits_are_right_too() {
     converged.await.unwrap();
 }
 
-#[tokio::test]
-async fn pods_that_were_awaited_are_not_listed_while_traffic_moves() {
-    let stand_in = world().await;
-    let switch = switch(&stand_in);
+/// Prepares a switch to green and waits until its pods are known.
+async fn await_green(switch: &ServiceSwitch) {
     let green =
         switch.pods("app=agent,slot=green", kube::api::ListParams::default()).await.unwrap();
     let green: Vec<String> = green.into_iter().filter_map(|pod| pod.metadata.uid).collect();
     switch.prepare(Green, Epoch::new(1)).await.unwrap();
     switch.await_known(Green, &green).await.unwrap();
+}
+
+#[tokio::test]
+async fn pods_that_were_awaited_are_not_listed_while_traffic_moves() {
+    let stand_in = world().await;
+    let switch = switch(&stand_in);
+    await_green(&switch).await;
     let before = stand_in.count("list", "pods");
     let (blue, green) = (Routing::all(Blue), Routing::all(Green));
     switch.shift(&blue, &green, Epoch::new(1)).await.unwrap();
@@ -165,11 +170,7 @@ async fn pods_that_were_awaited_are_not_listed_while_traffic_moves() {
 async fn the_preview_lists_the_candidates_pods() {
     let stand_in = world().await;
     let switch = switch(&stand_in);
-    let green =
-        switch.pods("app=agent,slot=green", kube::api::ListParams::default()).await.unwrap();
-    let green: Vec<String> = green.into_iter().filter_map(|pod| pod.metadata.uid).collect();
-    switch.prepare(Green, Epoch::new(1)).await.unwrap();
-    switch.await_known(Green, &green).await.unwrap();
+    await_green(&switch).await;
     let preview = stand_in.object("services", NAMESPACE, "agent-service-preview").unwrap();
     assert_eq!(preview["spec"]["clusterIP"], "None");
     assert_eq!(preview["spec"]["selector"], json!({"app": "agent", "slot": "green"}));
