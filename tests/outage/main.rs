@@ -18,14 +18,10 @@ use bluegreen_tests::{
     Agent, Load, Outage, Release, SERVICE, change, plan, reaches, reason, seconds,
 };
 
-/// An agent that answers through its Service. After the last outage that may take a while: whoever
-/// was cut off tries again ever less often.
+/// An agent that answers through its Service, on a cluster that has got over the last outage.
 async fn answering() -> Agent {
-    let agent = Agent::new().await;
-    let mut load = Load::start(agent.address());
-    load.answered_by("1.2.0").await;
-    load.stop().await;
-    agent
+    Outage::forget();
+    Agent::new().await
 }
 
 /// A release in its bake, under load, when the traffic has really followed.

@@ -57,6 +57,7 @@ const ALL: [At; 14] = [
 async fn an_api_server_that_is_away_in_any_phase_delays_a_release_and_no_more() {
     let length = std::env::var("BLUEGREEN_OUTAGE").map_or(LENGTH, |it| it.parse().unwrap());
     let (away, began) = watch::channel(None);
+    Outage::forget();
     let (arrive, mut arrived) = mpsc::channel(ALL.len());
     let mut running = JoinSet::new();
     for at in ALL {

@@ -5,6 +5,9 @@ use std::process::Command;
 /// The script that does it.
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/component");
 
+/// The programs that are cut off where the API server is away.
+const CLIENTS: [&str; 4] = ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
+
 /// One program of the cluster is away, until this ends or is dropped.
 ///
 /// The whole cluster suffers, so a test that makes one runs by itself.
@@ -30,6 +33,14 @@ impl Outage {
     /// The program is back when this returns.
     pub fn end(self) {
         drop(self);
+    }
+
+    /// Starts everything anew that talks to the API server: after an outage each of them tries
+    /// again ever less often, up to minutes later, which is not what the next test is about.
+    pub fn forget() {
+        for program in CLIENTS {
+            Self::crash(program).end();
+        }
     }
 }
 
