@@ -70,7 +70,9 @@ impl ServiceSwitch {
         }
     }
 
-    /// Pods that were not there at the last look are looked for once, in the latest state.
+    /// Pods that were not there at the last look are looked for once: in the cache of the server,
+    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
+    /// changes its slot, so what the cache has is good.
     async fn look_for_strangers(
         &self,
         listed: &Listed,
@@ -81,7 +83,15 @@ impl ServiceSwitch {
         if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
             return Ok(());
         }
-        *sorted = self.sort_pods(base, color, ListParams::default()).await?;
+        for params in [ListParams::default().match_any(), ListParams::default()] {
+            let found = self.sort_pods(base, color, params).await?;
+            // One that has ended since is not found any more, and is what it was.
+            sorted.right.extend(found.right);
+            sorted.wrong.extend(found.wrong);
+            if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
+                return Ok(());
+            }
+        }
         let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
         sorted.wrong.extend(still);
         Ok(())
