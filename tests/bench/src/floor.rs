@@ -40,6 +40,7 @@ pub(crate) async fn measure(table: &mut Table) {
     tokio::time::sleep(QUIET).await;
     let last = sampler.last_answer("1.2.0", begun);
     table.add_time("switch PATCH → last old answer, ms", "floor", last);
+    table.add_time("… after a gate of 2.5 s, as the floor waits, ms", "floor", last);
     table.add("requests that failed", "floor", count(sampler.failed()));
 
     let begun = Instant::now();

@@ -1,11 +1,19 @@
 //! A release by the library, without a gate and with one, and its way back.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bluegreen_core::{Change, Outcome, PhaseName, Plan, Progress, Releaser};
+use async_trait::async_trait;
+use bluegreen_core::{
+    Change, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress, Releaser, Result,
+    Trial, Validator, Verdict,
+};
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Manifests, SERVICE, image};
 use bluegreen_validate::Smoke;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
 use tokio::sync::watch;
 
 use crate::alone::alone;
@@ -71,33 +79,86 @@ fn watched(releaser: Releaser) -> (Releaser, watch::Receiver<PhaseName>) {
 }
 
 pub(crate) async fn measure(table: &mut Table) {
-    Box::pin(forward(table, false)).await;
-    Box::pin(forward(table, true)).await;
+    for gate in [Gate::None, Gate::Check, Gate::Slow] {
+        Box::pin(forward(table, gate)).await;
+    }
     Box::pin(back(table, false)).await;
     Box::pin(back(table, true)).await;
+    Box::pin(back_from_nothing(table)).await;
 }
 
-async fn forward(table: &mut Table, gate: bool) {
+/// What has to pass before traffic.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Gate {
+    None,
+    /// One HTTP request to every pod.
+    Check,
+    /// Something that takes as long as the cluster needs to get over new pods, as most gates do.
+    Slow,
+}
+
+/// A gate that takes its time.
+struct Slow;
+
+#[async_trait]
+impl Validator for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn config_digest(&self) -> Digest {
+        Digest::of(["slow"])
+    }
+
+    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
+
+    async fn judge(&self, _: &Trial) -> Result<Judgement> {
+        tokio::time::sleep(QUIET).await;
+        Ok(Judgement::new(Verdict::Pass, "its time is over"))
+    }
+}
+
+async fn forward(table: &mut Table, gate: Gate) {
     let scene = Scene::new().await;
-    let mut releaser = scene.cluster.releaser();
-    if gate {
-        releaser = releaser.gate(Smoke::get("/readyz"));
+    let evident = Arc::new(OnceLock::new());
+    let told = evident.clone();
+    let mut releaser = scene.cluster.releaser().report(move |progress: &Progress| {
+        if matches!(progress, Progress::Shifted { .. }) {
+            told.get_or_init(Instant::now);
+        }
+    });
+    match gate {
+        Gate::None => {}
+        Gate::Check => releaser = releaser.gate(Smoke::get("/readyz")),
+        Gate::Slow => releaser = releaser.gate(Slow),
     }
     let begun = Instant::now();
     let outcome = releaser.run(change(), &plan(QUIET)).await.unwrap();
     assert_eq!(outcome, Outcome::Released);
     let (_, ready) = scene.sight.three_ready("1.3.0", begun).await;
     let patched = scene.patched(begun);
-    let row = if gate {
-        "pods ready → switch PATCH, one HTTP check, ms"
-    } else {
-        "pods ready → switch PATCH, no gate, ms"
-    };
-    table.add_time(row, "ours", patched.saturating_duration_since(ready));
-    table.add_time("command → all idle pods ready, ms", "ours", ready - begun);
+    let to_patch = patched.saturating_duration_since(ready);
     let last = scene.sampler.last_answer("1.2.0", patched);
-    table.add_time("switch PATCH → last old answer, ms", "ours", last);
-    if gate {
+    let row = match gate {
+        Gate::None => {
+            table.add_time("pods ready → switch PATCH, no gate, ms", "ours", to_patch);
+            "switch PATCH → last old answer, ms"
+        }
+        Gate::Check => {
+            table.add_time("pods ready → switch PATCH, one HTTP check, ms", "ours", to_patch);
+            "switch PATCH → last old answer, ms"
+        }
+        Gate::Slow => "… after a gate of 2.5 s, as the floor waits, ms",
+    };
+    table.add_time(row, "ours", last);
+    table.add_time("command → all idle pods ready, ms", "ours", ready - begun);
+    let listed = scene.sight.only("green", patched).await;
+    let evident = *evident.get().expect("evidence that traffic follows");
+    let late = evident.saturating_duration_since(listed);
+    table.add_time("last EndpointSlice update → our evidence, ms", "ours", late);
+    if gate == Gate::Check {
         let requests = scene.requests(begun);
         table.add("API requests of a release, without heartbeat", "ours", requests);
     }
@@ -146,6 +207,30 @@ async fn back(table: &mut Table, soon: bool) {
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
     print(&calls, begun);
     release.await.unwrap().unwrap();
+}
+
+/// The same where nothing is left of the candidate, and nobody drives the release any more.
+async fn back_from_nothing(table: &mut Table) {
+    let scene = Scene::new().await;
+    let (releaser, mut phase) = watched(scene.cluster.releaser());
+    let builder = Cluster::builder(scene.agent.client(), scene.agent.namespace().name(), SERVICE);
+    let other = builder.holder("ann").connect().await.unwrap();
+    let release =
+        tokio::spawn(async move { releaser.run(change(), &plan(Duration::from_mins(1))).await });
+    phase.wait_for(|phase| *phase == PhaseName::Baking).await.unwrap();
+    scene.sampler.answered_by("1.3.0").await;
+    release.abort();
+    drop(release.await);
+    let at_once = DeleteParams::default().grace_period(0);
+    scene.agent.api::<Deployment>().delete("agent-green", &at_once).await.unwrap();
+    let green = ListParams::default().labels("slot=green");
+    scene.agent.api::<Pod>().delete_collection(&at_once, &green).await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let begun = Instant::now();
+    other.operations().rollback("ann", "it is gone").await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let last = scene.sampler.last_failure(begun);
+    table.add_time("… with no candidate left → last failed request, ms", "ours", last);
 }
 
 /// How many requests a release makes while it holds.

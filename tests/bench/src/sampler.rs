@@ -73,6 +73,15 @@ impl Sampler {
         after(last.ended)
     }
 
+    /// From `since` to the beginning of the last request without a good answer. When that one ended
+    /// says nothing: it may have hung.
+    pub(crate) fn last_failure(&self, since: Instant) -> Duration {
+        let samples = self.samples.lock().unwrap();
+        let failed = samples.iter().filter(|it| it.version.is_err()).map(|it| it.began);
+        let after = |began: Instant| began.saturating_duration_since(since);
+        failed.map(after).max().unwrap_or_default()
+    }
+
     /// How many requests got no good answer. Says why.
     pub(crate) fn failed(&self) -> usize {
         let samples = self.samples.lock().unwrap();

@@ -1,17 +1,19 @@
 //! What happens, seen by a watch that has nothing to do with what is measured.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bluegreen_tests::{Agent, SERVICE};
 use futures_util::TryStreamExt as _;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// When pods became ready and the selector changed.
+/// When pods became ready, the selector changed, and the endpoints did.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// The creation (as seen) of each pod that runs a version, by name.
@@ -20,6 +22,8 @@ pub(crate) struct Seen {
     pub(crate) ready: Vec<(String, String, Instant)>,
     /// Each selector's slot, and when it was seen.
     pub(crate) selected: Vec<(String, Instant)>,
+    /// The slots that the live Service's endpoints were of, and when that was seen.
+    pub(crate) listed: Vec<(BTreeSet<String>, Instant)>,
 }
 
 /// Watches an agent until it is dropped.
@@ -42,6 +46,18 @@ impl Sight {
             );
             while let Ok(Some(pod)) = stream.try_next().await {
                 pod_seen(&mut kept.lock().unwrap(), &pod);
+                told.send_replace(());
+            }
+        });
+        let (slices, kept, told) = (agent.api::<EndpointSlice>(), seen.clone(), tell.clone());
+        watching.spawn(async move {
+            let query = format!("kubernetes.io/service-name={SERVICE}");
+            let config = watcher::Config::default().labels(&query);
+            let mut stream = Box::pin(watcher(slices, config).default_backoff().applied_objects());
+            while let Ok(Some(slice)) = stream.try_next().await {
+                let mut seen = kept.lock().unwrap();
+                seen.listed.push((slots_of(&slice), Instant::now()));
+                drop(seen);
                 told.send_replace(());
             }
         });
@@ -96,6 +112,16 @@ impl Sight {
         .await
     }
 
+    /// When the endpoints were first only this slot's, after `since`. Three pods fit into one slice.
+    pub(crate) async fn only(&self, slot: &str, since: Instant) -> Instant {
+        self.until(|seen| {
+            let is_only = |of: &BTreeSet<String>| of.len() == 1 && of.contains(slot);
+            let mut all = seen.listed.iter();
+            all.find(|(of, at)| is_only(of) && *at >= since).map(|(_, at)| *at)
+        })
+        .await
+    }
+
     /// When this slot was selected, after `since`.
     pub(crate) async fn selected(&self, slot: &str, since: Instant) -> Instant {
         self.until(|seen| {
@@ -119,4 +145,11 @@ fn pod_seen(seen: &mut Seen, pod: &Pod) {
     if is_ready && !seen.ready.iter().any(|(known, ..)| *known == name) {
         seen.ready.push((name, version, now));
     }
+}
+
+/// The slots of the pods that a slice lists, by the names of their Deployments.
+fn slots_of(slice: &EndpointSlice) -> BTreeSet<String> {
+    let pods =
+        slice.endpoints.iter().flatten().filter_map(|one| one.target_ref.as_ref()?.name.clone());
+    pods.filter_map(|name| name.split('-').nth(1).map(str::to_owned)).collect()
 }

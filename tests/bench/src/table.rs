@@ -8,14 +8,17 @@ use std::time::Duration;
 pub(crate) struct Table(BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>>);
 
 /// The rows in order, with what is to be reached.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 16] = [
     ("command → all idle pods ready, ms", "≤ 1.1 × pods' own start + 120"),
     ("pods ready → switch PATCH, no gate, ms", "≤ 20"),
     ("pods ready → switch PATCH, one HTTP check, ms", "≤ 60, every pod checked"),
     ("switch PATCH → last old answer, ms", "≤ 1.2 × floor"),
+    ("… after a gate of 2.5 s, as the floor waits, ms", "≤ 1.2 × floor"),
+    ("last EndpointSlice update → our evidence, ms", "≤ 10"),
     ("… of a bare PATCH as soon as pods are ready, ms", "why one waits for the endpoints"),
     ("rollback() → last answer of the bad version, ms", "≤ 60"),
     ("… within a second of the switch, ms", "the rest of that second + 60"),
+    ("… with no candidate left → last failed request, ms", "≤ 1.2 × rollback()"),
     ("API requests of a release, without heartbeat", "≤ 60"),
     ("API requests in 30 s of holding, without heartbeat", "about none a second"),
     ("requests that failed", "0"),
