@@ -20,6 +20,7 @@ mod backward;
 mod deploy;
 mod doubt;
 mod drain;
+mod drift;
 mod heartbeat;
 mod hold;
 mod judge;
@@ -102,6 +103,7 @@ impl Driver {
         let _heartbeat = Heartbeat::start(self.ports.clone());
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
+        let mut routing = drift::RoutingWatch::default();
         loop {
             let envelope = &held.record.envelope;
             let over = matches!(held.record.next(), Next::Finish(_));
@@ -135,7 +137,19 @@ impl Driver {
                     self.let_go(held).await;
                     return Ok(outcome);
                 }
-                Next::Wait(Wait::Paused) => held = self.changed(&held).await?,
+                Next::Wait(Wait::Paused) => {
+                    let event = tokio::select! {
+                        biased;
+                        changed = self.changed(&held) => {
+                            held = changed?;
+                            continue;
+                        }
+                        event = self.drifted(&held.record, &mut routing) => event,
+                    };
+                    let drift = drift::told(&event);
+                    held = self.commit(held, event).await?;
+                    self.tell(drift, &held.record);
+                }
                 Next::Perform(effect) => {
                     // What is soon over is not watched: its save finds out what has changed.
                     let waits = effect.waits();
@@ -148,10 +162,15 @@ impl Driver {
                             held = changed?;
                             None
                         }
+                        event = self.drifted(&held.record, &mut routing), if waits => {
+                            Some((event, Seen::Nothing))
+                        }
                     };
                     let doubt = self.doubt.swap(false, Ordering::AcqRel);
                     if let Some((kind, seen)) = event {
+                        let drift = drift::told(&kind);
                         (held, ahead) = self.commit_and_read(held, kind, seen).await?;
+                        self.tell(drift, &held.record);
                     }
                     if doubt && self.goes_on(&held.record) {
                         (held, ahead) = (self.shut_out(held).await?, None);

@@ -50,7 +50,7 @@ pub use progress::{Progress, Reporter, Silent};
 pub use release::{Document, Envelope, Outcome, Phase, PhaseName, Reason, Record, Stuck};
 pub use releaser::Releaser;
 pub use slot::{Binding, Color, Intent, PodState, Replicas, Role, Slot, SlotState};
-pub use store::{MAX_BLOB, MAX_RECORD, ReleaseStore, Stored};
+pub use store::{MAX_BLOB, MAX_RECORD, ReleaseStore, Stored, Written};
 pub use switch::{
     Capabilities, Evidence, EvidenceKind, Mirror, Observed, ObservedState, Pin, Routing, Share,
     SwitchStrategy, Vantage,

@@ -233,8 +233,8 @@ impl Operations {
         let live = it.record.envelope.live;
         match seen {
             Some(seen) if it.record.phase.name() == PhaseName::Returning => {
-                Box::pin(self.driver.fence_and_give_back(&it.record, live, seen)).await?;
-                let event = Box::pin(self.driver.give_back(&it.record, live)).await;
+                let going = self.driver.fence_and_give_back(&it.record, live, seen);
+                let event = Box::pin(going).await?;
                 it = self.driver.commit(it, event).await?;
             }
             _ => self.driver.fence(it.record.envelope.epoch, &it.record).await?,

@@ -23,6 +23,7 @@
 //! is after something has happened. Neither waits, reads a clock or performs anything: time comes
 //! in with the events. Phases that the plan lacks are skipped inside `apply`.
 
+mod drift;
 mod effect;
 mod event;
 mod holding;
@@ -31,6 +32,7 @@ mod phase;
 mod record;
 mod transition;
 
+pub use drift::{Drift, Drifted};
 pub use effect::{Effect, Next, Wait};
 pub use event::{Event, EventKind, IllegalEvent, Look};
 pub use outcome::{Outcome, Reason, Stuck};

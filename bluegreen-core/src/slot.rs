@@ -105,6 +105,8 @@ pub trait Slot: Send + Sync {
     ///
     /// # Errors
     /// [`Rejected`](crate::ErrorKind::Rejected) as soon as it is clear that this will not happen.
+    /// [`Conflict`](crate::ErrorKind::Conflict) may be said as soon as somebody else changes what
+    /// the pods are made from: the caller reads what there is.
     ///
     /// # Cancel safety
     /// Only waits. The caller bounds it with a timeout.
@@ -133,6 +135,14 @@ pub trait Slot: Send + Sync {
     /// Only waits; a change between two calls is seen by the second, because it compares states
     /// and not events.
     async fn watch(&self, known: &SlotState) -> Result<SlotState>;
+
+    /// Who else last wrote to what a release writes of this slot, by a name that people know (of a
+    /// field manager, say); `None` where nobody has, or nobody can tell.
+    async fn author(&self) -> Result<Option<String>>;
+
+    /// What somebody should know who goes back to this slot: that its pods run with a key which has
+    /// been changed since, say. Reads only; what cannot be found out is left out.
+    async fn caveats(&self) -> Result<Vec<String>>;
 }
 
 /// What a release means to do with a slot, for [`Slot::check`].

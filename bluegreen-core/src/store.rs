@@ -18,6 +18,8 @@ pub const MAX_BLOB: usize = 512 * 1024;
 /// * `refuses_a_stale_writer`: of two that loaded the same revision the second to save gets a
 ///   [`Conflict`](crate::ErrorKind::Conflict) and changes nothing.
 /// * `of_two_saves_at_once_exactly_one_wins`.
+/// * `knows_the_revision_of_what_it_saved`: [`written`](Self::written) is that of the last save, by
+///   nobody else.
 /// * `refuses_a_record_that_is_too_large` with [`Rejected`](crate::ErrorKind::Rejected).
 /// * `watching_sees_a_save`, also one that came before the watch but after the revision.
 /// * `lists_what_was_archived_newest_first`, and archiving the same release again replaces it.
@@ -39,6 +41,10 @@ pub trait ReleaseStore: Send + Sync {
     /// [`Conflict`](crate::ErrorKind::Conflict) if it is not; [`Unknown`](crate::ErrorKind::Unknown)
     /// when the answer was lost: load before deciding.
     async fn save(&self, document: &Document, expected: Option<Revision>) -> Result<Revision>;
+
+    /// Which revision is stored, and who else wrote it, without a look at what it says: also of
+    /// what cannot be read as a record. `None` where nothing is stored.
+    async fn written(&self) -> Result<Option<Written>>;
 
     /// Returns once the stored revision differs from `known`, with what is stored then.
     ///
@@ -73,5 +79,22 @@ impl Stored {
     /// A document and its token.
     pub fn new(document: Document, revision: Revision) -> Self {
         Self { document, revision }
+    }
+}
+
+/// Which revision is stored, and by whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The compare-and-set token.
+    pub revision: Revision,
+    /// Who wrote it, if that was not this library and is known: the name of a field manager.
+    pub by: Option<String>,
+}
+
+impl Written {
+    /// A revision that was written by `by`, or by this library.
+    pub fn new(revision: Revision, by: Option<String>) -> Self {
+        Self { revision, by }
     }
 }

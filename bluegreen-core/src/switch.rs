@@ -83,6 +83,10 @@ pub trait SwitchStrategy: Send + Sync {
     /// # Cancel safety
     /// Only waits; compares states, not events.
     async fn watch(&self, known: &Observed) -> Result<Observed>;
+
+    /// Who else last wrote to what a shift writes, by a name that people know (of a field manager,
+    /// say); `None` where nobody has, or nobody can tell.
+    async fn author(&self) -> Result<Option<String>>;
 }
 
 /// Which routings a strategy can make.

@@ -308,6 +308,14 @@ impl Slot for Unfenced {
     async fn watch(&self, known: &bluegreen_core::SlotState) -> Result<bluegreen_core::SlotState> {
         self.0.watch(known).await
     }
+
+    async fn author(&self) -> Result<Option<String>> {
+        self.0.author().await
+    }
+
+    async fn caveats(&self) -> Result<Vec<String>> {
+        self.0.caveats().await
+    }
 }
 
 #[tokio::test]

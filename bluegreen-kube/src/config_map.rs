@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bluegreen_core::{
     Document, Error, ErrorKind, MAX_BLOB, MAX_RECORD, Problem, Record, ReleaseId, ReleaseStore,
-    Result, Revision, Stored,
+    Result, Revision, Stored, Written,
 };
 use bytes::Bytes;
 use k8s_openapi::ByteString;
@@ -17,7 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{read, read_opt, write};
 use crate::rights::{Right, Rules};
-use crate::{FIELD_MANAGER, Purpose, Settings};
+use crate::{FIELD_MANAGER, Purpose, Settings, owners};
 
 mod document;
 mod objects;
@@ -213,6 +213,13 @@ impl ReleaseStore for ConfigMapStore {
             },
             _ => Err(error),
         }
+    }
+
+    async fn written(&self) -> Result<Option<Written>> {
+        let name = self.settings.config_map();
+        let Some(map) = self.read(&name).await? else { return Ok(None) };
+        let by = owners::latest(&map.metadata, &["/f:data/f:record.json"]);
+        Ok(Some(Written::new(objects::revision(&map, &self.action("read", &name))?, by)))
     }
 
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {

@@ -16,12 +16,13 @@ use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
 use crate::rights::{Right, Rules};
-use crate::{PodClient, Settings, error};
+use crate::{PodClient, Settings, error, owners};
 
 mod autoscaler;
 mod check;
 mod found;
 mod json;
+mod keys;
 mod object;
 mod patch;
 mod pods;
@@ -285,6 +286,15 @@ impl Slot for DeploymentSlot {
 
     async fn watch(&self, known: &SlotState) -> Result<SlotState> {
         wait::change(self, known).await
+    }
+
+    async fn author(&self) -> Result<Option<String>> {
+        let object = self.get().await?;
+        Ok(owners::latest(&object.metadata, &["/f:spec/f:template", "/f:spec/f:replicas"]))
+    }
+
+    async fn caveats(&self) -> Result<Vec<String>> {
+        keys::newer(self).await
     }
 }
 

@@ -52,6 +52,22 @@ pub(crate) fn of(metadata: &ObjectMeta, fields: &[&str]) -> BTreeSet<String> {
     owners
 }
 
+/// Who, other than this crate, last wrote to one of `fields` or a part of it, also through a
+/// subresource.
+pub(crate) fn latest(metadata: &ObjectMeta, fields: &[&str]) -> Option<String> {
+    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
+    entries
+        .iter()
+        .filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER))
+        .filter(|entry| entry.subresource.as_deref() != Some("status"))
+        .filter(|entry| {
+            let owned = entry.fields_v1.as_ref();
+            owned.is_some_and(|owned| fields.iter().any(|it| owned.0.pointer(it).is_some()))
+        })
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
+        .and_then(|entry| entry.manager.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -88,6 +104,28 @@ mod tests {
         ]);
         assert_eq!(owners(json!({"managedFields": fields})), ["helm", "kubectl-edit"]);
         assert_eq!(owners(json!({})), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_latest_is_who_wrote_last_and_not_us() {
+        let part = json!({"f:spec": {"f:replicas": {}}});
+        let at = |manager, time: &str, subresource: &str| {
+            let mut entry = entry(manager, &part);
+            entry["time"] = time.into();
+            entry["subresource"] = subresource.into();
+            entry
+        };
+        let fields = json!([
+            at("helm", "2026-01-01T00:00:01Z", ""),
+            at("kubectl", "2026-01-01T00:00:03Z", "scale"),
+            at("kubectl-edit", "2026-01-01T00:00:02Z", ""),
+            at(FIELD_MANAGER, "2026-01-01T00:00:05Z", ""),
+            at("kubelet", "2026-01-01T00:00:06Z", "status"),
+        ]);
+        let metadata = serde_json::from_value(json!({"managedFields": fields})).unwrap();
+        let found = |field| latest(&metadata, &[SELECTOR, field]);
+        assert_eq!(found("/f:spec/f:replicas").as_deref(), Some("kubectl"));
+        assert_eq!(found("/f:spec/f:template"), None);
     }
 
     #[test]

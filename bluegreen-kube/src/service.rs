@@ -10,13 +10,14 @@ use bluegreen_core::{
     Capabilities, Color, Epoch, Error, ErrorKind, Evidence, EvidenceKind, Observed, Problem,
     Result, Routing, SwitchStrategy,
 };
+use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
-use crate::Settings;
 use crate::rights::Rules;
+use crate::{Settings, owners};
 
 mod answers;
 mod check;
@@ -268,6 +269,13 @@ impl SwitchStrategy for ServiceSwitch {
 
     async fn watch(&self, known: &Observed) -> Result<Observed> {
         self.watch_routing(known).await
+    }
+
+    async fn author(&self) -> Result<Option<String>> {
+        let read = try_join_all(self.services.iter().map(|name| self.read(name))).await?;
+        let latest =
+            |known: &Known| owners::latest(&known.service.metadata, &["/f:spec/f:selector"]);
+        Ok(read.iter().find_map(latest))
     }
 }
 

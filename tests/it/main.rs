@@ -12,6 +12,7 @@ mod back;
 mod bake;
 mod conformance;
 mod drain;
+mod drift;
 mod forward;
 mod midway;
 mod objects;

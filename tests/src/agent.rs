@@ -60,9 +60,7 @@ impl Agent {
         let port = u16::try_from(spec.ports.unwrap()[0].port).unwrap();
         let ip: IpAddr = spec.cluster_ip.unwrap().parse().unwrap();
         let agent = Self { namespace, account, admin, address: SocketAddr::new(ip, port) };
-        for made in agent.api::<Deployment>().list(&ListParams::default()).await.unwrap() {
-            agent.settled(&made.name_any()).await;
-        }
+        agent.all_settled().await;
         if let Some(live) = agent.live().await
             && !agent.pods(live).await.is_empty()
         {
@@ -80,6 +78,13 @@ impl Agent {
             }
         };
         soon("an answer of the live Service", answering).await;
+    }
+
+    /// Returns once all pods that there should be are available, and no others are there.
+    pub async fn all_settled(&self) {
+        for made in self.api::<Deployment>().list(&ListParams::default()).await.unwrap() {
+            self.settled(&made.name_any()).await;
+        }
     }
 
     /// Returns once all pods of a Deployment that there should be are available.

@@ -12,7 +12,7 @@ use crate::ErrorKind::{Conflict, Rejected};
 use crate::release::{Foundation, Started};
 use crate::{
     Actor, Color, Configuration, Container, Document, Epoch, MAX_BLOB, MAX_RECORD, Outcome, Phase,
-    Plan, Record, ReleaseId, ReleaseStore, ResolvedChange, Stored, Timestamp,
+    Plan, Record, ReleaseId, ReleaseStore, ResolvedChange, Stored, Timestamp, Written,
 };
 
 /// Makes a test of each promise of [`ReleaseStore`](crate::ReleaseStore), from an async closure that
@@ -27,6 +27,7 @@ macro_rules! store_conformance_tests {
                 the_first_save_needs_an_empty_store,
                 refuses_a_stale_writer,
                 of_two_saves_at_once_exactly_one_wins,
+                knows_the_revision_of_what_it_saved,
                 refuses_a_record_that_is_too_large,
                 watching_sees_a_save,
                 lists_what_was_archived_newest_first,
@@ -96,6 +97,19 @@ pub async fn of_two_saves_at_once_exactly_one_wins(it: &dyn ReleaseStore) {
         let loaded = must("loading", it.load().await);
         assert_eq!(loaded, Some(Stored::new(winner, revision.clone())), "the winner is stored");
         expected = Some(revision);
+    }
+}
+
+/// What is known of a save without reading it is its revision, and that nobody else wrote it.
+pub async fn knows_the_revision_of_what_it_saved(it: &dyn ReleaseStore) {
+    let known = |written: Option<Written>| written.map(|it| (it.revision, it.by));
+    assert_eq!(known(must("asking", it.written().await)), None, "nothing was saved");
+    let mut last = None;
+    for by in ["ann", "bob"] {
+        let saved = must("a save", it.save(&document(1, by), last).await);
+        let written = known(must("asking", it.written().await));
+        assert_eq!(written, Some((saved.clone(), None)), "it is the last save's");
+        last = Some(saved);
     }
 }
 

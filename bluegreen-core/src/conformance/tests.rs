@@ -11,7 +11,7 @@ use super::*;
 use crate::memory::MemoryStore;
 use crate::{
     Clock, Document, HolderId, Liveness, Problem, Record, ReleaseId, ReleaseStore, Revision,
-    Stored, Timestamp, Vitality,
+    Stored, Timestamp, Vitality, Written,
 };
 
 macro_rules! sources {
@@ -79,6 +79,10 @@ impl ReleaseStore for Careless {
         let found = self.load().await?.map(|stored| stored.revision);
         let expected = if self.fault == SavesOverWhatIsThere { found } else { expected };
         self.store.save(document, expected).await
+    }
+
+    async fn written(&self) -> Result<Option<Written>> {
+        self.store.written().await
     }
 
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {

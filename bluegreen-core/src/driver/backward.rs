@@ -1,13 +1,21 @@
 //! The way back: traffic first, in one write, without asking the candidate.
 
+use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::Driver;
+use super::takeover::if_there;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Observed, ObservedState, Record, Result, Routing, Share};
+use crate::{
+    Color, ErrorKind, Observed, ObservedState, Progress, Record, Replicas, Result, Routing, Share,
+};
 
 /// How long the way back waits to know how both slots fare. Not knowing does not stop it.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// How long the slots are fenced after traffic was given back, if it has not followed before.
+const AHEAD: Duration = Duration::from_millis(250);
 
 /// How often the plan's time is waited for traffic to come back. More than once, because whoever
 /// programs the nodes may have been cut off by what made the release fail.
@@ -16,24 +24,56 @@ const PATIENCE: u32 = 10;
 /// What the way back begins with.
 pub(crate) struct Glance {
     observed: Result<Observed>,
-    /// With how many pods the other slot serves, if the one that gets the traffic has none.
-    elsewhere: Result<Option<u32>>,
+    /// How damaged the slot is that is to get the traffic, if it is.
+    damage: Result<Option<Damage>>,
+}
+
+impl Glance {
+    /// Whether traffic is better off where it is, as far as that is known.
+    fn is_better_there(&self) -> Option<&Damage> {
+        self.damage.as_ref().ok()?.as_ref().filter(|damage| damage.is_better_there())
+    }
+}
+
+/// The slot that is to get the traffic does not serve with all its pods.
+#[derive(Clone, Copy, Debug)]
+struct Damage {
+    to: Color,
+    here: Replicas,
+    there: Replicas,
+}
+
+impl Damage {
+    /// More pods serve on the other slot, and it is damaged too, or this one serves with none.
+    /// Where the other one is whole, something else than its pods is wrong with it.
+    fn is_better_there(&self) -> bool {
+        let Self { here, there, .. } = self;
+        there.serving > here.serving && (here.serving == 0 || there.serving < there.wanted)
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to, here, there } = self;
+        write!(f, "{to} serves with {} of {} pods", here.serving, here.wanted)?;
+        write!(f, ", {} with {} of {}", to.other(), there.serving, there.wanted)
+    }
 }
 
 impl Driver {
     /// A look at where traffic goes, and whether there are pods to give it back to.
     pub(crate) async fn glance(&self, record: &Record, to: Color) -> Glance {
         let observing = self.ports.switch.observe();
-        let (observed, elsewhere) = tokio::join!(
+        let (observed, damage) = tokio::join!(
             self.bounded_read("observe the routing", record.plan.call, observing),
-            self.bounded_read("glance at the slots", GLANCE, self.only_elsewhere(to)),
+            self.bounded_read("glance at the slots", GLANCE, self.damage(to)),
         );
-        Glance { observed, elsewhere }
+        Glance { observed, damage }
     }
 
-    /// Begins a way back right after a takeover: gives traffic back to `to` while the slots are
-    /// fenced, by a write that fences the switch itself. Where that write cannot be made on what
-    /// was `seen`, fences first, as everywhere else.
+    /// The way back right after a takeover: gives traffic back to `to` by a write that fences the
+    /// switch itself. Where that write cannot be made on what was `seen`, fences first, as
+    /// everywhere else.
     ///
     /// # Errors
     /// What stands in the way of a fence.
@@ -42,20 +82,40 @@ impl Driver {
         record: &Record,
         to: Color,
         seen: Glance,
-    ) -> Result<()> {
+    ) -> Result<EventKind> {
         let epoch = record.envelope.epoch;
-        let giving = self.give_back_as_seen(record, to, seen);
-        let (given, fenced) = tokio::join!(giving, self.fence_slots(epoch, record));
-        if !given {
-            self.fence_switch(epoch, record).await?;
+        if !self.give_back_as_seen(record, to, seen).await {
+            self.fence(epoch, record).await?;
+            return Ok(self.give_back(record, to).await);
         }
-        fenced
+        // The slots have no part in it, and whoever makes traffic follow should not have to wait
+        // behind their fences.
+        let mut following = pin!(self.followed(record, to));
+        let early = tokio::select! {
+            biased;
+            followed = &mut following => Some(followed),
+            () = self.ports.clock.sleep(AHEAD) => None,
+        };
+        let fencing = self.fence_slots(epoch, record);
+        let (followed, fenced) = if let Some(followed) = early {
+            (followed, fencing.await)
+        } else {
+            tokio::join!(following, fencing)
+        };
+        fenced?;
+        match followed {
+            Ok(event) => Ok(event),
+            Err(_) => Ok(self.give_back(record, to).await),
+        }
     }
 
     /// One try on what was seen before the fence. The write tests all of it, so what has changed
     /// meanwhile makes it fail, and it stamps the epoch as a fence does.
     async fn give_back_as_seen(&self, record: &Record, to: Color, seen: Glance) -> bool {
-        let (Ok(observed), Ok(None)) = (seen.observed, seen.elsewhere) else { return false };
+        if seen.is_better_there().is_some() {
+            return false;
+        }
+        let Ok(observed) = seen.observed else { return false };
         let Some(from) = observed.routing().filter(|from| **from != Routing::all(to)) else {
             return false;
         };
@@ -66,7 +126,6 @@ impl Driver {
 
     /// Gives traffic back to `to`.
     pub(crate) async fn give_back(&self, record: &Record, to: Color) -> EventKind {
-        let target = Routing::all(to);
         let mut waits = 0;
         loop {
             // Never gives up on what is merely away.
@@ -82,8 +141,8 @@ impl Driver {
                     };
                 }
             }
-            let error = match self.converged(record, &target).await {
-                Ok(evidence) => return EventKind::Returned { evidence },
+            let error = match self.followed(record, to).await {
+                Ok(event) => return event,
                 Err(error) => error,
             };
             waits += 1;
@@ -100,23 +159,28 @@ impl Driver {
         }
     }
 
+    /// Waits until traffic has come back, and then says what should be known of the slot that has it.
+    async fn followed(&self, record: &Record, to: Color) -> Result<EventKind> {
+        let evidence = self.converged(record, &Routing::all(to)).await?;
+        Ok(EventKind::Returned { evidence, caveats: self.caveats(to).await })
+    }
+
     async fn try_give_back(&self, record: &Record, to: Color) -> Result<Option<EventKind>> {
         let call = record.plan.call;
         let target = Routing::all(to);
         for _ in 0..5 {
-            let Glance { observed, elsewhere } = self.glance(record, to).await;
-            let observed = observed?;
-            if observed.routing() == Some(&target) {
-                return Ok(None);
-            }
-            if let Ok(Some(serving)) = elsewhere {
+            let glance = self.glance(record, to).await;
+            if let (Ok(observed), Some(damage)) = (&glance.observed, glance.is_better_there())
+                && observed.routing() != Some(&target)
+            {
                 return Ok(Some(EventKind::Stuck {
-                    message: format!(
-                        "{to} serves with no pod and {} with {serving}: traffic stays there",
-                        to.other(),
-                    ),
+                    message: format!("{damage}: traffic stays there"),
                     advice: format!("bring up pods of {to}, then `resume`"),
                 }));
+            }
+            let observed = glance.observed?;
+            if observed.routing() == Some(&target) {
+                return Ok(None);
             }
             // No write from there would be a conditional one.
             if let ObservedState::Foreign(found) = &observed.state {
@@ -137,15 +201,33 @@ impl Driver {
             .with_source("someone else changes the routing again and again"))
     }
 
-    /// With how many pods the other slot serves, if `color` serves with none. The other one is not
-    /// asked for longer than it matters: it may be what is broken.
-    async fn only_elsewhere(&self, color: Color) -> Result<Option<u32>> {
+    /// How damaged `to` is, if it is. The other slot is not asked for longer than it matters: it may
+    /// be what is broken.
+    async fn damage(&self, to: Color) -> Result<Option<Damage>> {
         let slots = &self.ports.slots;
-        if slots.of(color).state().await?.replicas.serving > 0 {
+        let here = slots.of(to).state().await?.replicas;
+        if here.serving >= here.wanted.max(1) {
             return Ok(None);
         }
-        let serving = slots.of(color.other()).state().await?.replicas.serving;
-        Ok((serving > 0).then_some(serving))
+        let there = match slots.of(to.other()).state().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Replicas::default(),
+            state => state?.replicas,
+        };
+        Ok(Some(Damage { to, here, there }))
+    }
+
+    /// What somebody should know who goes back to this slot. Asked for no longer than a moment.
+    async fn caveats(&self, to: Color) -> Vec<String> {
+        let slot = self.ports.slots.of(to);
+        let asking = self.bounded_read("ask for caveats", GLANCE, slot.caveats());
+        let looking = self.bounded_read("glance at the slots", GLANCE, self.damage(to));
+        let (caveats, damage) = tokio::join!(asking, looking);
+        let mut caveats = caveats.unwrap_or_default();
+        caveats.extend(damage.ok().flatten().map(|damage| damage.to_string()));
+        for caveat in &caveats {
+            self.report(&Progress::note(format!("traffic is back, but: {caveat}")));
+        }
+        caveats
     }
 
     pub(super) async fn restore(&self, record: &Record, slot: Color) -> EventKind {
@@ -171,12 +253,18 @@ impl Driver {
             });
         }
         let (failed, live) = (self.ports.slots.of(slot), self.ports.slots.of(slot.other()));
-        self.bounded("put the slot back", call, failed.revert(epoch)).await?;
+        match self.bounded("put the slot back", call, failed.revert(epoch)).await {
+            // Somebody has deleted it, and everything that could be put back.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.report(&Progress::note(format!("not put back: {}", error.chain())));
+            }
+            result => result?,
+        }
         let (a, b) = tokio::join!(
             self.bounded("thaw the candidate's autoscaler", call, failed.thaw(epoch)),
             self.bounded("thaw the live autoscaler", call, live.thaw(epoch)),
         );
-        a.and(b)?;
+        if_there(a).and(if_there(b))?;
         Ok(EventKind::Restored)
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::Driver;
 use super::ahead::{Ahead, Seen};
-use crate::release::EventKind;
+use super::drift::differs;
+use crate::release::{Drift, Drifted, EventKind};
 use crate::{Color, ErrorKind, Record, Result, Share, SlotState, Timestamp};
 
 impl Driver {
@@ -69,7 +70,7 @@ impl Driver {
         );
         prepared.and(mine).and(other)?;
         self.bounded("deploy", call, slot.deploy(&change, replicas, epoch)).await?;
-        Ok(EventKind::Deployed)
+        Ok(EventKind::Deployed { replicas })
     }
 
     pub(super) async fn await_ready(
@@ -114,11 +115,18 @@ impl Driver {
     }
 
     async fn try_ready(&self, record: &Record, color: Color) -> Result<(EventKind, Seen)> {
-        let state = self.ports.slots.of(color).await_ready().await?;
-        if state.digest() != record.change.digest {
-            let found = state.digest();
-            let message = format!("the slot {color} runs {}, not what was deployed", found.short());
-            return Ok((EventKind::Failed { message }, Seen::Nothing));
+        let slot = self.ports.slots.of(color);
+        let (state, is_ready) = match slot.await_ready().await {
+            // Somebody else has changed what was waited for.
+            Err(error) if error.kind() == ErrorKind::Conflict => (slot.state().await?, false),
+            result => (result?, true),
+        };
+        if let Some(drift) = not_deployed(record, &state) {
+            return Ok((self.named(record, drift).await, Seen::Nothing));
+        }
+        if !is_ready {
+            return Err(crate::Error::new(ErrorKind::Conflict, format!("roll out slot {color}"))
+                .with_source("someone else changes it again and again"));
         }
         Ok((EventKind::Ready { binding: state.binding() }, Seen::Candidate(Box::new(state))))
     }
@@ -156,6 +164,16 @@ impl Driver {
         }
         Ok(true)
     }
+}
+
+/// What pods are made from is not what was deployed, or there should be fewer of them.
+fn not_deployed(record: &Record, found: &SlotState) -> Option<Drift> {
+    let text = |digest: &crate::Digest| format!("configuration {}", digest.short());
+    if found.digest() == record.change.digest {
+        return differs(record, found);
+    }
+    let what = Drifted::Candidate(Box::new(found.binding()));
+    Some(Drift::new(what, text(&found.digest()), text(&record.change.digest)))
 }
 
 /// How many pods the candidate gets: as many as live has, or should have.

@@ -1,30 +1,29 @@
 //! Guards look while traffic is on the candidate: at intervals, and whenever its pods change.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::Driver;
 use super::ahead::Ahead;
+use super::drift::{TRUST, Waiting, differs, moved, next_state};
 use super::judge::{Memory, told};
-use crate::plan::OnDrift;
-use crate::release::{EventKind, Look};
-use crate::{Observed, Phase, PhaseName, Record, Result, Routing, SlotState, Timestamp, Verdict};
+use crate::release::{Drift, EventKind, Look};
+use crate::{Phase, PhaseName, Record, Result, SlotState, Timestamp, Verdict};
 
 /// How soon guards look again when pods are missing.
 const SOON: Duration = Duration::from_secs(1);
-
-/// For how long a watch that says nothing is believed. A connection can be dead without a word.
-const TRUST: Duration = crate::clock::minutes(1);
 
 /// For how long guards look at least after nothing could be seen. Whoever tells how the pods fare
 /// may have been cut off too, and tells a little later what happened meanwhile.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
-/// What ended a wait.
-enum Change {
-    Pods(SlotState),
-    Routing(Observed),
-    /// Nothing did, for so long or at such a moment that everything is read again.
-    Unknown,
+/// What came of a look.
+enum Looked {
+    /// All guards looked; whether they should again soon, and how the candidate is by now if it has
+    /// changed meanwhile.
+    All { look: Look, soon: bool, newer: Option<SlotState> },
+    /// Somebody else has written to the candidate.
+    Drifted(Drift),
 }
 
 impl Driver {
@@ -61,61 +60,96 @@ impl Driver {
         ahead: Option<Ahead>,
         memory: &mut Memory,
     ) -> Result<EventKind> {
+        let slot = self.ports.slots.of(record.candidate_color());
         let ahead = self.ahead_or_now(record, ahead).await?;
         let (mut candidate, live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
-        let mut fresh = true;
         loop {
-            let begun = self.now();
-            let changed = {
-                let slot = self.ports.slots.of(record.candidate_color());
-                // Both live as long as nothing changes: while holding, waiting costs no calls.
-                let mut pods = slot.watch(&candidate);
-                let mut routing = self.ports.switch.watch(&observed);
-                loop {
-                    if let Some(event) = drifted(record, &observed) {
-                        return Ok(event);
+            if let Some(drift) = moved(record, &observed).or_else(|| differs(record, &candidate)) {
+                return Ok(self.named(record, drift).await);
+            }
+            let (begun, mut fresh) = (self.now(), true);
+            // Lives as long as nothing has to be read again: while holding, waiting costs no calls.
+            let mut pods = next_state(slot, candidate.clone());
+            loop {
+                let newer;
+                let looking = self.look_round(record, &candidate, &live, memory);
+                let looked = self.look_beside(record, looking, &mut pods).await?;
+                let (look, soon) = match looked {
+                    Looked::Drifted(drift) => return Ok(self.named(record, drift).await),
+                    Looked::All { look, soon, newer: seen } => {
+                        newer = seen;
+                        (look, soon)
                     }
-                    let looking = self.look_round(record, &candidate, &live, memory);
-                    let (look, soon) = looking.await?;
-                    let now = self.now();
-                    let over = now >= until && record.paused.is_none();
-                    // A hold does not end well on what was seen some time ago.
-                    if over && look.failed.is_none() && !fresh {
-                        break Change::Unknown;
-                    }
-                    if look.failed.is_some() || look.winner.is_some() || over {
-                        if over && look.failed.is_none() && look.undecided.is_some() {
-                            // Extended: to look again at once would only say the same again.
-                            self.ports.clock.sleep(SOON.min(record.plan.look)).await;
-                        }
-                        return Ok(EventKind::Looked { look });
-                    }
-                    if now.since(begun) >= TRUST {
-                        break Change::Unknown;
-                    }
-                    let pause = if soon { SOON.min(record.plan.look) } else { record.plan.look };
-                    let paused = record.paused.is_some();
-                    let next = if paused { pause } else { pause.min(until.since(now)) };
-                    tokio::select! {
-                        biased;
-                        state = &mut pods => break Change::Pods(state?),
-                        state = &mut routing => break Change::Routing(state?),
-                        () = self.ports.clock.sleep(next) => fresh = false,
-                    }
+                };
+                let now = self.now();
+                let over = now >= until && record.paused.is_none();
+                // A hold does not end well on what was seen some time ago.
+                if over && look.failed.is_none() && !fresh {
+                    break;
                 }
-            };
-            fresh = matches!(changed, Change::Unknown);
-            match changed {
-                Change::Pods(state) => candidate = state,
-                Change::Routing(state) => observed = state,
-                Change::Unknown => {
-                    let call = record.plan.call;
-                    let slot = self.ports.slots.of(record.candidate_color());
-                    let (state, routing) = tokio::join!(
-                        self.bounded_read("read the candidate's slot", call, slot.state()),
-                        self.bounded_read("observe the routing", call, self.ports.switch.observe()),
-                    );
-                    (candidate, observed) = (state?, routing?);
+                if look.failed.is_some() || look.winner.is_some() || over {
+                    if over && look.failed.is_none() && look.undecided.is_some() {
+                        // Extended: to look again at once would only say the same again.
+                        self.ports.clock.sleep(SOON.min(record.plan.look)).await;
+                    }
+                    return Ok(EventKind::Looked { look });
+                }
+                if now.since(begun) >= TRUST {
+                    break;
+                }
+                fresh = false;
+                if let Some(state) = newer {
+                    candidate = state;
+                    continue;
+                }
+                let pause = if soon { SOON.min(record.plan.look) } else { record.plan.look };
+                let paused = record.paused.is_some();
+                let next = if paused { pause } else { pause.min(until.since(now)) };
+                tokio::select! {
+                    biased;
+                    state = &mut pods => {
+                        candidate = state?;
+                        if let Some(drift) = differs(record, &candidate) {
+                            return Ok(self.named(record, drift).await);
+                        }
+                        pods = next_state(slot, candidate.clone());
+                    }
+                    () = self.ports.clock.sleep(next) => {}
+                }
+            }
+            let call = record.plan.call;
+            let (state, routing) = tokio::join!(
+                self.bounded_read("read the candidate's slot", call, slot.state()),
+                self.bounded_read("observe the routing", call, self.ports.switch.observe()),
+            );
+            (candidate, observed) = (state?, routing?);
+        }
+    }
+
+    /// Guards may take their time, and meanwhile somebody may write to what they look at.
+    async fn look_beside(
+        &self,
+        record: &Record,
+        looking: impl Future<Output = Result<(Look, bool)>> + Send,
+        pods: &mut Waiting<SlotState>,
+    ) -> Result<Looked> {
+        let slot = self.ports.slots.of(record.candidate_color());
+        let mut looking = pin!(looking);
+        let mut newer = None;
+        loop {
+            tokio::select! {
+                biased;
+                look = &mut looking => {
+                    let (look, soon) = look?;
+                    return Ok(Looked::All { look, soon, newer });
+                }
+                state = &mut *pods => {
+                    let state = state?;
+                    if let Some(drift) = differs(record, &state) {
+                        return Ok(Looked::Drifted(drift));
+                    }
+                    *pods = next_state(slot, state.clone());
+                    newer = Some(state);
                 }
             }
         }
@@ -156,23 +190,4 @@ impl Driver {
         }
         Ok((look, soon))
     }
-}
-
-/// What a routing leads to that is not the one that the release made.
-fn drifted(record: &Record, observed: &Observed) -> Option<EventKind> {
-    if observed.routing() == Some(&record.envelope.routing) {
-        return None;
-    }
-    let found = observed.state.to_string();
-    if observed.routing() == Some(&Routing::all(record.envelope.live)) {
-        return Some(EventKind::MovedBack { found });
-    }
-    let message = format!("found {found}, wanted {}", record.envelope.routing);
-    Some(match record.plan.on_drift {
-        OnDrift::Return => EventKind::Failed { message },
-        OnDrift::Hold => EventKind::Stuck {
-            message,
-            advice: "put the routing back and `resume`, or `rollback`".to_owned(),
-        },
-    })
 }

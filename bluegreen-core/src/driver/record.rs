@@ -2,7 +2,7 @@
 
 use super::ahead::{Ahead, Seen};
 use super::{Driver, tries};
-use crate::release::{Event, EventKind};
+use crate::release::{Drift, Event, EventKind};
 use crate::{
     Document, Error, ErrorKind, OperationError, Phase, Progress, Record, Result, Revision, Stored,
     chain,
@@ -65,10 +65,10 @@ impl Driver {
     /// Saves a record at its revision, for as long as the store is away.
     pub(crate) async fn save(
         &self,
-        record: Record,
-        expected: Revision,
+        mut record: Record,
+        mut expected: Revision,
     ) -> Result<Held, OperationError> {
-        let document = Document::Current(record.clone());
+        let mut document = Document::Current(record.clone());
         let mut pause = tries::Pause::default();
         loop {
             let saving = self.ports.store.save(&document, Some(expected.clone()));
@@ -79,11 +79,21 @@ impl Driver {
             match error.kind() {
                 ErrorKind::Conflict | ErrorKind::Unknown => {
                     // A save whose answer was lost looks like a conflict with oneself.
-                    match self.load().await {
-                        Ok(stored) if stored.document == document => {
-                            return Ok(Held { record, revision: stored.revision });
-                        }
-                        Ok(stored) if stored.revision != expected => return held(stored),
+                    let found = self.load().await.map(Some);
+                    if let Ok(Some(stored)) = &found
+                        && stored.document == document
+                    {
+                        return Ok(Held { record, revision: stored.revision.clone() });
+                    }
+                    if let Some((drift, revision)) =
+                        self.foreign_record(&record, &expected, &found).await
+                    {
+                        (record, expected) = (self.put_back(record, drift), revision);
+                        document = Document::Current(record.clone());
+                        continue;
+                    }
+                    match found {
+                        Ok(Some(stored)) if stored.revision != expected => return held(stored),
                         Err(error) if error.kind() == ErrorKind::NotFound => {
                             return Err(OperationError::Port(error));
                         }
@@ -98,6 +108,13 @@ impl Driver {
         }
     }
 
+    /// The record to write over what somebody else wrote in its place. Where that leads nowhere,
+    /// because the release is nearly over, it goes on as it was.
+    fn put_back(&self, record: Record, drift: Drift) -> Record {
+        let event = Event::new(self.now(), EventKind::Drifted { drift });
+        record.clone().apply(event).unwrap_or(record)
+    }
+
     /// The stored record; an error of kind `NotFound` when there is none.
     pub(crate) async fn load(&self) -> Result<Stored> {
         let loading = self.ports.store.load();
@@ -107,11 +124,19 @@ impl Driver {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "load the record"))
     }
 
-    /// Returns once somebody else changed the record.
+    /// Returns once somebody else changed the record. One that nobody should have written is
+    /// answered by what it leads to, which has to be saved at the revision that comes with it.
     pub(super) async fn changed(&self, held: &Held) -> Result<Held, OperationError> {
         let mut pause = tries::Pause::default();
         loop {
-            match self.ports.store.watch(Some(held.revision.clone())).await {
+            let found = self.ports.store.watch(Some(held.revision.clone())).await;
+            if let Some((drift, revision)) =
+                self.foreign_record(&held.record, &held.revision, &found).await
+            {
+                let record = self.put_back(held.record.clone(), drift);
+                return self.save(record, revision).await;
+            }
+            match found {
                 Ok(Some(stored)) => return self::held(stored),
                 Ok(None) => {
                     return Err(OperationError::Port(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Driver, Held, LONGEST_PAUSE};
 use crate::release::{Event, EventKind, Next};
-use crate::{Epoch, HolderId, OperationError, Progress, Record, Result, Vitality};
+use crate::{Epoch, ErrorKind, HolderId, OperationError, Progress, Record, Result, Vitality};
 
 impl Driver {
     /// Waits while another process drives. Returns with a record that is over, or that this
@@ -104,8 +104,13 @@ impl Driver {
                 self.bounded("fence the blue slot", call, blue.fence(epoch)),
                 self.bounded("fence the green slot", call, green.fence(epoch)),
             );
-            blue.and(green)
+            if_there(blue).and(if_there(green))
         })
         .await
     }
+}
+
+/// What is not there cannot be written to by anybody, and whoever needs it finds that out.
+pub(super) fn if_there(fenced: Result<()>) -> Result<()> {
+    fenced.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }

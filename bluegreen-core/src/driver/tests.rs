@@ -16,6 +16,7 @@ use crate::{
 mod back;
 mod blind;
 mod drain;
+mod drift;
 mod faults;
 mod known;
 mod lease;

@@ -18,7 +18,7 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let pause = Duration::from_millis(100).saturating_mul(1 << self.tries.min(6));
         self.tries += 1;
         pause.min(LONGEST_PAUSE)

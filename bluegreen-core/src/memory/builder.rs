@@ -152,6 +152,8 @@ impl MemoryClusterBuilder {
             autoscaler,
             replacing: true,
             problems: Vec::new(),
+            caveats: Vec::new(),
+            author: None,
         };
         let world = World {
             agent: self.agent.clone(),
@@ -165,6 +167,7 @@ impl MemoryClusterBuilder {
                 prepared: None,
                 follows: true,
                 problems: Vec::new(),
+                author: None,
             },
             numbers: 0,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 
-use super::world::{Pod, Template};
+use super::world::{Pod, SOMEBODY, Template};
 use super::{Asked, Autoscaler, MemoryCluster, lock};
 use crate::{
     AnswerBody, Color, Configuration, Epoch, ObservedState, PodState, Problem, Result, Routing,
@@ -72,7 +72,10 @@ impl MemoryCluster {
 
     /// Somebody else makes the routing anything: half-way between two, or foreign.
     pub fn set_routing(&self, state: ObservedState) {
-        self.write(|world| world.traffic.state = state);
+        self.write(|world| {
+            world.traffic.state = state;
+            world.traffic.author = Some(SOMEBODY.to_owned());
+        });
     }
 
     /// The routing layer stops to keep up: routings are written, and no evidence comes.
@@ -93,8 +96,9 @@ impl MemoryCluster {
     /// Somebody else changes what a slot's pods are to run; they are replaced.
     pub fn edit_configuration(&self, color: Color, configuration: Configuration) {
         self.write(|world| {
-            let template = &mut world.slot_mut(color).template;
-            *template = template.with(configuration);
+            let slot = world.slot_mut(color);
+            slot.template = slot.template.with(configuration);
+            slot.author = Some(SOMEBODY.to_owned());
         });
     }
 
@@ -103,14 +107,19 @@ impl MemoryCluster {
     pub fn edit_template(&self, color: Color) {
         self.write(|world| {
             let number = world.number();
-            let template = &mut world.slot_mut(color).template;
-            *template = Template::new(template.configuration.clone(), number);
+            let slot = world.slot_mut(color);
+            slot.template = Template::new(slot.template.configuration.clone(), number);
+            slot.author = Some(SOMEBODY.to_owned());
         });
     }
 
     /// Somebody else sets the number of replicas.
     pub fn edit_replicas(&self, color: Color, replicas: u32) {
-        self.write(|world| world.slot_mut(color).wanted = replicas);
+        self.write(|world| {
+            let slot = world.slot_mut(color);
+            slot.wanted = replicas;
+            slot.author = Some(SOMEBODY.to_owned());
+        });
     }
 
     /// Somebody deletes the object behind a slot, and its pods go with it.
@@ -153,6 +162,11 @@ impl MemoryCluster {
     /// Makes the slot's [`check`](crate::Slot::check) report a problem.
     pub fn add_problem(&self, color: Color, problem: Problem) {
         self.write(|world| world.slot_mut(color).problems.push(problem));
+    }
+
+    /// Makes the slot's [`caveats`](crate::Slot::caveats) name one.
+    pub fn add_caveat(&self, color: Color, caveat: impl Into<String>) {
+        self.write(|world| world.slot_mut(color).caveats.push(caveat.into()));
     }
 
     /// Makes the switch's [`check`](crate::SwitchStrategy::check) report a problem.

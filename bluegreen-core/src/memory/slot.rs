@@ -116,11 +116,23 @@ impl Slot for MemorySlot {
             slot.found.get_or_insert(found);
             slot.template = slot.template.with(change.configuration.clone());
             slot.wanted = replicas;
+            slot.author = None;
         })
     }
 
     async fn await_ready(&self) -> Result<SlotState> {
-        self.cluster.when(|world| self.settled(world)).await
+        let begun = self.cluster.read(|world| {
+            let slot = world.slot(self.color);
+            (slot.template.hash().to_owned(), slot.wanted)
+        });
+        let changed = |world: &World| {
+            let slot = world.slot(self.color);
+            (slot.exists && slot.template.hash() != begun.0 || slot.wanted < begun.1).then(|| {
+                let action = format!("wait for slot {}", self.color);
+                Err(Error::new(ErrorKind::Conflict, action).with_source("it was changed"))
+            })
+        };
+        self.cluster.when(|world| self.settled(world).or_else(|| changed(world))).await
     }
 
     async fn scale(&self, replicas: u32, epoch: Epoch) -> Result<()> {
@@ -163,6 +175,14 @@ impl Slot for MemorySlot {
                 result => Some(result),
             })
             .await
+    }
+
+    async fn author(&self) -> Result<Option<String>> {
+        Ok(self.cluster.read(|world| world.slot(self.color).author.clone()))
+    }
+
+    async fn caveats(&self) -> Result<Vec<String>> {
+        Ok(self.cluster.read(|world| world.slot(self.color).caveats.clone()))
     }
 }
 

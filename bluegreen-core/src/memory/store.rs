@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use super::changes::Changes;
 use super::lock;
+use super::world::SOMEBODY;
 use crate::{
     Document, Error, ErrorKind, MAX_BLOB, MAX_RECORD, Problem, Record, ReleaseId, ReleaseStore,
-    Result, Revision, Stored,
+    Result, Revision, Stored, Written,
 };
 
 /// Keeps the records of one agent in memory. Clones are the same store.
@@ -32,6 +33,10 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Kept {
     current: Option<Document>,
+    /// Somebody wrote over the record what is none.
+    garbled: bool,
+    /// Who else wrote it.
+    author: Option<String>,
     saves: u64,
     finished: Vec<Record>,
     blobs: BTreeMap<(ReleaseId, String), Bytes>,
@@ -54,6 +59,18 @@ impl MemoryStore {
     pub fn overwrite(&self, document: Option<Document>) {
         let mut kept = lock(&self.inner.kept);
         kept.current = document;
+        kept.garbled = false;
+        kept.author = Some(SOMEBODY.to_owned());
+        kept.saves += 1;
+        drop(kept);
+        self.inner.changes.tell();
+    }
+
+    /// Writes over what is stored something that is no record, as an editor may.
+    pub fn garble(&self) {
+        let mut kept = lock(&self.inner.kept);
+        kept.garbled = true;
+        kept.author = Some(SOMEBODY.to_owned());
         kept.saves += 1;
         drop(kept);
         self.inner.changes.tell();
@@ -64,8 +81,12 @@ impl MemoryStore {
         look(lock(&self.inner.kept).current.as_ref())
     }
 
-    fn stored(&self) -> Option<Stored> {
-        lock(&self.inner.kept).stored()
+    fn stored(&self, action: &str) -> Result<Option<Stored>> {
+        let kept = lock(&self.inner.kept);
+        if kept.garbled {
+            return Err(Error::new(ErrorKind::Rejected, action).with_source("it is no record"));
+        }
+        Ok(kept.stored())
     }
 }
 
@@ -103,7 +124,7 @@ impl ReleaseStore for MemoryStore {
     }
 
     async fn load(&self) -> Result<Option<Stored>> {
-        Ok(self.stored())
+        self.stored("load the record")
     }
 
     async fn save(&self, document: &Document, expected: Option<Revision>) -> Result<Revision> {
@@ -118,6 +139,7 @@ impl ReleaseStore for MemoryStore {
             return Err(Error::new(ErrorKind::Conflict, action()).with_source(reason));
         }
         kept.current = Some(document.clone());
+        (kept.garbled, kept.author) = (false, None);
         kept.saves += 1;
         let revision = Revision::new(kept.saves.to_string());
         drop(kept);
@@ -125,10 +147,15 @@ impl ReleaseStore for MemoryStore {
         Ok(revision)
     }
 
+    async fn written(&self) -> Result<Option<Written>> {
+        let kept = lock(&self.inner.kept);
+        Ok(kept.revision().map(|revision| Written::new(revision, kept.author.clone())))
+    }
+
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {
         loop {
             let seen = self.inner.changes.count();
-            let stored = self.stored();
+            let stored = self.stored("watch the record")?;
             if stored.as_ref().map(|stored| &stored.revision) != known.as_ref() {
                 return Ok(stored);
             }

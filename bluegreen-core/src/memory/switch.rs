@@ -128,6 +128,7 @@ impl SwitchStrategy for MemorySwitch {
             }
             traffic.epoch = epoch;
             traffic.state = ObservedState::Routed(to.clone());
+            traffic.author = None;
             Ok(())
         })
     }
@@ -164,6 +165,10 @@ impl SwitchStrategy for MemorySwitch {
             (observed.state != known.state).then_some(observed)
         };
         Ok(self.cluster.when(differs).await)
+    }
+
+    async fn author(&self) -> Result<Option<String>> {
+        Ok(self.cluster.read(|world| world.traffic.author.clone()))
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Traffic {
     /// Whether the routing layer keeps up: evidence and knowledge of pods wait while it does not.
     pub(super) follows: bool,
     pub(super) problems: Vec<Problem>,
+    /// Who else last moved it.
+    pub(super) author: Option<String>,
 }
 
 pub(super) struct SlotWorld {
@@ -40,7 +42,13 @@ pub(super) struct SlotWorld {
     /// Whether pods that are missing are started.
     pub(super) replacing: bool,
     pub(super) problems: Vec<Problem>,
+    pub(super) caveats: Vec<String>,
+    /// Who else last wrote to it.
+    pub(super) author: Option<String>,
 }
+
+/// Who the rest of the world is, to those who ask.
+pub(super) const SOMEBODY: &str = "somebody";
 
 /// Everything that pods are made from.
 #[derive(Clone, Eq, PartialEq)]

@@ -256,16 +256,29 @@ pub enum HookPoint {
     Done,
 }
 
-/// What a foreign write to what we route by leads to.
+/// What it leads to that somebody else writes to what a release works on: the routing, the
+/// candidate or the record.
+///
+/// Whatever it says, all traffic that somebody moves back to the slot that had it ends the release,
+/// a candidate that is changed between two steps goes back, as more traffic would go to what no gate
+/// has seen, and on the way back every foreign write is a pause: two who move traffic against each other
+/// would be a fight.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OnDrift {
-    /// The release pauses and says so.
+    /// The release pauses and says so. Guards go on looking at a candidate that has traffic, and
+    /// `continue` accepts what it is now. One without traffic is judged again by `resume`. What runs
+    /// another configuration, or gets other traffic, has to be put back, or `rollback`.
     #[default]
     Hold,
     /// Traffic goes back to the slot that had it.
     Return,
+    /// The release goes on with what was written, as far as that can be: a candidate that somebody
+    /// restarted is judged again (with traffic on it: kept), another size is taken over, traffic
+    /// that was moved to a candidate whose gates have passed stays there, and so does a record that
+    /// can be read. Anything else is a pause.
+    Accept,
 }
 
 /// A problem that a release may have.

@@ -1,6 +1,6 @@
 //! What has happened.
 
-use super::PhaseName;
+use super::{Drift, PhaseName};
 use crate::{Actor, Binding, Epoch, Evidence, HolderId, Problem, Timestamp, Winner};
 
 /// Something that has happened, and when.
@@ -29,8 +29,8 @@ pub enum EventKind {
     Checked,
     /// Something does.
     Refused { problems: Vec<Problem> },
-    /// The candidate is written.
-    Deployed,
+    /// The candidate is written, with so many pods.
+    Deployed { replicas: u32 },
     /// Its pods are ready, and this is what they are.
     Ready { binding: Binding },
     /// Its pods are warm.
@@ -47,8 +47,8 @@ pub enum EventKind {
     Drained { note: String, expired: bool },
     /// The old slot is as small as the plan wants it.
     Retired,
-    /// All traffic is back.
-    Returned { evidence: Evidence },
+    /// All traffic is back, and this should be known about the slot that has it.
+    Returned { evidence: Evidence, caveats: Vec<String> },
     /// The failed candidate was kept long enough.
     Kept { note: String },
     /// The candidate's slot is as it was found.
@@ -65,6 +65,8 @@ pub enum EventKind {
     CandidateChanged { found: String },
     /// Somebody else moved traffic back to the slot that had it.
     MovedBack { found: String },
+    /// Somebody else wrote to what the release works on.
+    Drifted { drift: Drift },
     /// Somebody calls it off.
     Abort { actor: Actor, reason: String },
     /// Somebody wants the old version.
@@ -101,7 +103,7 @@ impl EventKind {
         match self {
             Self::Checked => "checked",
             Self::Refused { .. } => "refused",
-            Self::Deployed => "deployed",
+            Self::Deployed { .. } => "deployed",
             Self::Ready { .. } => "ready",
             Self::Warmed => "warmed",
             Self::Passed => "passed",
@@ -119,6 +121,7 @@ impl EventKind {
             Self::Stuck { .. } => "stuck",
             Self::CandidateChanged { .. } => "candidate changed",
             Self::MovedBack { .. } => "moved back",
+            Self::Drifted { .. } => "drifted",
             Self::Abort { .. } => "abort",
             Self::Rollback { .. } => "rollback",
             Self::Promote { .. } => "promote",

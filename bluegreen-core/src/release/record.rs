@@ -47,6 +47,9 @@ pub struct Record {
     /// What the gates judged.
     #[serde(default)]
     pub candidate: Option<Binding>,
+    /// With how many pods it was deployed.
+    #[serde(default)]
+    pub replicas: Option<u32>,
     /// The digest for which all gates passed.
     #[serde(default)]
     pub passed: Option<Digest>,
@@ -180,6 +183,7 @@ impl Record {
             guards: it.guards,
             warm_up: it.warm_up,
             candidate: None,
+            replicas: None,
             passed: None,
             winner: None,
             kept: false,

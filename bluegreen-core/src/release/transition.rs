@@ -21,6 +21,10 @@ impl Record {
         self.phase = self.after(at, kind)?;
         if self.phase != before {
             self.since = at;
+            if self.phase.name().is_backward() {
+                // The way back is never paused, nor is its end.
+                self.paused = None;
+            }
             if let Phase::Done { outcome } = &self.phase {
                 let what = outcome.to_string();
                 self.envelope.holder = None;
@@ -39,7 +43,10 @@ impl Record {
             (Phase::Preflight, EventKind::Refused { problems }) => {
                 Phase::Done { outcome: Outcome::Refused { problems } }
             }
-            (Phase::Deploying, EventKind::Deployed) => self.rolling_out(at),
+            (Phase::Deploying, EventKind::Deployed { replicas }) => {
+                self.replicas = Some(replicas);
+                self.rolling_out(at)
+            }
             (Phase::RollingOut { .. }, EventKind::Ready { binding }) => {
                 self.candidate = Some(binding);
                 self.after_rollout(at)
@@ -114,9 +121,9 @@ impl Record {
                 | Phase::AwaitingApproval { .. }
                 | Phase::Shifting { step: 0 },
                 EventKind::CandidateChanged { .. },
-            ) => {
-                (self.candidate, self.passed) = (None, None);
-                self.rolling_out(at)
+            ) => self.judge_again(at),
+            (phase, EventKind::Drifted { drift }) => {
+                self.after_drift(&phase, &drift, at).ok_or(illegal)?
             }
 
             (phase, kind) => {
@@ -169,12 +176,20 @@ impl Record {
                 self.stuck = Some(Stuck::new(name, message, advice));
                 Ok(true)
             }
+            // It says itself what it leads to.
+            EventKind::Drifted { .. } => Ok(false),
             // Whatever else happens, somebody or something has moved the release on.
             _ => {
                 self.stuck = None;
                 Ok(false)
             }
         }
+    }
+
+    /// From its rollout on.
+    pub(super) fn judge_again(&mut self, at: Timestamp) -> Phase {
+        (self.candidate, self.passed) = (None, None);
+        self.rolling_out(at)
     }
 
     fn rolling_out(&self, at: Timestamp) -> Phase {
@@ -206,7 +221,7 @@ impl Record {
 
     /// Where a release goes that does not go on: back if traffic may have moved, else straight
     /// to the candidate. Nowhere once the old slot is being made smaller.
-    fn give_up(&self, phase: &Phase, reason: Reason, at: Timestamp) -> Option<Phase> {
+    pub(super) fn give_up(&self, phase: &Phase, reason: Reason, at: Timestamp) -> Option<Phase> {
         match phase {
             Phase::Preflight => Some(Phase::Done { outcome: Outcome::RolledBack { reason } }),
             Phase::Deploying
@@ -260,8 +275,10 @@ impl EventKind {
     fn in_words(&self) -> Option<String> {
         Some(match self {
             Self::Approved { actor } => format!("{actor} approves"),
-            Self::Shifted { evidence } | Self::Returned { evidence } => {
-                format!("traffic follows: {evidence}")
+            Self::Shifted { evidence } => format!("traffic follows: {evidence}"),
+            Self::Returned { evidence, caveats } => {
+                let caveats = caveats.iter().map(|caveat| format!("; {caveat}"));
+                format!("traffic follows: {evidence}{}", caveats.collect::<String>())
             }
             Self::Drained { note, .. } | Self::Kept { note } => note.clone(),
             Self::Unfit { message } => format!("unfit: {message}"),
@@ -270,6 +287,7 @@ impl EventKind {
             Self::Stuck { message, .. } => format!("stuck: {message}"),
             Self::CandidateChanged { found } => format!("the candidate changed: {found}"),
             Self::MovedBack { found } => format!("someone else moved traffic back: {found}"),
+            Self::Drifted { drift } => drift.to_string(),
             Self::Abort { actor, reason } => format!("{actor} aborts: {reason}"),
             Self::Rollback { actor, reason } => format!("{actor} rolls back: {reason}"),
             Self::Promote { actor } => format!("{actor} promotes"),
@@ -279,7 +297,7 @@ impl EventKind {
             Self::TakenOver { holder, epoch } => format!("{holder} takes over with epoch {epoch}"),
             Self::Checked
             | Self::Refused { .. }
-            | Self::Deployed
+            | Self::Deployed { .. }
             | Self::Ready { .. }
             | Self::Warmed
             | Self::Passed
@@ -292,4 +310,4 @@ impl EventKind {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -166,3 +166,24 @@ async fn a_watch_that_is_kept_tells_nothing_old() {
     assert_eq!(seen.unwrap().unwrap().revision, saved.unwrap());
     assert_eq!(stand_in.count("watch", "configmaps"), 2);
 }
+
+#[tokio::test]
+async fn who_wrote_over_a_record_is_known_whatever_it_is_now() {
+    let stand_in = StandIn::new();
+    let store = store(&stand_in);
+    let document = Document::Current(record(1));
+    let first = store.save(&document, None).await.unwrap();
+    let name = store.settings.config_map();
+    let patch = kube::api::Patch::Merge(json!({"data": {"record.json": "no record"}}));
+    let by = kube::api::PatchParams {
+        field_manager: Some("kubectl-edit".to_owned()),
+        ..kube::api::PatchParams::default()
+    };
+    store.api.patch(&name, &by, &patch).await.unwrap();
+    assert_eq!(store.load().await.unwrap_err().kind(), ErrorKind::Rejected);
+    let written = store.written().await.unwrap().unwrap();
+    assert_eq!(written.by.as_deref(), Some("kubectl-edit"));
+    assert_ne!(written.revision, first);
+    store.save(&document, Some(written.revision)).await.unwrap();
+    assert_eq!(store.written().await.unwrap().unwrap().by, None);
+}

@@ -259,3 +259,29 @@ async fn a_wait_ends_when_the_deployment_is_deleted() {
     assert_eq!(slot.await_ready().await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(slot.state().await.unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn who_else_has_written_is_named_by_its_field_manager() {
+    let stand_in = StandIn::new();
+    let slot = slot(&stand_in, Color::Green, 1).await;
+    slot.fence(Epoch::new(1)).await.unwrap();
+    let by = |manager: &str| kube::api::PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..kube::api::PatchParams::default()
+    };
+    let patch = kube::api::Patch::Merge(json!({"spec": {"replicas": 2}}));
+    slot.api.patch("agent-green", &by("kubectl-edit"), &patch).await.unwrap();
+    assert_eq!(slot.author().await.unwrap().as_deref(), Some("kubectl-edit"));
+    let patch = kube::api::Patch::Merge(json!({"metadata": {"labels": {"team": "agents"}}}));
+    slot.api.patch("agent-green", &by("kubectl-label"), &patch).await.unwrap();
+    assert_eq!(slot.author().await.unwrap().as_deref(), Some("kubectl-edit"));
+}
+
+#[tokio::test]
+async fn without_the_right_to_read_secrets_there_are_no_caveats() {
+    let stand_in = StandIn::new();
+    stand_in.deny(crate::stand_in::Denial::new("get", "secrets"));
+    let slot = slot(&stand_in, Color::Green, 1).await;
+    slot.await_ready().await.unwrap();
+    assert_eq!(slot.caveats().await.unwrap(), Vec::<String>::new());
+}

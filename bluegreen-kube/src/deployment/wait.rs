@@ -1,5 +1,7 @@
 //! The waits of a slot, on watches.
 
+use std::time::Duration;
+
 use bluegreen_core::{Error, ErrorKind, Result, SlotState};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::{DynamicObject, Selector};
@@ -12,17 +14,31 @@ use super::rollout::{Patience, Progress, is_complete_by_pods};
 use super::{DeploymentSlot, state};
 use crate::watching::{Watched, named};
 
+/// How old watches may get before others are begun. A connection can be dead without a word.
+const OLDEST: Duration = Duration::from_mins(1);
+
 /// The watches of a Deployment and what belongs to it.
 pub(super) struct Streams {
+    begun: Instant,
     deployments: Watched<DynamicObject>,
     sets: Watched<DynamicObject>,
     pods: Watched<Pod>,
 }
 
-/// Everything that a slot consists of, as it changes.
+/// Everything that a slot consists of, as it changes. Whoever watches it next goes on with the same
+/// watches, unless they have failed.
 struct Watches<'a> {
     slot: &'a DeploymentSlot,
-    streams: Streams,
+    /// Nothing once they have failed.
+    streams: Option<Streams>,
+}
+
+impl Drop for Watches<'_> {
+    fn drop(&mut self) {
+        if let Some(streams) = self.streams.take_if(|it| it.begun.elapsed() < OLDEST) {
+            self.slot.recent.park(&self.slot.name, streams);
+        }
+    }
 }
 
 impl<'a> Watches<'a> {
@@ -30,40 +46,43 @@ impl<'a> Watches<'a> {
         let selected = || watcher::Config::default().labels_from(selector);
         let api = slot.api.clone();
         let streams = Streams {
+            begun: Instant::now(),
             deployments: Watched::new(api, named(&slot.name), slot.action("watch")),
             sets: Watched::new(slot.sets.clone(), selected(), slot.action("watch replicasets of")),
             pods: Watched::new(slot.pods.clone(), selected(), slot.action("watch pods of")),
         };
-        Self { slot, streams }
+        Self { slot, streams: Some(streams) }
     }
 
-    /// Those that the rollout has left, if that was a moment ago, as they are by now.
+    /// Those that the last wait has left, if that was a moment ago, as they are by now.
     fn left(slot: &'a DeploymentSlot) -> Result<Option<Self>> {
         let Some(mut streams) = slot.recent.unpark(&slot.name) else { return Ok(None) };
         streams.deployments.catch_up()?;
         streams.sets.catch_up()?;
         streams.pods.catch_up()?;
-        Ok(Some(Self { slot, streams }))
+        Ok(Some(Self { slot, streams: Some(streams) }))
     }
 
     /// Returns after each change of any of them.
     async fn changed(&mut self) -> Result<()> {
-        tokio::select! {
-            changed = self.streams.deployments.changed() => changed.map(drop),
-            changed = self.streams.sets.changed() => changed.map(drop),
-            changed = self.streams.pods.changed() => changed.map(drop),
+        let Some(streams) = &mut self.streams else { return Err(self.slot.gone("watch")) };
+        let changed = tokio::select! {
+            changed = streams.deployments.changed() => changed.map(drop),
+            changed = streams.sets.changed() => changed.map(drop),
+            changed = streams.pods.changed() => changed.map(drop),
+        };
+        if changed.is_err() {
+            self.streams = None;
         }
+        changed
     }
 
     /// The Deployment, once it and what belongs to it were listed.
     fn seen(&self, verb: &str) -> Result<Option<Seen<'_>>> {
-        let (Some(deployments), Some(_), Some(_)) = (
-            self.streams.deployments.listed(),
-            self.streams.sets.listed(),
-            self.streams.pods.listed(),
-        ) else {
-            return Ok(None);
-        };
+        let listed = self.streams.as_ref().and_then(|streams| {
+            streams.sets.listed().and(streams.pods.listed()).and(streams.deployments.listed())
+        });
+        let Some(deployments) = listed else { return Ok(None) };
         let object = deployments.get(&self.slot.name);
         match object.map(|object| self.slot.seen(object)) {
             Some(seen) if !seen.is_ending() => Ok(Some(seen)),
@@ -72,11 +91,13 @@ impl<'a> Watches<'a> {
     }
 
     fn sets(&self) -> impl Iterator<Item = &DynamicObject> {
-        self.streams.sets.listed().into_iter().flat_map(|sets| sets.values())
+        let listed = self.streams.as_ref().and_then(|streams| streams.sets.listed());
+        listed.into_iter().flat_map(|sets| sets.values())
     }
 
     fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.streams.pods.listed().into_iter().flat_map(|pods| pods.values())
+        let listed = self.streams.as_ref().and_then(|streams| streams.pods.listed());
+        listed.into_iter().flat_map(|pods| pods.values())
     }
 
     fn state(&self, seen: Seen<'_>) -> Result<SlotState> {
@@ -91,13 +112,19 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
     let selector = slot.seen(&*slot.recent(&slot.name).await?).selector()?;
     let mut watches = Watches::new(slot, &selector);
     let mut patience = Patience::new(slot.patience);
-    let mut recheck = None;
+    let (mut recheck, mut begun) = (None, None);
     loop {
         tokio::select! {
             changed = watches.changed() => changed?,
             () = until(recheck) => {}
         }
         let Some(seen) = watches.seen(VERB)? else { continue };
+        let (template, replicas) =
+            begun.get_or_insert_with(|| (seen.template().clone(), seen.replicas()));
+        if template != seen.template() || *replicas > seen.replicas() {
+            let text = "what was deployed has been changed meanwhile";
+            return Err(Error::new(ErrorKind::Conflict, slot.action(VERB)).with_source(text));
+        }
         let sets = Sets::of(seen, watches.sets());
         let progress = if is_complete_by_pods(seen, &sets, watches.pods()) {
             Progress::Complete
@@ -110,7 +137,6 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
                 let state = watches.state(seen)?;
                 let counts = state.replicas;
                 if counts.ready == counts.wanted && counts.serving == counts.wanted {
-                    slot.recent.park(&slot.name, watches.streams);
                     return Ok(state);
                 }
                 recheck = None;

@@ -188,6 +188,11 @@ impl SwitchStrategy for FileSwitch {
             self.clock.sleep(self.poll).await;
         }
     }
+
+    /// A file does not say who wrote it.
+    async fn author(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// The words for a conflict, when a higher epoch was stamped.

@@ -1,5 +1,6 @@
 //! A schedule from a seed.
 
+use bluegreen_core::plan::OnDrift;
 use bluegreen_core::{Color, PhaseName};
 
 use crate::random::Random;
@@ -57,7 +58,11 @@ fn setting(random: &mut Random) -> Setting {
         candidate: random.weighted(&starts),
         autoscalers: random.chance(50),
         keep_failed: random.one_of(&[0, 0, 5]),
-        returns_on_drift: random.chance(30),
+        on_drift: random.weighted(&[
+            (5, OnDrift::Hold),
+            (3, OnDrift::Return),
+            (2, OnDrift::Accept),
+        ]),
         clocks: [(); 4].map(|()| skew(random)),
         survivors: random.chance(50),
         encore: random.chance(10),

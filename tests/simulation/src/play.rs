@@ -146,10 +146,16 @@ impl Schedule {
 async fn finished(stage: &Stage, operation: Operation) -> String {
     let number = stage.start(operation);
     let began = tokio::time::Instant::now();
+    let mut is_released = operation == Operation::Unpause;
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if let Some(how) = stage.ended(number) {
             return how;
+        }
+        // Who goes on with it may find what somebody else has written, and wait for a word.
+        if !is_released && stage.record().is_some_and(|it| it.is_paused && it.outcome.is_none()) {
+            stage.start(Operation::Unpause);
+            is_released = true;
         }
         if stage.is_broken() {
             return String::new();

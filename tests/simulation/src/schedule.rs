@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bluegreen_core::plan::OnDrift;
 use bluegreen_core::{Color, PhaseName};
 
 /// One run of the simulation. The seed makes it; without some of its actions it is a smaller one.
@@ -31,7 +32,7 @@ pub struct Setting {
     pub autoscalers: bool,
     /// Seconds for which a failed candidate is kept.
     pub keep_failed: u32,
-    pub returns_on_drift: bool,
+    pub on_drift: OnDrift,
     pub clocks: [Skew; 4],
     /// Whether the processes that live when the trouble ends go on.
     pub survivors: bool,

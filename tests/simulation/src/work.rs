@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_core::plan::{OnDrift, OnExpiry, Step, Until};
+use bluegreen_core::plan::{OnExpiry, Step, Until};
 use bluegreen_core::{Change, OperationError, Operations, Outcome, Plan, Releaser, Share};
 
 use crate::gate::Gate;
@@ -79,9 +79,7 @@ pub(crate) fn plan(setting: &Setting) -> Plan {
         }
         Policy::Bake | Policy::DrainAndKeep | Policy::Steps => {}
     }
-    if setting.returns_on_drift {
-        plan.on_drift = OnDrift::Return;
-    }
+    plan.on_drift = setting.on_drift;
     plan.keep_failed = seconds(setting.keep_failed);
     plan.rollout = Some(seconds(30));
     plan.gates = seconds(20);

@@ -61,7 +61,7 @@ async fn a_failed_candidate_that_was_given_traffic_keeps_its_pods() {
     cluster.move_routing(Routing::all(Color::Green));
     let outcome = release.await.unwrap().unwrap();
     let Outcome::Stuck { stuck } = outcome else { panic!("it has traffic: {outcome}") };
-    assert_eq!(stuck.message, "green may have traffic: found green 100 %");
+    assert_eq!(stuck.message, "somebody moved traffic: found green 100 %, wanted blue 100 %");
     assert_eq!(running(&cluster, Color::Green).await, ("2".to_owned(), 3));
 
     cluster.move_routing(Routing::all(Color::Blue));

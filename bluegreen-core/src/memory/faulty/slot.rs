@@ -56,4 +56,12 @@ impl<T: Slot + ?Sized + 'static> Slot for Faulty<T> {
     async fn watch(&self, known: &SlotState) -> Result<SlotState> {
         self.read("slot.watch", self.inner.watch(known)).await
     }
+
+    async fn author(&self) -> Result<Option<String>> {
+        self.read("slot.author", self.inner.author()).await
+    }
+
+    async fn caveats(&self) -> Result<Vec<String>> {
+        self.read("slot.caveats", self.inner.caveats()).await
+    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Faulty;
 use crate::{
     Document, HolderId, Liveness, Problem, Record, ReleaseId, ReleaseStore, Result, Revision,
-    Stored, Vitality,
+    Stored, Vitality, Written,
 };
 
 #[async_trait]
@@ -24,6 +24,10 @@ impl<T: ReleaseStore + ?Sized + 'static> ReleaseStore for Faulty<T> {
     async fn save(&self, document: &Document, expected: Option<Revision>) -> Result<Revision> {
         let document = document.clone();
         self.write("store.save", |it| async move { it.save(&document, expected).await }).await
+    }
+
+    async fn written(&self) -> Result<Option<Written>> {
+        self.read("store.written", self.inner.written()).await
     }
 
     async fn watch(&self, known: Option<Revision>) -> Result<Option<Stored>> {

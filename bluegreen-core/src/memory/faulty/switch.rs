@@ -51,4 +51,8 @@ impl<T: SwitchStrategy + ?Sized + 'static> SwitchStrategy for Faulty<T> {
     async fn watch(&self, known: &Observed) -> Result<Observed> {
         self.read("switch.watch", self.inner.watch(known)).await
     }
+
+    async fn author(&self) -> Result<Option<String>> {
+        self.read("switch.author", self.inner.author()).await
+    }
 }

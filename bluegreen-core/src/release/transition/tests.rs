@@ -4,20 +4,20 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::release::{Effect, Foundation, Look, Next, Started};
+use crate::release::{Drift, Drifted, Effect, Foundation, Look, Next, Started};
 use crate::{
     Actor, Binding, Change, Color, Configuration, Container, Epoch, Evidence, EvidenceKind,
     HolderId, Plan, Problem, ResolvedChange, SlotState,
 };
 
-const START: Timestamp = Timestamp::from_unix_millis(1_764_000_000_000);
+pub(in crate::release) const START: Timestamp = Timestamp::from_unix_millis(1_764_000_000_000);
 
 fn live() -> Configuration {
     let container = Container::new("example.com/agent:1");
     Configuration::new([("agent".to_owned(), container)].into())
 }
 
-fn record(plan: Plan) -> Record {
+pub(in crate::release) fn record(plan: Plan) -> Record {
     let change = Change::image("agent", "example.com/agent:2").version("2");
     Record::new(Foundation {
         agent: "agent".into(),
@@ -39,7 +39,7 @@ fn record(plan: Plan) -> Record {
     })
 }
 
-fn binding() -> Binding {
+pub(in crate::release) fn binding() -> Binding {
     SlotState::new(Color::Green, "uid", live()).binding()
 }
 
@@ -55,7 +55,7 @@ fn events() -> Vec<EventKind> {
     vec![
         EventKind::Checked,
         EventKind::Refused { problems: vec![Problem::new("code", "object")] },
-        EventKind::Deployed,
+        EventKind::Deployed { replicas: 3 },
         EventKind::Ready { binding: binding() },
         EventKind::Warmed,
         EventKind::Passed,
@@ -64,7 +64,7 @@ fn events() -> Vec<EventKind> {
         EventKind::Looked { look: Look::default() },
         EventKind::Drained { note: note.clone(), expired: false },
         EventKind::Retired,
-        EventKind::Returned { evidence: evidence() },
+        EventKind::Returned { evidence: evidence(), caveats: Vec::new() },
         EventKind::Kept { note },
         EventKind::Restored,
         EventKind::Unfit { message: message.clone() },
@@ -72,7 +72,8 @@ fn events() -> Vec<EventKind> {
         EventKind::Failed { message: message.clone() },
         EventKind::Stuck { message, advice: "advice".to_owned() },
         EventKind::CandidateChanged { found: found.clone() },
-        EventKind::MovedBack { found },
+        EventKind::MovedBack { found: found.clone() },
+        EventKind::Drifted { drift: Drift::new(Drifted::Routing(None), found, "wanted") },
         EventKind::Abort { actor: actor.clone(), reason: reason.clone() },
         EventKind::Rollback { actor: actor.clone(), reason },
         EventKind::Promote { actor: actor.clone() },
@@ -144,7 +145,7 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
         };
         let kind = match &effect {
             Effect::Check => EventKind::Checked,
-            Effect::Deploy => EventKind::Deployed,
+            Effect::Deploy => EventKind::Deployed { replicas: 3 },
             Effect::AwaitReady { .. } => EventKind::Ready { binding: binding() },
             Effect::WarmUp { .. } => EventKind::Warmed,
             Effect::Judge { .. } => EventKind::Passed,
@@ -158,7 +159,9 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
             }
             Effect::Drain { .. } => EventKind::Drained { note: String::new(), expired: false },
             Effect::Retire { .. } => EventKind::Retired,
-            Effect::Return { .. } => EventKind::Returned { evidence: evidence() },
+            Effect::Return { .. } => {
+                EventKind::Returned { evidence: evidence(), caveats: Vec::new() }
+            }
             Effect::Keep { .. } => EventKind::Kept { note: String::new() },
             Effect::Restore { .. } => EventKind::Restored,
         };
