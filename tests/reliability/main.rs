@@ -15,11 +15,13 @@ use bluegreen_tests::{Agent, Manifests};
 use tokio::task::JoinSet;
 
 mod clients;
+mod front;
 mod ledger;
 mod releases;
 mod slices;
 
 use clients::Clients;
+use front::Through;
 use ledger::Ledger;
 use releases::Jobs;
 
@@ -32,6 +34,7 @@ struct Size {
     agents: usize,
     /// How often a Service with many endpoints is switched.
     many: usize,
+    through: Through,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -43,50 +46,70 @@ async fn main() -> ExitCode {
     }
     let size = Size::read(&arguments);
     let began = Instant::now();
+    size.through.prepare().await;
     let (ledger, jobs) = (Arc::new(Ledger::default()), Arc::new(Jobs::of(size)));
     let mut running = JoinSet::new();
     for number in 1..=size.agents.min(size.switches + size.rollbacks) {
-        running.spawn(one(number, ledger.clone(), jobs.clone()));
+        running.spawn(one(number, size.through, ledger.clone(), jobs.clone()));
     }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
     }
     println!("\n## Releases\n{ledger}");
-    println!("{} agents at the same time, {:.0?} in all.", size.agents, began.elapsed());
-    let many = Arc::new(Ledger::default());
-    let began = Instant::now();
-    let (slices, endpoints) = Box::pin(slices::switch(size.many, many.clone())).await;
-    println!("\n## Many endpoints\n{many}");
     println!(
-        "{} switches of {endpoints} endpoints in {slices} slices, {:.0?} in all.",
-        size.many,
+        "{} agents at the same time, through {:?}, {:.0?} in all.",
+        size.agents,
+        size.through,
         began.elapsed()
     );
-    let is_good = ledger.is_clean() && ledger.is_whole(size) && many.is_clean();
-    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let many_are_good = many(size.many).await;
+    let is_good = ledger.is_clean() && ledger.is_whole(size);
+    if is_good && many_are_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Switches a Service with many endpoints so often, and says whether nothing went wrong.
+async fn many(count: usize) -> bool {
+    if count == 0 {
+        return true;
+    }
+    let (ledger, began) = (Arc::new(Ledger::default()), Instant::now());
+    let (slices, endpoints) = Box::pin(slices::switch(count, ledger.clone())).await;
+    println!("\n## Many endpoints\n{ledger}");
+    println!(
+        "{count} switches of {endpoints} endpoints in {slices} slices, {:.0?} in all.",
+        began.elapsed()
+    );
+    ledger.is_clean()
 }
 
 /// Releases one agent again and again under the eyes of its clients.
-async fn one(number: usize, ledger: Arc<Ledger>, jobs: Arc<Jobs>) {
+async fn one(number: usize, through: Through, ledger: Arc<Ledger>, jobs: Arc<Jobs>) {
     let agent = Agent::of(Manifests::shipped().sized(2, 0)).await;
-    let clients = Clients::start(format!("agent {number}"), agent.address(), ledger);
-    releases::drive(&agent, clients.seen(), &jobs).await;
+    let front = through.front(&agent).await;
+    let clients = Clients::start(format!("agent {number}"), front.address(), ledger);
+    releases::drive(&agent, &front.evidence(), clients.seen(), &jobs).await;
     clients.stop().await;
 }
 
 impl Size {
     fn read(arguments: &[String]) -> Self {
-        let mut size = Self { switches: 200, rollbacks: 50, agents: 12, many: 20 };
+        let through = Through::Service;
+        let mut size = Self { switches: 200, rollbacks: 50, agents: 12, many: 20, through };
         for pair in arguments.chunks(2) {
-            let [name, number] = pair else { panic!("{} takes a number", pair[0]) };
+            let [name, value] = pair else { panic!("{} takes a value", pair[0]) };
             let place = match name.as_str() {
                 "--switches" => &mut size.switches,
                 "--rollbacks" => &mut size.rollbacks,
                 "--agents" => &mut size.agents,
                 "--many" => &mut size.many,
-                other => panic!("{other} is none of --switches, --rollbacks, --agents and --many"),
+                "--through" => {
+                    let found = Through::named(value);
+                    size.through = found.unwrap_or_else(|| panic!("{value} is no way to agents"));
+                    continue;
+                }
+                other => panic!("{other} is none of the options in tests/reliability/README.md"),
             };
-            *place = number.parse().unwrap_or_else(|_| panic!("{name} takes a number: {number}"));
+            *place = value.parse().unwrap_or_else(|_| panic!("{name} takes a number: {value}"));
         }
         size
     }

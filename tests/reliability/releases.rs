@@ -45,7 +45,7 @@ impl Jobs {
 }
 
 /// Releases the agent until nothing is left to be done, or a release ends as it should not.
-pub(crate) async fn drive(agent: &Agent, seen: &Arc<Seen>, jobs: &Jobs) {
+pub(crate) async fn drive(agent: &Agent, evidence: &EvidenceKind, seen: &Arc<Seen>, jobs: &Jobs) {
     let (one, two) = (connected(agent, "one").await, connected(agent, "two").await);
     let mut live = (Color::Blue, VERSIONS[0]);
     seen.settled(live.1);
@@ -55,8 +55,10 @@ pub(crate) async fn drive(agent: &Agent, seen: &Arc<Seen>, jobs: &Jobs) {
         let releaser = told(one.releaser(), seen, live, candidate);
         let began = Instant::now();
         let ended = match job {
-            Job::Switch => releaser.run(change(candidate), &policy(2)).await,
-            Job::Rollback => taken_back(releaser, &two, seen, candidate).await,
+            Job::Switch => releaser.run(change(candidate), &policy(2, evidence)).await,
+            Job::Rollback => {
+                taken_back(releaser, &policy(120, evidence), &two, seen, candidate).await
+            }
         };
         match (job, ended) {
             (Job::Switch, Ok(Outcome::Released)) => live = (live.0.other(), candidate),
@@ -78,11 +80,8 @@ async fn connected(agent: &Agent, holder: &str) -> Cluster {
         .unwrap()
 }
 
-fn policy(bake: u64) -> Plan {
-    plan(seconds(bake))
-        .evidence(EvidenceKind::answers(20))
-        .leave("/admin/leave")
-        .longest_stream(seconds(30))
+fn policy(bake: u64, evidence: &EvidenceKind) -> Plan {
+    plan(seconds(bake)).evidence(evidence.clone()).leave("/admin/leave").longest_stream(seconds(30))
 }
 
 /// A releaser that says which version has the traffic, as soon as there is evidence of it.
@@ -107,12 +106,12 @@ fn told(
 /// A release that somebody else takes back as soon as it bakes and a client has a stream of it.
 async fn taken_back(
     releaser: Releaser,
+    plan: &Plan,
     other: &Cluster,
     seen: &Arc<Seen>,
     candidate: &'static str,
 ) -> Result<Outcome, OperationError> {
-    let plan = policy(120);
-    let mut release = pin!(releaser.run(change(candidate), &plan));
+    let mut release = pin!(releaser.run(change(candidate), plan));
     let taking = async {
         reaches(other, PhaseName::Baking).await;
         seen.streamed(candidate).await;
