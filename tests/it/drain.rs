@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use bluegreen_core::plan::OnExpiry;
 use bluegreen_core::{Color, EvidenceKind, Outcome, PhaseName, Plan, Progress, Slot as _};
 use bluegreen_kube::{Cluster, Route};
-use bluegreen_tests::{Agent, Kept, Manifests, Release, SERVICE, change, plan, reaches, seconds};
+use bluegreen_tests::{
+    Agent, Kept, Manifests, Release, SERVICE, change, is_unsent, plan, reaches, seconds,
+};
 use bluegreen_validate::PodLoad;
 use http::{Method, Version};
-use tower::BoxError;
 
 const GAUGE: &str = "agent_inflight_requests";
 
@@ -51,7 +52,7 @@ async fn streams_end_before_their_slot_gets_smaller_and_soon_after_it_does() {
     let cluster = counted(&agent).await;
     let mut streams = Vec::new();
     for _ in 0..8 {
-        streams.push(Kept::open(agent.address()).await);
+        streams.push(Kept::open(agent.address()).await.unwrap());
     }
     let reading = streams.iter_mut().map(|kept| kept.get("/stream?chunks=600&interval_ms=50"));
     let reading = async {
@@ -93,7 +94,7 @@ async fn streams_end_before_their_slot_gets_smaller_and_soon_after_it_does() {
 async fn a_slot_whose_streams_do_not_end_stays_as_large_as_it_is() {
     let agent = small().await;
     let cluster = counted(&agent).await;
-    let mut stream = Kept::open(agent.address()).await;
+    let mut stream = Kept::open(agent.address()).await.unwrap();
     let mut answer = stream.begin("/stream?chunks=1000000&interval_ms=20").await.unwrap();
     let mut plan = plan(seconds(1));
     plan.drain.max = seconds(5);
@@ -117,7 +118,7 @@ async fn a_slot_whose_streams_do_not_end_gets_smaller_where_they_may_be_cut() {
     }
     let agent = Agent::of(manifests).await;
     let cluster = counted(&agent).await;
-    let mut stream = Kept::open(agent.address()).await;
+    let mut stream = Kept::open(agent.address()).await.unwrap();
     let mut answer = stream.begin("/stream?chunks=1000000&interval_ms=20").await.unwrap();
     let mut plan = plan(seconds(1));
     (plan.drain.max, plan.drain.on_expiry) = (seconds(5), OnExpiry::Cut);
@@ -131,11 +132,6 @@ async fn a_slot_whose_streams_do_not_end_gets_smaller_where_they_may_be_cut() {
     tokio::time::timeout(seconds(60), ending).await.expect("the stream should be cut");
 }
 
-/// Whether the connection was closed before any of the request went out.
-fn is_unsent(error: &BoxError) -> bool {
-    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_keep_their_connections_are_let_go() {
     let agent = small().await;
@@ -147,8 +143,8 @@ async fn clients_that_keep_their_connections_are_let_go() {
         .await
         .unwrap();
     let old = http::HeaderValue::from_static("1.2.0");
-    let mut first = Kept::open(agent.address()).await;
-    let mut second = Kept::open_second(agent.address()).await;
+    let mut first = Kept::open(agent.address()).await.unwrap();
+    let mut second = Kept::open_second(agent.address()).await.unwrap();
     for (kept, version) in [(&mut first, Version::HTTP_11), (&mut second, Version::HTTP_2)] {
         let answer = kept.get("/").await.unwrap();
         assert_eq!((answer.version(), &answer.headers()["x-agent-version"]), (version, &old));
@@ -169,7 +165,7 @@ async fn clients_that_keep_their_connections_are_let_go() {
         };
         tokio::time::timeout(seconds(30), leaving).await.expect("it should be let go");
     }
-    let mut again = Kept::open(agent.address()).await;
+    let mut again = Kept::open(agent.address()).await.unwrap();
     for _ in 0..3 {
         let answer = again.get("/").await.unwrap();
         assert_eq!(answer.headers()["x-agent-version"], "1.3.0", "it comes back to the new one");
@@ -185,7 +181,7 @@ async fn a_candidate_that_lost_its_traffic_ends_its_streams_before_it_is_put_bac
     let cluster = counted(&agent).await;
     let plan = plan(seconds(60)).evidence(EvidenceKind::answers(20));
     let release = bluegreen_tests::baking(&cluster, plan).await;
-    let mut stream = Kept::open(agent.address()).await;
+    let mut stream = Kept::open(agent.address()).await.unwrap();
     let mut answer = stream.begin("/stream?chunks=150&interval_ms=50").await.unwrap();
     let stay = answer.version() == "1.3.0";
     cluster.operations().rollback("ann", "wrong refunds").await.unwrap();

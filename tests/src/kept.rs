@@ -1,10 +1,11 @@
 //! A client that keeps its connection.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -36,19 +37,25 @@ pub struct Begun(Response<Incoming>);
 
 impl Kept {
     /// A connection of HTTP/1.1.
-    pub async fn open(address: SocketAddr) -> Self {
-        let stream = connect(address).await;
-        let (sender, connection) = http1::handshake(stream).await.unwrap();
+    ///
+    /// # Errors
+    /// When nobody accepts it.
+    pub async fn open(address: SocketAddr) -> Result<Self, BoxError> {
+        let stream = connect(address).await?;
+        let (sender, connection) = http1::handshake(stream).await?;
         let connection = tokio::spawn(async move { drop(connection.await) });
-        Self { sender: Sender::First(sender), address, connection }
+        Ok(Self { sender: Sender::First(sender), address, connection })
     }
 
     /// A connection of HTTP/2, without TLS and known to be wanted.
-    pub async fn open_second(address: SocketAddr) -> Self {
-        let stream = connect(address).await;
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    ///
+    /// # Errors
+    /// When nobody accepts it.
+    pub async fn open_second(address: SocketAddr) -> Result<Self, BoxError> {
+        let stream = connect(address).await?;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
         let connection = tokio::spawn(async move { drop(connection.await) });
-        Self { sender: Sender::Second(sender), address, connection }
+        Ok(Self { sender: Sender::Second(sender), address, connection })
     }
 
     /// Whether another request can be sent over it.
@@ -100,6 +107,11 @@ impl Drop for Kept {
 }
 
 impl Begun {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
     /// The version that answers.
     pub fn version(&self) -> &str {
         self.0.headers()["x-agent-version"].to_str().unwrap()
@@ -112,8 +124,20 @@ impl Begun {
     }
 }
 
-async fn connect(address: SocketAddr) -> TokioIo<TcpStream> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    TokioIo::new(stream)
+/// Whether it is certain that no agent has begun to answer, so that the request can be sent again:
+/// the connection was closed before any of it went out, or a `GOAWAY` of HTTP/2 came that says that
+/// it was not looked at (RFC 9113, 6.8).
+pub fn is_unsent(error: &BoxError) -> bool {
+    let Some(error) = error.downcast_ref::<hyper::Error>() else { return false };
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    error.is_canceled()
+        || cause.is_some_and(|cause| {
+            cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+        })
+}
+
+async fn connect(address: SocketAddr) -> Result<TokioIo<TcpStream>, BoxError> {
+    let stream = tokio::time::timeout(LIMIT, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(stream))
 }

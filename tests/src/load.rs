@@ -88,7 +88,7 @@ async fn work(
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !*stopped.borrow() {
         turns.tick().await;
-        let answer = one(address).await;
+        let answer = version_at(address).await;
         let after = began.elapsed();
         counted.send_modify(|tally| match answer {
             Ok(version) => *tally.answers.entry(version).or_default() += 1,
@@ -97,8 +97,11 @@ async fn work(
     }
 }
 
-/// The version that answered one request.
-async fn one(address: SocketAddr) -> Result<String, String> {
+/// The version that answers one request over a fresh connection.
+///
+/// # Errors
+/// What came instead, in words.
+pub async fn version_at(address: SocketAddr) -> Result<String, String> {
     let answer = ask(address, Method::GET, "/").await.map_err(|error| chain(error.as_ref()))?;
     if !answer.status().is_success() {
         return Err(format!("status {}", answer.status()));
