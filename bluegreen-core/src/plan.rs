@@ -239,7 +239,7 @@ impl Plan {
 
     /// Whether `step` is the last one.
     pub fn is_last(&self, step: usize) -> bool {
-        step + 1 >= self.steps.len()
+        step >= self.steps.len().saturating_sub(1)
     }
 }
 

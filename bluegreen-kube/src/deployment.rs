@@ -28,6 +28,7 @@ mod patch;
 mod pods;
 mod recent;
 mod rollout;
+mod secrets;
 mod state;
 mod template;
 mod wait;
@@ -37,6 +38,7 @@ use object::Seen;
 use pods::Sets;
 use recent::Belongings;
 pub(crate) use recent::Recent;
+pub(crate) use secrets::Secrets;
 
 /// For how long the scheduler may find no node for a pod before a rollout is given up.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,7 +6,10 @@ use std::io;
 use std::time::Duration;
 
 use bluegreen_core::{Error, ErrorKind, Result};
+use kube::client::AuthError;
 use kube::core::Status;
+
+use crate::printable::printable;
 
 /// Whether a call may have changed something when its answer is lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,7 +86,10 @@ pub(crate) fn during(
         let made = Error::new(kind, action);
         match error {
             kube::Error::Api(status) => made.with_source(Refusal::new(&status, kind)),
-            error => made.with_source(error),
+            error => match credentials(&error) {
+                Some(said) => made.with_source(said),
+                None => made.with_source(error),
+            },
         }
     }
 }
@@ -154,6 +160,33 @@ fn never_sent(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
+/// What is said of credentials that could not be got. The plugin's own output is left out: it is
+/// what would have been the credentials.
+fn credentials(error: &kube::Error) -> Option<String> {
+    let mut cause = Some(error as &(dyn StdError + 'static));
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<AuthError>() {
+            return match error {
+                AuthError::AuthExecRun { out, .. } => {
+                    Some(format!("the credential plugin failed with {}", out.status))
+                }
+                AuthError::AuthExecParse(_) => {
+                    Some("the credential plugin's output cannot be read".to_owned())
+                }
+                _ => None,
+            };
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What kube calls an answer that somebody else gave, in place of the API server.
+const NO_STATUS: &str = "Failed to parse error data";
+
+/// The most characters that are shown of what the API server says.
+const SAID: usize = 2048;
+
 /// What the API server said, without the debug output that kube adds.
 #[derive(Debug, thiserror::Error)]
 #[error("{message} ({code} {reason})")]
@@ -168,8 +201,11 @@ impl Refusal {
         // What the server says to a failed test is no help.
         let message = if status.code == 422 && kind == ErrorKind::Conflict {
             "the object is no longer as it was read".to_owned()
+        } else if status.reason == NO_STATUS {
+            // Some proxies repeat the request, credentials and all.
+            format!("{} bytes that are no answer of an API server", status.message.len())
         } else {
-            status.message.clone()
+            printable(&status.message, SAID)
         };
         Self { message, code: status.code, reason: status.reason.clone() }
     }
@@ -241,6 +277,35 @@ mod tests {
             status(403, "Forbidden").boxed(),
         ));
         assert_eq!(error.chain(), "read service agent: rejected: it says why (403 Forbidden)");
+    }
+
+    #[test]
+    fn a_proxy_that_says_much_is_not_repeated() {
+        let long = Status::failure(&"<html>\u{1b}[2J".repeat(10_000), "Failed to parse error data");
+        let error = during(Access::Read, "read service agent")(kube::Error::Api(long.boxed()));
+        assert!(error.chain().contains("100000 bytes that are no answer"), "{}", error.chain());
+        let much = Status::failure(&"no\u{1b}[2J".repeat(10_000), "Forbidden");
+        let text = during(Access::Read, "x")(kube::Error::Api(much.boxed())).chain();
+        assert!(text.len() < 5 * SAID && !text.contains('\u{1b}'), "{} bytes", text.len());
+    }
+
+    #[test]
+    fn what_a_credential_plugin_said_is_told_to_nobody() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let token = "planted-token";
+        let out = std::process::Output {
+            status: std::process::ExitStatus::from_raw(256),
+            stdout: token.into(),
+            stderr: token.into(),
+        };
+        let cmd = format!("get-token --key={token}");
+        let inner = || AuthError::AuthExecRun { cmd: cmd.clone(), out: Box::new(out.clone()) };
+        for error in [kube::Error::Auth(inner()), kube::Error::Service(Box::new(inner()))] {
+            let error = during(Access::Read, "read service agent")(error);
+            let chain = error.chain();
+            assert!(chain.ends_with("the credential plugin failed with exit status: 1"), "{chain}");
+            assert!(!format!("{error:?} {chain}").contains(token));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod lease;
 mod names;
 mod owners;
 mod pod;
+mod printable;
 mod rights;
 mod service;
 mod shared;

@@ -28,6 +28,7 @@
 //! * Unknown fields of custom resources are kept; nothing of them is checked.
 //! * Only evident mistakes are refused. Quotas are kept, not enforced; autoscalers don't scale.
 //! * A later page of a list shows what is there then, not what was there at the first.
+//! * At most 250 pods are made for the sizes of a namespace, whatever those are.
 //! * `minReadySeconds` counts as zero, and a rollout that is resized in its middle is not
 //!   resized in proportion. A progress deadline counts from the change, not from the last
 //!   progress.

@@ -11,6 +11,10 @@ mod yaml;
 
 pub(crate) use read::{Original, Source, read};
 
+/// The deepest level. Each is read in calls of its own, and the stack of a thread has to do for all of
+/// them, in a program that is not optimised too.
+const DEEPEST: usize = 32;
+
 /// A line and column, both from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Place {

@@ -7,21 +7,68 @@ const SHOWN: usize = 160;
 /// Shorter values are not masked: they would blot out half of every text, and are no secrets.
 const SHORTEST_SECRET: usize = 4;
 
+/// What is in the names of parameters that are nobody's business.
+const SECRET_NAMES: [&str; 7] = ["key", "token", "secret", "pass", "auth", "sig", "session"];
+
+/// A path as it is shown: its query may hold a key.
+pub(crate) fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
 /// Replaces secrets by `***`.
 #[derive(Clone, Default)]
 pub(crate) struct Mask(Vec<String>);
 
 impl Mask {
-    /// Hides `secret` from now on, and, of a value of several words (`Bearer abc`), the last.
+    /// Hides `secret` from now on, and, of a value of several words (`Bearer abc`), the last, and
+    /// what has a name in it (`session=abc; theme=dark`).
     pub(crate) fn hide(&mut self, secret: &str) {
         let words = [secret.trim(), secret.rsplit(char::is_whitespace).next().unwrap_or_default()];
-        for word in words {
-            if word.len() >= SHORTEST_SECRET && !self.0.iter().any(|known| known == word) {
-                self.0.push(word.to_owned());
+        let named = secret.split([';', ',', ' ']).filter_map(|part| part.split_once('='));
+        for word in words.into_iter().chain(named.map(|(_, value)| value.trim_matches('"'))) {
+            self.add(word);
+            // As JSON has it.
+            let escaped = serde_json::Value::from(word).to_string();
+            self.add(escaped.trim_matches('"'));
+        }
+        self.sort();
+    }
+
+    /// Hides what the query of `path` has under a name that sounds secret.
+    pub(crate) fn hide_query(&mut self, path: &str) {
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let name = name.to_ascii_lowercase();
+            if SECRET_NAMES.iter().any(|part| name.contains(part)) {
+                self.add(value);
             }
         }
-        // The longest first, so that a secret that contains another one is hidden as a whole.
+        self.sort();
+    }
+
+    /// The longest first, so that a secret that contains another one is hidden as a whole.
+    fn sort(&mut self) {
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    fn add(&mut self, word: &str) {
+        if word.len() >= SHORTEST_SECRET && !self.0.iter().any(|known| known == word) {
+            self.0.push(word.to_owned());
+        }
+    }
+
+    /// Where an excerpt of `text` has to begin so that it begins at `from` and in no secret.
+    pub(crate) fn beginning(&self, text: &str, from: usize) -> usize {
+        let mut from = from;
+        for secret in &self.0 {
+            let around = text.match_indices(secret.as_str());
+            let around = around.map(|(at, _)| at).find(|at| *at < from && from < at + secret.len());
+            from = around.unwrap_or(from);
+        }
+        while !text.is_char_boundary(from) {
+            from -= 1;
+        }
+        from
     }
 
     /// The beginning of `bytes` as printable text in backticks.
@@ -32,6 +79,14 @@ impl Mask {
         let mut text = String::from_utf8_lossy(looked_at).into_owned();
         for secret in &self.0 {
             text = text.replace(secret.as_str(), "***");
+        }
+        // The last one may have been cut off, here or where the body was.
+        for secret in &self.0 {
+            let parts = (SHORTEST_SECRET..secret.len()).filter_map(|length| secret.get(..length));
+            if let Some(part) = parts.rev().find(|part| text.ends_with(part)) {
+                text.truncate(text.len() - part.len());
+                text.push_str("***");
+            }
         }
         let mut shown = String::from("`");
         let mut rest = text.chars();
@@ -75,5 +130,37 @@ mod tests {
         text.extend(b"sk-12345");
         let shown = mask.excerpt(&text);
         assert!(!shown.contains("sk-"), "{shown}");
+        // Masked, so many of them are so short that the end of what is looked at is shown.
+        for lead in 0..8 {
+            let many = "z".repeat(lead) + &"sk-12345".repeat(200);
+            let shown = mask.excerpt(many.as_bytes());
+            assert!(!shown.contains("sk-1"), "{shown}");
+        }
+        // Longer than what is looked at, and than what is kept of a body.
+        let long = "k".repeat(2000);
+        mask.hide(&long);
+        assert_eq!(mask.excerpt(&long.as_bytes()[..1024]), "`***`");
+    }
+
+    #[test]
+    fn an_excerpt_does_not_begin_within_a_secret() {
+        let mut mask = Mask::default();
+        mask.hide("Bearer sk-12345");
+        let text = "é is: Bearer sk-12345, which is wrong";
+        for from in 0..text.len() {
+            let shown = mask.excerpt(&text.as_bytes()[mask.beginning(text, from)..]);
+            assert!(!shown.contains("345"), "from {from}: {shown}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_value_are_secret_too_and_their_other_spellings() {
+        let mut mask = Mask::default();
+        mask.hide(r#"session=abc"12345; theme="dark-one"; a=b"#);
+        assert_eq!(mask.excerpt(br#"no session abc"12345 here"#), "`no session *** here`");
+        assert_eq!(mask.excerpt(br#"{"found": "abc\"12345"}"#), r#"`{"found": "***"}`"#);
+        assert_eq!(mask.excerpt(b"dark-one a b"), "`*** a b`");
+        mask.hide_query("/chat?lang=english&API_KEY=abcdef&x");
+        assert_eq!(mask.excerpt(b"english abcdef"), "`english ***`");
     }
 }

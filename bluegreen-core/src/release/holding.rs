@@ -97,7 +97,7 @@ impl Record {
             }
         }
         match step {
-            Some(step) => Phase::Shifting { step: step + 1 },
+            Some(step) => Phase::Shifting { step: step.saturating_add(1) },
             None => self.after_bake(at),
         }
     }
@@ -105,7 +105,7 @@ impl Record {
     fn conclude(&mut self, winner: Winner, step: usize) -> Phase {
         self.winner = Some(winner);
         match winner {
-            Winner::Candidate => Phase::Shifting { step: step + 1 },
+            Winner::Candidate => Phase::Shifting { step: step.saturating_add(1) },
             Winner::Live => Phase::Returning { reason: Reason::Concluded { winner } },
         }
     }

@@ -69,10 +69,10 @@ impl Record {
             (Phase::Holding { step, .. }, EventKind::Approved { .. })
                 if self.awaits_approval(step) =>
             {
-                Phase::Shifting { step: step + 1 }
+                Phase::Shifting { step: step.saturating_add(1) }
             }
             (Phase::Holding { step, .. }, EventKind::Promote { .. }) => {
-                Phase::Shifting { step: step + 1 }
+                Phase::Shifting { step: step.saturating_add(1) }
             }
             (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
             (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{Cluster, Done, discover};
+use crate::deployment::Secrets;
 use crate::names::MANAGED_BY;
 use crate::slotless::{self, Leads};
 use crate::{FIELD_MANAGER, error, json_patch};
@@ -74,7 +75,9 @@ impl Cluster {
         let copy = self.twin_of(from, &name, color);
         let api = discover::api(&self.client, &self.settings);
         let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
-        error::write(self.settings.call, action.as_str(), api.create(&post, &copy)).await?;
+        let done =
+            error::write(self.settings.call, action.as_str(), api.create(&post, &copy)).await;
+        done.map_err(|error| Secrets::in_value(&copy.data).hide(error))?;
         Ok(Done::Created { color, deployment: name, from: source })
     }
 

@@ -205,7 +205,8 @@ fn restore_strategy(operations: &mut Operations<'_>, found: &Found) {
 /// The strategy that starts all pods together: the slot has no traffic that would need the old
 /// ones. `Recreate` does so already, and may be there because two generations do not fit.
 pub(super) fn together(strategy: &Value) -> Value {
-    let mut strategy = strategy.clone();
+    // What stands in an annotation may be anything.
+    let mut strategy = if strategy.is_object() { strategy.clone() } else { json!({}) };
     if strategy["type"] != "Recreate" {
         strategy["type"] = "RollingUpdate".into();
         if !strategy["rollingUpdate"].is_object() {

@@ -10,6 +10,7 @@ use kube::core::DynamicObject;
 
 use super::json::is_same_template;
 use super::object::Seen;
+use crate::printable::printable;
 
 /// The `ReplicaSets` of a Deployment. Its pods are theirs.
 #[derive(Debug)]
@@ -97,8 +98,8 @@ pub(super) fn state(pod: &Pod) -> PodState {
     let ready = is_ready(pod);
     let mut state =
         PodState::new(pod.name_any(), pod.metadata.uid.clone().unwrap_or_default(), ready);
-    let restarts: i32 = statuses(pod).map(|status| status.restart_count).sum();
-    state.restarts = restarts.try_into().unwrap_or_default();
+    let restarts = statuses(pod).map(|status| u32::try_from(status.restart_count).unwrap_or(0));
+    state.restarts = restarts.fold(0, u32::saturating_add);
     let running = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref());
     state.image_ids = running
         .unwrap_or_default()
@@ -159,12 +160,16 @@ fn is_ordinary(reason: &str) -> bool {
     matches!(reason, "ContainerCreating" | "PodInitializing")
 }
 
-/// A container, why it waits, and how it ended the last time.
+/// The most characters of what a container or its runtime says.
+const SAID: usize = 1024;
+
+/// A container, why it waits, and how it ended the last time. Its last words are its own, so they are
+/// made fit to be shown.
 pub(super) fn describe(status: &ContainerStatus, reason: &str, message: &str) -> String {
     let mut text = format!("container {}: {reason}", status.name);
     if !message.is_empty() {
         text.push_str(": ");
-        text.push_str(message);
+        text.push_str(&printable(message, SAID));
     }
     let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     if let Some(ended) = ended {
@@ -175,7 +180,7 @@ pub(super) fn describe(status: &ContainerStatus, reason: &str, message: &str) ->
             && !last_words.is_empty()
         {
             text.push_str(": ");
-            text.push_str(last_words);
+            text.push_str(&printable(last_words, SAID));
         }
     }
     text

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::json::canonical;
 use super::object::Seen;
 use super::pods::{self, Sets};
+use super::secrets::Secrets;
 use super::template;
 use crate::Settings;
 
@@ -29,6 +30,12 @@ pub(super) fn assemble<'a>(
     let current = ready.filter(|pod| sets.is_current(pod)).count();
     state.replicas = Replicas::new(seen.replicas(), number(current), number(serving));
     state.pods = own.into_iter().map(pods::state).collect();
+    if state.pods.iter().any(|pod| pod.trouble.is_some()) {
+        let secrets = Secrets::in_value(seen.template());
+        for trouble in state.pods.iter_mut().filter_map(|pod| pod.trouble.as_mut()) {
+            *trouble = secrets.hide_in(trouble);
+        }
+    }
     state.pods.sort();
     Ok(state)
 }

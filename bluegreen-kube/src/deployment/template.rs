@@ -53,7 +53,8 @@ pub(super) fn write(
         wanted.containers.iter().map(|(name, container)| (name.as_str(), container)).collect();
     let mut wrong = Vec::new();
     for list in LISTS {
-        let Some(containers) = template["spec"].get_mut(list).and_then(Value::as_array_mut) else {
+        let containers = template.pointer_mut(&format!("/spec/{list}"));
+        let Some(containers) = containers.and_then(Value::as_array_mut) else {
             continue;
         };
         for container in containers {
@@ -182,6 +183,17 @@ mod tests {
         golden["spec"]["containers"][0]["env"][0]["value"] = "2".into();
         assert_eq!(written, golden);
         assert_eq!(read(&written, "version"), wanted);
+    }
+
+    #[test]
+    fn a_template_that_is_none_has_no_containers() {
+        let wanted = read(&template(), "version");
+        for odd in [json!(5), json!(null), json!({"spec": "x"}), json!({"spec": {"containers": 1}})]
+        {
+            let wrong = write(&odd, &wanted, "version").unwrap_err();
+            assert!(wrong.contains("the slot has no container agent"), "{odd}: {wrong}");
+            assert!(read(&odd, "version").containers.is_empty());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::object::Seen;
 use super::pods::Sets;
 use super::rollout::{Patience, Progress, is_complete_by_pods};
+use super::secrets::Secrets;
 use super::{DeploymentSlot, state};
 use crate::watching::{Watched, named};
 
@@ -143,6 +144,7 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
             }
             Progress::Waiting(next) => recheck = next,
             Progress::Hopeless(why) => {
+                let why = Secrets::in_value(seen.template()).hide_in(&why);
                 return Err(Error::new(ErrorKind::Rejected, slot.action(VERB)).with_source(why));
             }
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::DeploymentSlot;
 use super::object::{Seen, Stale};
 use super::patch::{self, Operations};
+use super::secrets::Secrets;
 use crate::{FIELD_MANAGER, error, json_patch};
 
 /// How often a write whose only rival is the status that controllers write is tried.
@@ -92,10 +93,12 @@ pub(super) async fn send(
     operations: Vec<Value>,
     is_dry_run: bool,
 ) -> Result<()> {
+    let secrets = Secrets::in_all(&operations);
     let patch = patch::of(operations, action)?;
     let params = patch::params(is_dry_run);
     let call = json_patch::send(&slot.client, &slot.api, &slot.name, &params, &patch);
     let done = error::write(slot.settings.call, action, call).await;
+    let done = done.map_err(|error| secrets.hide(error));
     if is_dry_run {
         return done.map(drop);
     }

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 
+mod hostile;
+
 bluegreen_core::client_conformance_tests!(fresh: async || fixture(|client| client).await);
 bluegreen_core::client_conformance_tests!(pooled: async || fixture(PodClient::pooled).await);
 

@@ -15,6 +15,7 @@ use kube::api::ListParams;
 use tokio::net::TcpStream;
 
 use super::{ServiceSwitch, VersionSource};
+use crate::printable::printable;
 use crate::wire::Connection;
 
 /// How long one connection may take from its first packet to the version.
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(10);
 /// The largest body that is searched for a version.
 const BODY: usize = 64 * 1024;
+
+/// The most characters of a version that are shown; a label has no more.
+const SHOWN: usize = 63;
 
 /// Where fresh connections go.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,7 +78,7 @@ impl ServiceSwitch {
     }
 
     /// Opens one connection, and says what is wrong with its answer.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         address: &Address,
         wanted: Option<&BTreeSet<String>>,
@@ -83,6 +87,8 @@ impl ServiceSwitch {
         let found = answer.await.map_err(|_| format!("no answer within {PATIENCE:?}"))??;
         match (wanted, found) {
             (Some(wanted), Some(found)) if !wanted.contains(&found) => {
+                // It is as long as an agent likes.
+                let found = printable(&found, SHOWN);
                 Err(format!("found version {found}, wanted {}", list(wanted)))
             }
             _ => Ok(()),

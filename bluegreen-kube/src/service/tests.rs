@@ -6,6 +6,7 @@ use crate::stand_in::StandIn;
 
 mod answering;
 mod checks;
+mod hostile;
 mod reading;
 mod slotless;
 mod writing;

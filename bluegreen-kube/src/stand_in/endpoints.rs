@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::json::{at, list, map, text};
+use super::json::{at, list, map, number, text};
 use super::pods::{PODS, is_ending, is_ready};
 use super::rollout::{is_controlled_by, owner};
 use super::selector::selects;
@@ -58,7 +58,7 @@ fn slices(state: &mut State, key: &Key, service: &Value) {
                 map.insert("endpoints".into(), endpoints.clone().into());
                 at(slice, &["metadata"]).insert("labels".into(), labels.clone().into());
                 if before != *slice {
-                    let generation = before["metadata"]["generation"].as_i64().unwrap_or_default();
+                    let generation = number(&before, "/metadata/generation").unwrap_or_default();
                     slice["metadata"]["generation"] = (generation + 1).into();
                 }
             });

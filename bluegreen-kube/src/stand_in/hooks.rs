@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::json::at;
+use super::json::{at, number};
 use super::managed::Manager;
 use super::patch::apply_merge;
 use super::pods::{self, PODS};
@@ -55,10 +55,12 @@ impl StandIn {
         self.shared.change(|state| {
             let manager = Manager { name: manager, subresource: "" };
             state.revise(&key, manager, |object| {
-                if let Ok(merged) = apply_merge(object, patch) {
+                if let Ok(merged) = apply_merge(object, patch)
+                    && merged.get("metadata").is_some_and(Value::is_object)
+                {
                     let is_other = merged.get("spec") != object.get("spec");
                     *object = merged;
-                    let generation = object["metadata"]["generation"].as_i64();
+                    let generation = number(object, "/metadata/generation");
                     if let Some(generation) = generation.filter(|_| is_other) {
                         object["metadata"]["generation"] = (generation + 1).into();
                     }

@@ -7,9 +7,17 @@ pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The number at a JSON pointer.
+/// As much as a float counts without gaps, and little enough to be added up.
+const MOST: i64 = 1 << 53;
+
+/// The number at a JSON pointer. One beyond all reason is the largest that is not.
 pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer).and_then(Value::as_i64)
+    object.pointer(pointer).and_then(Value::as_i64).map(reasonable)
+}
+
+/// A number that can be added to others and counted up.
+pub(super) fn reasonable(number: i64) -> i64 {
+    number.clamp(-MOST, MOST)
 }
 
 /// The list at a JSON pointer; empty if there is none.

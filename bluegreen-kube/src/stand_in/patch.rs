@@ -14,6 +14,9 @@ mod written;
 /// The most operations in one JSON Patch.
 const MOST_OPERATIONS: usize = 10_000;
 
+/// The most bytes that a JSON Patch may copy: each copy of everything doubles it.
+const MOST_COPIED: usize = 3 * 1024 * 1024;
+
 /// Applies a JSON Patch, as it was sent.
 pub(super) fn apply_json(document: &Value, patch: &[u8]) -> Result<Value, Refusal> {
     let patch = written::as_sent(patch);
@@ -27,10 +30,23 @@ pub(super) fn apply_json(document: &Value, patch: &[u8]) -> Result<Value, Refusa
         return Err(Refusal::of_code(413));
     }
     let mut patched = written::by_server(document);
+    let mut copied = 0_usize;
     for operation in operations {
+        copied = copied.saturating_add(copied_by(operation, &patched));
+        if copied > MOST_COPIED {
+            return Err(Refusal::of_code(413));
+        }
         apply_one(&mut patched, operation).ok_or_else(Refusal::patch_does_not_apply)?;
     }
     Ok(written::read(&patched))
+}
+
+/// How many bytes an operation copies.
+fn copied_by(operation: &Value, document: &Value) -> usize {
+    let text = |key| Some(written::read_text(operation.get(key)?.as_str()?));
+    let from = text("op").filter(|kind| kind == "copy").and_then(|_| text("from"));
+    let copied = from.and_then(|from| look(document, &from)).flatten();
+    copied.map_or(0, |copied| copied.to_string().len())
 }
 
 /// Applies one operation; `None` if it does not apply.

@@ -10,6 +10,9 @@ use super::rollout::{REPLICA_SETS, is_controlled_by, owner};
 use super::state::{CONTROLLERS_STATUS, State};
 use super::store::Key;
 
+/// The most pods that are made in one namespace: a size is a number, and could be any.
+const MOST_PODS: usize = 250;
+
 pub(super) fn reconcile(state: &mut State, namespace: &str) {
     for key in state.store.keys(REPLICA_SETS, namespace) {
         if let Some(replica_set) = state.store.get(&key)
@@ -37,7 +40,9 @@ fn fill(state: &mut State, key: &Key, replica_set: &Value) {
     let wanted = usize::try_from(wanted).unwrap_or_default();
     let mut pods = pods(state, replica_set);
     pods.retain(|(_, pod)| !is_ending(pod));
-    for _ in pods.len()..wanted {
+    let there = state.store.list(PODS, Some(&key.namespace)).count();
+    let room = pods.len().saturating_add(MOST_PODS.saturating_sub(there));
+    for _ in pods.len()..wanted.min(room) {
         let name = format!("{}-{}", key.name, state.store.next_suffix());
         let template = &replica_set["spec"]["template"];
         let mut pod = json!({

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bluegreen_core::Digest;
 use serde_json::{Value, json};
 
-use super::json::{at, list, map, number, text};
+use super::json::{at, list, map, number, reasonable, text};
 use super::rollout_status;
 use super::state::{CONTROLLERS, CONTROLLERS_STATUS, State};
 use super::store::Key;
@@ -180,7 +180,7 @@ fn revision(set: &Value) -> i64 {
     set["metadata"]["annotations"][REVISION]
         .as_str()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
+        .map_or(0, reasonable)
 }
 
 fn last_revision(sets: &Sets) -> i64 {
@@ -209,10 +209,10 @@ pub(super) fn leeway(deployment: &Value, wanted: i64) -> (i64, i64) {
         |field: &str, up: bool| match &deployment["spec"]["strategy"]["rollingUpdate"][field] {
             Value::String(text) => {
                 let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-                let parts = wanted * percent;
-                if up { (parts + 99) / 100 } else { parts / 100 }
+                let parts = wanted.saturating_mul(percent);
+                reasonable(if up { parts.saturating_add(99) / 100 } else { parts / 100 })
             }
-            number => number.as_i64().unwrap_or_default(),
+            number => reasonable(number.as_i64().unwrap_or_default()),
         };
     let (surge, unavailable) = (resolve("maxSurge", true), resolve("maxUnavailable", false));
     (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })

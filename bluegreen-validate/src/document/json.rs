@@ -7,10 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::read::Syntax;
-use super::{Entry, Node, Place, Value};
-
-/// The deepest level: each is read again by itself.
-const DEEPEST: usize = 64;
+use super::{DEEPEST, Entry, Node, Place, Value};
 
 /// Reads `text`.
 pub(super) fn parse(text: &str) -> Result<Node, Syntax> {

@@ -7,11 +7,12 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
 use super::read::Syntax;
-use super::{Entry, Node, Place, Value};
+use super::{DEEPEST, Entry, Node, Place, Value};
 
 /// Reads `text`. What aliases make of it is bounded, so that a few lines cannot become gigabytes.
 pub(super) fn parse(text: &str) -> Result<Node, Syntax> {
     let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: DEEPEST },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {

@@ -10,6 +10,7 @@ use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
 use super::count::Count;
+use crate::excerpt::without_query;
 
 /// How many pods are asked at a time.
 const AT_ONCE: usize = 64;
@@ -104,7 +105,7 @@ impl Question {
 
     async fn ask(&self, client: &dyn AgentClient, pod: &PodRef) -> Result<u64> {
         let refuse = |why: String| {
-            let action = format!("read {} of {}", self.path, pod.name);
+            let action = format!("read {} of {}", without_query(&self.path), pod.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)
         };
         let request = Request::get(self.path.as_str())

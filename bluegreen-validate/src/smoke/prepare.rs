@@ -84,6 +84,7 @@ fn one<'a>(config: &SmokeConfig, request: &'a Request) -> Result<Prepared<'a>, S
         }
         headers.insert(name, value);
     }
+    mask.hide_query(&request.path);
     let (body, content_type) = match &request.body {
         Some(body) => body.render(),
         None => (Bytes::new(), None),
@@ -134,11 +135,12 @@ pub(super) fn uri(path: &str) -> Result<Uri, String> {
     if path.len() > LONGEST_PATH {
         return Err(format!("a path of {} bytes", path.len()));
     }
+    let shown = crate::excerpt::without_query(path);
     // `//host/path` would name another host, and a fragment is never sent.
     if !path.starts_with('/') || path.starts_with("//") || path.contains('#') {
-        return Err(format!("the path `{path}`"));
+        return Err(format!("the path `{shown}`"));
     }
-    path.parse().map_err(|error| format!("the path `{path}`, {error}"))
+    path.parse().map_err(|error| format!("the path `{shown}`, {error}"))
 }
 
 pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {

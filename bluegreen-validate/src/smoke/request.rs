@@ -106,8 +106,7 @@ impl Request {
     /// What reports call it: method and path without query, and its name if it has one. A path of
     /// more than 120 characters is cut.
     pub fn label(&self) -> String {
-        // A query may hold a key, and the path alone says enough.
-        let whole = self.path.split('?').next().unwrap_or_default();
+        let whole = crate::excerpt::without_query(&self.path);
         let mut path: String = whole.chars().take(LONGEST_LABEL).collect();
         if path.len() < whole.len() {
             path.push('…');

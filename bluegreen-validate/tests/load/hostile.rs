@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_core::{Color, Load};
 use bluegreen_validate::PodLoad;
+use futures_util::FutureExt as _;
 
 use crate::GAUGE;
 use crate::pods::ports;
@@ -34,6 +35,41 @@ async fn an_answer_without_end_is_read_no_further() {
 #[tokio::test]
 async fn an_answer_that_never_comes_is_not_waited_for() {
     assert!(why(Does::Hangs).await.contains("no whole answer in 300ms"));
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_is_not_waited_for() {
+    for begun in [
+        "",
+        "HTTP/1.1 200 x\r\nx-slow: ",
+        "HTTP/1.1 200 x\r\ncontent-length: 90000\r\n\r\nagent_inflight_requests 0\n# ",
+    ] {
+        // What is no HTTP at its first byte is given up sooner.
+        let why = why(Does::Drips(begun)).await;
+        assert!(begun.is_empty() || why.contains("no whole answer in 300ms"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_around_an_answer_is_bounded_too() {
+    let chunked = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n";
+    why(Does::Repeats("HTTP/1.1 200 x\r\n", "x-more: xxxxxxxxxxxxxxxxxxxxx\r\n")).await;
+    why(Does::Repeats("HTTP/1.1 200 x\r\nx-long: ", "xxxxxxxxxxxxxxxxxxxxxxxxxxx")).await;
+    why(Does::Repeats("", "HTTP/1.1 100 Continue\r\n\r\n")).await;
+    why(Does::Repeats(chunked, "0")).await;
+    let last = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
+    why(Does::Repeats(last, "x-trailer: xxxxxxxxxxxxxxxxxxxx\r\n")).await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    let head = format!("text/plain\r\nlocation: http://{address}/metrics");
+    let body = b"agent_inflight_requests 0\n".to_vec();
+    let why = why(Does::Says(302, head.leak(), body)).await;
+    assert!(why.contains("found status 302, wanted 200"), "{why}");
+    assert!(elsewhere.accept().now_or_never().is_none(), "nobody went there");
 }
 
 #[tokio::test]

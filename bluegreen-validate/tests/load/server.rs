@@ -21,6 +21,10 @@ pub(crate) enum Does {
     Hangs,
     /// Promises more than it sends.
     BreaksOff,
+    /// Sends this, and then one byte after the other without end.
+    Drips(&'static str),
+    /// Sends this, and then this piece after piece without end.
+    Repeats(&'static str, &'static str),
 }
 
 impl Does {
@@ -69,6 +73,20 @@ async fn serve(mut stream: TcpStream, does: Does) -> std::io::Result<()> {
             stream.write_all(b"H").await?;
             tokio::time::sleep(Duration::from_hours(1)).await;
             Ok(())
+        }
+        Does::Drips(begun) => {
+            stream.write_all(begun.as_bytes()).await?;
+            let mut pause = tokio::time::interval(Duration::from_millis(5));
+            loop {
+                pause.tick().await;
+                stream.write_all(b"x").await?;
+            }
+        }
+        Does::Repeats(begun, piece) => {
+            stream.write_all(begun.as_bytes()).await?;
+            loop {
+                stream.write_all(piece.repeat(100).as_bytes()).await?;
+            }
         }
         Does::BreaksOff => {
             let head = b"HTTP/1.1 200 x\r\ncontent-length: 1000\r\n\r\n";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bluegreen_core::Verdict;
 use bluegreen_validate::Smoke;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -169,4 +170,47 @@ async fn an_answer_that_breaks_off_is_told() {
     assert_eq!(finding.wanted, "a whole answer");
     let begins = "status 200 and 4 bytes, but no end of the body: `read the answer: unavailable";
     assert!(finding.found.starts_with(begins), "{}", finding.found);
+}
+
+#[tokio::test]
+async fn what_stands_around_an_answer_is_bounded_too() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (begun, piece) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\nx-long: ", "xxxxxxxxxxxxxxxxxxxxxxx"),
+        (chunked, "2;extension"),
+        (chunked, "0"),
+    ] {
+        let endless = Server::raw(move |mut stream| async move {
+            request(&mut stream).await;
+            let mut sent = stream.write_all(begun.as_bytes()).await;
+            while sent.is_ok() {
+                sent = stream.write_all(piece.repeat(100).as_bytes()).await;
+            }
+        })
+        .await;
+        let servers = [good().await, endless];
+        let smoke = Smoke::get("/").timeout(Duration::from_millis(500));
+        let judgement = judge(smoke, Loopback::to(&servers)).await;
+        assert_eq!(judgement.verdict, Verdict::Fail, "{begun:?}");
+        assert_eq!(only(&judgement).subject, "pod agent-green-1");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    let redirects = Server::http(move |_| async move {
+        with(answer(307, ""), "location", &format!("http://{address}/readyz"))
+    })
+    .await;
+    let judgement = judge(Smoke::get("/"), Loopback::to([&redirects])).await;
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let finding = only(&judgement);
+    assert_eq!((&*finding.wanted, &*finding.found), ("status 200-299", "status 307"));
+    let wanted = Smoke::get("/").expect_status(307).expect_header_containing("location", "http");
+    let judgement = judge(wanted, Loopback::to([&redirects])).await;
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert!(elsewhere.accept().now_or_never().is_none(), "nobody went there");
 }

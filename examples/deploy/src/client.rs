@@ -2,7 +2,7 @@
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::ConfigExt;
+use kube::client::{AuthError, ConfigExt};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
@@ -25,7 +25,7 @@ pub(crate) async fn connect() -> Result<Client, Failure> {
         .rustls_https_connector_with_connector(tcp)
         .map_err(|error| fail("set up TLS", &error))?;
     let headers = config.extra_headers_layer().map_err(|error| fail("read the headers", &error))?;
-    let auth = config.auth_layer().map_err(|error| fail("read the credentials", &error))?;
+    let auth = config.auth_layer().map_err(|error| credentials(&error))?;
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -33,6 +33,18 @@ pub(crate) async fn connect() -> Result<Client, Failure> {
         .option_layer(auth)
         .service(http.map_err(BoxError::from));
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// The output of a credential plugin is left out: it is what would have been the credentials.
+fn credentials(error: &kube::Error) -> Failure {
+    let said = match error {
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            format!("the plugin failed with {}", out.status)
+        }
+        kube::Error::Auth(AuthError::AuthExecParse(_)) => "the plugin said no credentials".into(),
+        error => return fail("read the credentials", error),
+    };
+    Failure::Error(format!("failed to read the credentials: {said}"))
 }
 
 fn fail(action: &str, error: &(dyn std::error::Error + 'static)) -> Failure {

@@ -278,6 +278,21 @@ fn a_pause_moves_every_deadline() {
     assert_eq!(it.phase, Phase::Baking { until: later, limit: later });
 }
 
+/// A record is text in a cluster: others can write whatever they like there.
+#[test]
+fn a_step_that_cannot_be_is_one_after_the_last() {
+    let step = usize::MAX;
+    for phase in [Phase::Shifting { step }, Phase::Holding { step, until: START, limit: START }] {
+        let mut it = record(Plan::canary([5]));
+        it.phase = phase;
+        it.next();
+        for kind in events() {
+            let Ok(after) = it.clone().apply(Event::new(START, kind)) else { continue };
+            assert!(!matches!(after.next(), Next::Perform(Effect::Shift { to }) if !to.is_whole()));
+        }
+    }
+}
+
 #[test]
 fn the_stored_form_is_stable() {
     let mut it = record(Plan::canary([10]));

@@ -40,6 +40,9 @@ pub(super) fn check(report: &mut Report<'_>, idle: Seen<'_>, live: Seen<'_>) {
     }
 }
 
+/// Parts of paths whose values are shown to nobody.
+const MAY_BE_SECRET: [&str; 5] = [".args", ".command", ".httpHeaders", ".env", ".annotations"];
+
 struct Differences<'a> {
     slot_label: &'a str,
     version_label: &'a str,
@@ -120,8 +123,8 @@ fn show(path: &str, value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Object(_) | Value::Array(_) => "something".to_owned(),
-        // Arguments may hold keys, as variables may.
-        _ if path.contains(".args") || path.contains(".command") => "another text".to_owned(),
+        // Arguments and headers of probes may hold keys, as variables may.
+        _ if MAY_BE_SECRET.iter().any(|part| path.contains(part)) => "another text".to_owned(),
         value => value.to_string().chars().take(80).collect(),
     }
 }
@@ -185,6 +188,8 @@ mod tests {
             show("spec.template.spec.containers[a].args[0]", &json!("--key=x")),
             "another text"
         );
+        let header = "spec.template.spec.containers[a].livenessProbe.httpGet.httpHeaders[x].value";
+        assert_eq!(show(header, &json!("Bearer x")), "another text");
         assert_eq!(show("spec.template.spec.dnsPolicy", &json!("None")), "\"None\"");
     }
 }

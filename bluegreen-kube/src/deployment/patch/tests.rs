@@ -143,3 +143,12 @@ fn a_strategy_that_needs_no_old_pods_is_made_from_any() {
         assert_eq!(together(&found), wanted);
     }
 }
+
+/// The annotation with what a deploy found is text that others can write.
+#[test]
+fn a_strategy_that_is_none_is_no_harm() {
+    let wanted = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}});
+    for found in [json!("x"), json!(1), json!([1]), json!(null)] {
+        assert_eq!(together(&found), wanted, "{found}");
+    }
+}

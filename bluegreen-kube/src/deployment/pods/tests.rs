@@ -35,6 +35,21 @@ fn settled() -> Value {
 }
 
 #[test]
+fn restarts_without_number_are_many() {
+    let status = |count: i32| {
+        json!({
+            "name": "c", "image": "a", "imageID": "a", "ready": false, "restartCount": count,
+        })
+    };
+    let mut pod = pod("a", true);
+    let statuses = json!({"containerStatuses": [status(i32::MAX), status(i32::MAX), status(-5)]});
+    pod.status = serde_json::from_value(statuses).unwrap();
+    assert_eq!(state(&pod).restarts, u32::MAX - 1);
+    pod.status = serde_json::from_value(json!({"containerStatuses": [status(-5)]})).unwrap();
+    assert_eq!(state(&pod).restarts, 0);
+}
+
+#[test]
 fn pods_that_agree_with_all_counts_need_no_list_of_sets() {
     let pods = [pod("a", true), pod("a", true)];
     let sets = evident(&settled(), &pods).unwrap();

@@ -28,6 +28,17 @@ fn a_test_compares_whole_values() {
     assert!(!applies(&json!({"op": "test", "path": "/list/2", "value": null})));
 }
 
+#[test]
+fn a_patch_that_copies_without_end_is_refused() {
+    let mut patch = Vec::new();
+    for number in 0..64 {
+        patch.push(json!({"op": "copy", "from": "", "path": format!("/metadata/{number}")}));
+    }
+    let refusal = apply(&document(), &json!(patch)).unwrap_err();
+    assert_eq!(refusal.code, 413);
+    assert!(apply(&document(), &json!(patch[..4])).is_ok());
+}
+
 // Each of these was asked of a real server of version 1.37.
 #[test]
 fn a_test_for_null_passes_where_only_the_last_key_is_missing() {

@@ -315,3 +315,20 @@ async fn what_a_deployment_owns_goes_with_it() {
     let sets = world.api::<ReplicaSet>().list(&ListParams::default()).await.unwrap();
     assert!(sets.items.is_empty());
 }
+
+#[tokio::test]
+async fn a_size_beyond_all_reason_makes_no_more_pods_than_a_namespace_holds() {
+    let world = World::new();
+    let mut deployment = to_json(&deployment("blue", 0, "agent:1"));
+    deployment["spec"]["replicas"] = i32::MAX.into();
+    let rolling = json!({ "maxSurge": "9223372036854775807%", "maxUnavailable": "9999999999999%" });
+    deployment["spec"]["strategy"] = json!({ "type": "RollingUpdate", "rollingUpdate": rolling });
+    let api: Api<Deployment> = world.api();
+    api.create(&PostParams::default(), &from(deployment)).await.unwrap();
+    assert_eq!(world.stand_in.pods(NAMESPACE, &[]).len(), 250);
+    // Nor is anything made of what is none.
+    for patch in [json!({"metadata": "text"}), json!({"spec": {"replicas": i64::MAX}})] {
+        world.stand_in.edit("ann", "deployments.apps", NAMESPACE, "blue", &patch);
+    }
+    assert_eq!(world.stand_in.pods(NAMESPACE, &[]).len(), 250);
+}

@@ -48,10 +48,7 @@ impl Compared<'_> {
                 TextRule::Equals(whole) => first_difference(whole, text),
                 TextRule::Contains(_) => 0,
             };
-            let mut from = from.saturating_sub(40);
-            while !text.is_char_boundary(from) {
-                from -= 1;
-            }
+            let from = self.prepared.mask.beginning(text, from.saturating_sub(40));
             let shown = self.prepared.mask.excerpt(&text.as_bytes()[from..]);
             let found = if from == 0 { shown } else { format!("from byte {from} on {shown}") };
             let wanted = format!("{what} {}", self.prepared.mask.excerpt(part.as_bytes()));
