@@ -4,9 +4,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bluegreen_core::{EvidenceKind, Vantage};
@@ -14,7 +15,6 @@ use bluegreen_tests::{Agent, version_at};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::PostParams;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 /// How long a proxy may take to start.
@@ -27,6 +27,8 @@ pub(crate) enum Through {
     Service,
     /// An Envoy that Contour configures.
     Contour,
+    /// Traefik.
+    Traefik,
 }
 
 /// Where the clients of one agent go. A proxy ends with it.
@@ -42,6 +44,7 @@ impl Through {
         Some(match name {
             "service" => Self::Service,
             "contour" => Self::Contour,
+            "traefik" => Self::Traefik,
             _ => return None,
         })
     }
@@ -61,6 +64,7 @@ impl Through {
         let (address, programs) = match self {
             Self::Service => (agent.address(), Vec::new()),
             Self::Contour => contour(agent).await,
+            Self::Traefik => traefik(agent).await,
         };
         let answering = async {
             while version_at(address).await.is_err() {
@@ -82,7 +86,9 @@ impl Front {
     pub(crate) fn evidence(&self) -> EvidenceKind {
         let vantage = match self.through {
             Through::Service => Vantage::Cluster,
-            Through::Contour => Vantage::Url { url: format!("http://{}/", self.address) },
+            Through::Contour | Through::Traefik => {
+                Vantage::Url { url: format!("http://{}/", self.address) }
+            }
         };
         EvidenceKind::Answers { vantage, in_a_row: 20 }
     }
@@ -100,7 +106,7 @@ async fn ingress(agent: &Agent, annotations: serde_json::Value) {
 async fn contour(agent: &Agent) -> (SocketAddr, Vec<Child>) {
     // Envoy would end a stream after 15 seconds.
     ingress(agent, json!({"projectcontour.io/response-timeout": "infinity"})).await;
-    let [xds, metrics, health, debug, front, stats] = free_ports().await;
+    let [xds, metrics, health, debug, front, stats] = free_ports();
     let folder = folder(agent.namespace().name());
     let bootstrap = folder.join("envoy.json");
     let made = program("BLUEGREEN_CONTOUR")
@@ -132,6 +138,20 @@ async fn contour(agent: &Agent) -> (SocketAddr, Vec<Child>) {
     (SocketAddr::from(([127, 0, 0, 1], front)), vec![contour.unwrap(), envoy.unwrap()])
 }
 
+async fn traefik(agent: &Agent) -> (SocketAddr, Vec<Child>) {
+    ingress(agent, json!({})).await;
+    let namespace = agent.namespace().name();
+    let [front] = free_ports();
+    let traefik = program("BLUEGREEN_TRAEFIK")
+        .arg(format!("--entrypoints.web.address=127.0.0.1:{front}"))
+        .arg("--providers.kubernetesingress=true")
+        .arg(format!("--providers.kubernetesingress.namespaces={namespace}"))
+        .args(["--global.checknewversion=false", "--global.sendanonymoususage=false"])
+        .stderr(log(&folder(namespace), "traefik"))
+        .spawn();
+    (SocketAddr::from(([127, 0, 0, 1], front)), vec![traefik.unwrap()])
+}
+
 /// The program that a variable names. It ends with this one.
 fn program(variable: &str) -> Command {
     let path = env::var_os(variable);
@@ -141,16 +161,18 @@ fn program(variable: &str) -> Command {
     command
 }
 
-/// Ports that nobody listens at, all different.
-async fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let mut listeners = Vec::new();
-    let mut ports = [0; COUNT];
-    for port in &mut ports {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        *port = listener.local_addr().unwrap().port();
-        listeners.push(listener);
-    }
-    ports
+/// Ports that nobody listens at, all different. They are none of those that connections get, which
+/// could be taken again before the program listens.
+fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    [(); COUNT].map(|()| {
+        loop {
+            let port = NEXT.fetch_add(1, Ordering::Relaxed);
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 /// What a program says, in a folder.
