@@ -18,5 +18,6 @@ mod midway;
 mod objects;
 mod preflight;
 mod rights;
+mod secrets;
 mod takeover;
 mod versions;

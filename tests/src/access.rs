@@ -13,7 +13,7 @@ use kube::api::PostParams;
 use kube::client::{Body, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
@@ -34,14 +34,17 @@ impl Access {
     ///
     /// `KUBECONFIG` alone is not enough: it may be that of a cluster that somebody works with.
     pub async fn admin() -> Self {
-        let Some(run) = std::env::var_os(RUN) else {
-            panic!("{RUN} is not set: `tests/cluster/with -- …` gives a cluster to a command");
-        };
-        let path = PathBuf::from(run).join("kubeconfig");
-        let kubeconfig = Kubeconfig::read_from(path).unwrap();
+        let kubeconfig = Kubeconfig::read_from(Self::path()).unwrap();
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         Self { config }
+    }
+
+    fn path() -> PathBuf {
+        let Some(run) = std::env::var_os(RUN) else {
+            panic!("{RUN} is not set: `tests/cluster/with -- …` gives a cluster to a command");
+        };
+        PathBuf::from(run).join("kubeconfig")
     }
 
     /// Through whatever listens at this address of the machine, without any credentials.
@@ -52,15 +55,28 @@ impl Access {
 
     /// As a service account, with nothing but its rights.
     pub async fn account(&self, namespace: &str, name: &str) -> Self {
+        let token = self.token(namespace, name).await;
+        let mut config = self.config.clone();
+        config.auth_info = serde_json::from_value(json!({"token": token})).unwrap();
+        Self { config }
+    }
+
+    /// The kubeconfig of the test cluster for whoever has this token, and for nobody else.
+    pub fn kubeconfig(token: &str) -> Value {
+        let text = std::fs::read_to_string(Self::path()).unwrap();
+        let mut kubeconfig: Value = serde_saphyr::from_str(&text).unwrap();
+        kubeconfig["users"][0]["user"] = json!({"token": token});
+        kubeconfig
+    }
+
+    /// A token of a service account.
+    pub async fn token(&self, namespace: &str, name: &str) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
         let spec =
             TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
         let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let given = accounts.create_token_request(name, &PostParams::default(), &request).await;
-        let token = given.unwrap().status.unwrap().token;
-        let mut config = self.config.clone();
-        config.auth_info = serde_json::from_value(json!({"token": token})).unwrap();
-        Self { config }
+        given.unwrap().status.unwrap().token.unwrap()
     }
 
     /// A client with connections of its own.

@@ -53,6 +53,13 @@ impl Manifests {
         self.slotless()
     }
 
+    /// The same without objects of these kinds.
+    #[must_use]
+    pub fn without(mut self, kinds: &[&str]) -> Self {
+        self.0.retain(|it| !kinds.iter().any(|kind| it["kind"] == *kind));
+        self
+    }
+
     /// The same with a Service that names no slot.
     #[must_use]
     pub fn slotless(mut self) -> Self {

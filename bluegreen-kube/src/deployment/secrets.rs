@@ -43,13 +43,21 @@ impl Secrets {
 
     /// The text without them.
     pub(crate) fn hide_in(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        let mut text = text.to_owned();
+        for secret in &self.0 {
+            text = text.replace(secret.as_str(), "***");
+            // What was too long to be shown was cut off, perhaps in the middle of one.
+            for part in (SHORTEST..secret.len()).rev().filter_map(|length| secret.get(..length)) {
+                text = text.replace(&format!("{part}…"), "***…");
+            }
+        }
+        text
     }
 
     /// The error without them, with its causes as one where they told any.
     pub(crate) fn hide(&self, error: Error) -> Error {
         let told = error.chain();
-        if !self.0.iter().any(|secret| told.contains(secret.as_str())) {
+        if self.hide_in(&told) == told {
             return error;
         }
         let begins = error.to_string();
@@ -108,6 +116,7 @@ mod tests {
         assert_eq!(secrets().hide_in(said), hidden);
         let image = "Back-off pulling image registry.example.com/agent:1.4.0";
         assert_eq!(secrets().hide_in(image), image);
+        assert_eq!(secrets().hide_in("it is Bearer… (422)"), "it is ***… (422)");
     }
 
     #[test]

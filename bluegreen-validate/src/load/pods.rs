@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::ask::Question;
 use super::count::{Count, Series};
+use crate::excerpt::without_query;
 
 /// For how long the pods of a slot are taken to be those that they were.
 const GOOD_FOR: Duration = Duration::from_secs(2);
@@ -141,7 +142,7 @@ impl Load for PodLoad {
 impl fmt::Debug for PodLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PodLoad")
-            .field("path", &self.question.path)
+            .field("path", &without_query(&self.question.path))
             .field("count", &self.question.count)
             .finish_non_exhaustive()
     }

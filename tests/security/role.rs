@@ -1,0 +1,120 @@
+//! The table of rights is the Role that we ship, and preflight does with each what the table says.
+
+use bluegreen_core::{Change, Plan, Problem};
+use bluegreen_kube::Cluster;
+use bluegreen_kube::stand_in::{Denial, StandIn};
+use bluegreen_tests::Manifests;
+use serde_json::Value;
+
+const DOCUMENT: &str = include_str!("../../docs/security.md");
+
+/// One row: a right, and what is said of it.
+#[derive(Debug)]
+struct Row<'a> {
+    group: &'a str,
+    resource: &'a str,
+    verb: &'a str,
+    why: &'a str,
+    who: &'a str,
+    without: &'a str,
+}
+
+fn rows() -> Vec<Row<'static>> {
+    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with("| API group |")).skip(2);
+    let table = lines.take_while(|line| line.starts_with('|'));
+    let rows = table.map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [group, resource, verb, why, who, without] = cells[..] else {
+            panic!("six cells are wanted: {line}")
+        };
+        Row { group, resource, verb, why, who, without }
+    });
+    rows.collect()
+}
+
+/// The rights of the Role, in its order.
+fn shipped() -> Vec<(String, String, String)> {
+    let mut manifests = Manifests::role();
+    let rules = manifests.object("Role", "bluegreen")["rules"].clone();
+    let texts = |value: &Value| -> Vec<String> {
+        let texts = value.as_array().unwrap().iter();
+        texts.map(|it| it.as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = Vec::new();
+    for rule in rules.as_array().unwrap() {
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                for verb in texts(&rule["verbs"]) {
+                    all.push((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_table_is_the_role() {
+    let rows = rows();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row.group.to_owned(), row.resource.to_owned(), row.verb.to_owned()))
+        .collect();
+    assert_eq!(told, shipped());
+    for row in &rows {
+        assert!(row.why.len() > 8 && !row.who.is_empty(), "nothing is said of it: {row:?}");
+    }
+    for (group, resource, verb) in shipped() {
+        assert!(group != "*" && resource != "*" && verb != "*", "{group} {resource} {verb}");
+        assert!(resource != "secrets" && group != "rbac.authorization.k8s.io", "{resource}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn preflight_does_with_a_missing_right_what_the_table_says() {
+    let (stand_in, cluster) = agent().await;
+    for row in rows() {
+        // Of the same verb, as few as there are.
+        let cluster = cluster().await;
+        stand_in.deny(Denial::new(row.verb, row.resource));
+        let problems = check(&cluster).await;
+        stand_in.allow_all();
+        let rights: Vec<&Problem> = problems.iter().filter(|it| it.code == "rights").collect();
+        let object =
+            |it: &&Problem| it.object.contains(&format!("to {} {}", row.verb, row.resource));
+        let found = match rights[..] {
+            [] => "not asked for",
+            [only] if object(&only) && only.is_refusal() => "refused",
+            [only] if object(&only) => "warned of",
+            _ => panic!("{row:?}: {problems:#?}"),
+        };
+        let said = row.without.split([':', ',']).next().unwrap_or_default();
+        assert_eq!(said, found, "{row:?}: {problems:#?}");
+    }
+}
+
+async fn check(cluster: &Cluster) -> Vec<Problem> {
+    let image = "registry.example.com/agent-service:1.3.0";
+    let change = Change::image("agent", image).version("1.3.0");
+    cluster.releaser().check(&change, &Plan::all_at_once()).await.unwrap()
+}
+
+/// The agent of our manifests in the stand-in, and how to connect to it with eyes that have seen
+/// nothing yet: which rights there are is remembered.
+async fn agent() -> (StandIn, impl AsyncFn() -> Cluster) {
+    let stand_in = StandIn::new();
+    let client = stand_in.client("ai-agents");
+    // The stand-in knows no Roles: here everything is allowed that is not denied.
+    let manifests = Manifests::shipped().without(&["ServiceAccount", "Role", "RoleBinding"]);
+    manifests.apply(&client, "ai-agents").await;
+    let cluster = async move || {
+        let builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
+        builder
+            .deployment(bluegreen_core::Color::Blue, "agent-blue")
+            .deployment(bluegreen_core::Color::Green, "agent-green")
+            .connect()
+            .await
+            .unwrap()
+    };
+    (stand_in, cluster)
+}
