@@ -1,6 +1,6 @@
 //! Records: what stands in a ConfigMap that others can write.
 
-use bluegreen_core::release::{Event, EventKind, Look};
+use bluegreen_core::release::{Drift, Drifted, Event, EventKind, Look};
 use bluegreen_core::{
     Actor, Document, Epoch, Evidence, EvidenceKind, HolderId, Operations, Problem, Record,
     ReleaseStore as _, Releaser, Stored, Winner,
@@ -81,10 +81,12 @@ fn events() -> Vec<EventKind> {
         edit(&mut look);
         EventKind::Looked { look }
     };
+    let drifted =
+        |what| EventKind::Drifted { drift: Drift::new(what, "another", "what was deployed") };
     vec![
         EventKind::Checked,
         EventKind::Refused { problems: vec![Problem::new("quota", "quota a")] },
-        EventKind::Deployed,
+        EventKind::Deployed { replicas: u32::MAX },
         EventKind::Warmed,
         EventKind::Passed,
         EventKind::Approved { actor: actor() },
@@ -97,7 +99,7 @@ fn events() -> Vec<EventKind> {
         EventKind::Drained { note: text(), expired: true },
         EventKind::Drained { note: text(), expired: false },
         EventKind::Retired,
-        EventKind::Returned { evidence: evidence() },
+        EventKind::Returned { evidence: evidence(), caveats: vec![text()] },
         EventKind::Kept { note: text() },
         EventKind::Restored,
         EventKind::Unfit { message: text() },
@@ -106,6 +108,9 @@ fn events() -> Vec<EventKind> {
         EventKind::Stuck { message: text(), advice: text() },
         EventKind::CandidateChanged { found: text() },
         EventKind::MovedBack { found: text() },
+        drifted(Drifted::Routing(None)),
+        drifted(Drifted::Size(0)),
+        drifted(Drifted::Record),
         EventKind::Abort { actor: actor(), reason: text() },
         EventKind::Rollback { actor: actor(), reason: text() },
         EventKind::Promote { actor: actor() },
