@@ -254,7 +254,11 @@ impl Releaser {
             Err(error) => error,
         };
         if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) {
-            let stored = self.driver.load().await?;
+            let stored = match self.driver.load().await {
+                // It may still arrive: that its outcome is not known is what there is to say.
+                Err(missing) if missing.kind() == ErrorKind::NotFound => return Err(error.into()),
+                stored => stored?,
+            };
             if stored.document == document {
                 return Ok(Held { record, revision: stored.revision });
             }

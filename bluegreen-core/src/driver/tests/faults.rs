@@ -152,3 +152,14 @@ async fn random_faults_end_released_or_rolled_back_with_traffic_on_a_slot_that_s
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_record_that_may_still_arrive_is_not_told_as_one_that_is_missing() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    faults.on("store.save", 1, Fault::Hang);
+    let result = releaser(&cluster, "one", &faults).run(change("2"), &plan()).await;
+    let Err(OperationError::Port(error)) = result else { panic!("it is not stored: {result:?}") };
+    assert_eq!(error.kind(), ErrorKind::Unknown);
+    assert!(error.chain().starts_with("save the record"), "{}", error.chain());
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
+}
