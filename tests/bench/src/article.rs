@@ -1,9 +1,10 @@
 //! The script that a release replaces: Python around kubectl, as people have it.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
-use bluegreen_tests::{Agent, Manifests, image};
+use bluegreen_tests::{Agent, Manifests, SERVICE, image};
 use tokio::process::Command;
 
 use crate::alone::alone;
@@ -14,34 +15,19 @@ use crate::table::Table;
 
 /// Runs it where Python is, and says so where it is not.
 pub(crate) async fn measure(table: &mut Table) {
-    let Some(kubectl) = std::env::var_os("BLUEGREEN_KUBECTL") else {
-        panic!("BLUEGREEN_KUBECTL is not set: `tests/cluster/with -- …` sets it");
-    };
     let python = Command::new("python3").arg("--version").output().await;
     if !python.is_ok_and(|output| output.status.success()) {
         eprintln!("no python3: the script is left out");
         return;
     }
-    // The script has both slots running, as its author does. It changes the image and leaves the
-    // version in the environment as it was, so that has to go: the image knows its own.
-    let mut manifests = Manifests::shipped().sized(3, 3);
-    for name in ["agent-blue", "agent-green"] {
-        let containers = &mut manifests.object("Deployment", name)["spec"]["template"]["spec"];
-        let env = containers["containers"][0]["env"].as_array_mut().unwrap();
-        env.retain(|variable| variable["name"] != "AGENT_VERSION");
-    }
     alone().await;
-    let agent = Agent::of(manifests).await;
+    let agent = agent().await;
     let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
     sight.selected("blue", Instant::now().checked_sub(QUIET).unwrap()).await;
     tokio::time::sleep(QUIET).await;
 
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy.py");
     let begun = Instant::now();
-    let mut command = Command::new("python3");
-    command.arg(script).arg(image("1.4.0")).arg(agent.namespace().name());
-    let done = command.env("KUBECTL", kubectl.clone()).kill_on_drop(true).output().await.unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    deploy(&agent).await;
     // It changes the image and not the label, so pods are told apart by when they came.
     let ready = sight
         .until(|seen| {
@@ -58,18 +44,7 @@ pub(crate) async fn measure(table: &mut Table) {
     table.add_time("switch PATCH → last old answer, ms", "script", last);
 
     let begun = Instant::now();
-    let patch = r#"{"spec": {"selector": {"slot": "blue"}}}"#;
-    let mut command = Command::new(kubectl);
-    command.args([
-        "patch",
-        "service",
-        "agent-service",
-        "-n",
-        agent.namespace().name(),
-        "-p",
-        patch,
-    ]);
-    assert!(command.output().await.unwrap().status.success());
+    back(&agent).await;
     tokio::time::sleep(QUIET).await;
     let last = sampler.last_answer(NEW, begun);
     table.add_time("rollback() → last answer of the bad version, ms", "script", last);
@@ -78,3 +53,36 @@ pub(crate) async fn measure(table: &mut Table) {
 
 const OLD: &str = "1.2.0";
 const NEW: &str = "1.4.0";
+
+/// An agent as the script wants it: both slots run, as its author's do. It changes the image and
+/// leaves the version in the environment as it was, so that has to go: the image knows its own.
+pub(crate) async fn agent() -> Agent {
+    let mut manifests = Manifests::shipped().sized(3, 3);
+    for name in ["agent-blue", "agent-green"] {
+        let containers = &mut manifests.object("Deployment", name)["spec"]["template"]["spec"];
+        let env = containers["containers"][0]["env"].as_array_mut().unwrap();
+        env.retain(|variable| variable["name"] != "AGENT_VERSION");
+    }
+    Agent::of(manifests).await
+}
+
+/// Runs the script to its end.
+pub(crate) async fn deploy(agent: &Agent) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(image(NEW)).arg(agent.namespace().name());
+    let done = command.env("KUBECTL", kubectl()).kill_on_drop(true).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+}
+
+/// Runs its rollback command.
+pub(crate) async fn back(agent: &Agent) {
+    let patch = r#"{"spec": {"selector": {"slot": "blue"}}}"#;
+    let mut command = Command::new(kubectl());
+    command.args(["patch", "service", SERVICE, "-n", agent.namespace().name(), "-p", patch]);
+    assert!(command.output().await.unwrap().status.success());
+}
+
+fn kubectl() -> OsString {
+    std::env::var_os("BLUEGREEN_KUBECTL").expect("`tests/cluster/with -- …` sets BLUEGREEN_KUBECTL")
+}

@@ -9,6 +9,7 @@ mod article;
 mod floor;
 mod ours;
 mod process;
+mod recovery;
 mod sampler;
 mod sight;
 mod table;
@@ -18,13 +19,22 @@ use table::Table;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let recovery = arguments.next_if(|word| word == "recovery").is_some();
     let rounds = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => 7,
         (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
-        _ => panic!("usage: bluegreen-bench [--rounds N]"),
+        _ => panic!("usage: bluegreen-bench [recovery] [--rounds N]"),
     };
-    let mut table = Table::default();
+    if recovery {
+        Box::pin(losses(rounds)).await;
+    } else {
+        Box::pin(times(rounds)).await;
+    }
+}
+
+async fn times(rounds: u32) {
+    let mut table = Table::new(table::ROWS, &["ours", "floor", "script"]);
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         Box::pin(floor::measure(&mut table)).await;
@@ -34,5 +44,14 @@ async fn main() {
     }
     Box::pin(ours::hold(&mut table)).await;
     Box::pin(process::measure(&mut table, rounds)).await;
+    table.print(rounds);
+}
+
+async fn losses(rounds: u32) {
+    let mut table = Table::new(recovery::ROWS, &["ours", "script", "Argo Rollouts"]);
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        Box::pin(recovery::measure(&mut table)).await;
+    }
     table.print(rounds);
 }

@@ -10,6 +10,9 @@ use http::Method;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+/// Longer than a request may take.
+const SETTLED: Duration = Duration::from_secs(6);
+
 /// What became of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
@@ -17,6 +20,16 @@ pub(crate) struct Sample {
     pub(crate) ended: Instant,
     /// Or what went wrong.
     pub(crate) version: Result<String, String>,
+}
+
+/// Nobody answers a connection to a Service without endpoints, and the client sends its packet again
+/// after a second. What takes so long has met none at first.
+const HUNG: Duration = Duration::from_millis(900);
+
+impl Sample {
+    fn hung(&self) -> bool {
+        self.ended - self.began >= HUNG
+    }
 }
 
 /// Asks until it is dropped.
@@ -73,13 +86,47 @@ impl Sampler {
         after(last.ended)
     }
 
-    /// From `since` to the beginning of the last request without a good answer. When that one ended
-    /// says nothing: it may have hung.
+    /// From `since` to the beginning of the last request without a good answer in good time. When
+    /// that one ended says nothing: it may have hung.
     pub(crate) fn last_failure(&self, since: Instant) -> Duration {
         let samples = self.samples.lock().unwrap();
-        let failed = samples.iter().filter(|it| it.version.is_err()).map(|it| it.began);
-        let after = |began: Instant| began.saturating_duration_since(since);
+        let failed = samples.iter().filter(|it| it.version.is_err() || it.hung());
+        let after = |it: &Sample| it.began.saturating_duration_since(since);
         failed.map(after).max().unwrap_or_default()
+    }
+
+    /// Whether nothing but answers of `version` comes for a while, at some moment within `patience`
+    /// from now. Requests from before `since` do not count.
+    pub(crate) async fn only(&self, version: &str, since: Instant, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut turns = interval(Duration::from_millis(50));
+        while Instant::now() < until {
+            turns.tick().await;
+            let well = since.elapsed().checked_sub(self.last_wrong(version, since));
+            // Longer than a request that hangs takes to be counted.
+            if well.is_some_and(|well| well > SETTLED) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// From `since` to the last sign that not all is as it should be: the beginning of a request
+    /// that failed or hung, or another version's answer.
+    pub(crate) fn last_wrong(&self, version: &str, since: Instant) -> Duration {
+        let samples = self.samples.lock().unwrap();
+        let wrong = samples.iter().filter_map(|it| match &it.version {
+            Ok(answered) if answered == version => it.hung().then_some(it.began),
+            Ok(_) => Some(it.ended),
+            Err(_) => Some(it.began),
+        });
+        wrong.map(|at| at.saturating_duration_since(since)).max().unwrap_or_default()
+    }
+
+    /// How many requests that began after `since` got no good answer.
+    pub(crate) fn failed_since(&self, since: Instant) -> usize {
+        let samples = self.samples.lock().unwrap();
+        samples.iter().filter(|it| it.began >= since && it.version.is_err()).count()
     }
 
     /// How many requests got no good answer. Says why.

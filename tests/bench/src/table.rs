@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Figures by row and column.
-#[derive(Debug, Default)]
-pub(crate) struct Table(BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>>);
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: &'static [(&'static str, &'static str)],
+    columns: &'static [&'static str],
+    figures: BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>>,
+}
 
-/// The rows in order, with what is to be reached.
-const ROWS: [(&str, &str); 16] = [
+/// The rows of the comparison of times, in order, with what is to be reached.
+pub(crate) const ROWS: &[(&str, &str)] = &[
     ("command → all idle pods ready, ms", "≤ 1.1 × pods' own start + 120"),
     ("pods ready → switch PATCH, no gate, ms", "≤ 20"),
     ("pods ready → switch PATCH, one HTTP check, ms", "≤ 60, every pod checked"),
@@ -28,9 +32,18 @@ const ROWS: [(&str, &str); 16] = [
 ];
 
 impl Table {
+    /// An empty table of these rows and columns.
+    pub(crate) fn new(
+        rows: &'static [(&'static str, &'static str)],
+        columns: &'static [&'static str],
+    ) -> Self {
+        Self { rows, columns, figures: BTreeMap::new() }
+    }
+
     pub(crate) fn add(&mut self, row: &'static str, column: &'static str, figure: f64) {
-        assert!(ROWS.iter().any(|(name, _)| *name == row), "no row {row}");
-        self.0.entry(row).or_default().entry(column).or_default().push(figure);
+        assert!(self.rows.iter().any(|(name, _)| *name == row), "no row {row}");
+        assert!(self.columns.contains(&column), "no column {column}");
+        self.figures.entry(row).or_default().entry(column).or_default().push(figure);
     }
 
     pub(crate) fn add_time(&mut self, row: &'static str, column: &'static str, time: Duration) {
@@ -39,22 +52,21 @@ impl Table {
 
     pub(crate) fn print(&self, rounds: u32) {
         println!("Medians (lowest–highest) of {rounds} rounds.\n");
-        println!("| from … to … | ours | floor | script | ours / floor | to reach |");
-        println!("|---|---|---|---|---|---|");
-        for (row, goal) in ROWS {
-            let Some(columns) = self.0.get(row) else { continue };
-            let cell = |column| columns.get(column).map_or_else(String::new, |all| show(all));
-            let middle = |column| columns.get(column).map(|all| median(all));
+        let compared = self.columns.contains(&"floor");
+        let ratio = if compared { " ours / floor |" } else { "" };
+        println!("| from … to … | {} |{ratio} to reach |", self.columns.join(" | "));
+        println!("|{}", "---|".repeat(self.columns.len() + 2 + usize::from(compared)));
+        for (row, goal) in self.rows {
+            let Some(figures) = self.figures.get(row) else { continue };
+            let cell = |column| figures.get(column).map_or_else(String::new, |all| show(all));
+            let cells: Vec<String> = self.columns.iter().map(cell).collect();
+            let middle = |column| figures.get(column).map(|all| median(all));
             let ratio = match (middle("ours"), middle("floor")) {
-                (Some(ours), Some(floor)) if floor > 0.0 => format!("{:.2}", ours / floor),
-                _ => String::new(),
+                _ if !compared => String::new(),
+                (Some(ours), Some(floor)) if floor > 0.0 => format!(" {:.2} |", ours / floor),
+                _ => "  |".to_owned(),
             };
-            println!(
-                "| {row} | {} | {} | {} | {ratio} | {goal} |",
-                cell("ours"),
-                cell("floor"),
-                cell("script")
-            );
+            println!("| {row} | {} |{ratio} {goal} |", cells.join(" | "));
         }
     }
 }
