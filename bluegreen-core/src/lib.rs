@@ -3,6 +3,7 @@
 
 mod agent;
 mod approver;
+mod assignment;
 mod change;
 pub mod clock;
 mod configuration;
@@ -32,6 +33,7 @@ mod validator;
 
 pub use agent::{AgentClient, AnswerBody, PodRef, Target};
 pub use approver::{ApprovalRequest, Approver, Decision};
+pub use assignment::Assignment;
 pub use change::{Change, EnvChange, External, ModelChange, ResolvedChange};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use configuration::{Configuration, Container, EnvValue, EnvVar};

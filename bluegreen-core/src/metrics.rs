@@ -1,5 +1,6 @@
 //! Numbers about a slot under live traffic.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +22,19 @@ pub trait MetricSource: Send + Sync {
         slot: Color,
         window: Window,
     ) -> Result<Option<Measurement>>;
+}
+
+/// A source that several share.
+#[async_trait]
+impl<T: MetricSource + ?Sized> MetricSource for Arc<T> {
+    async fn measure(
+        &self,
+        metric: &Metric,
+        slot: Color,
+        window: Window,
+    ) -> Result<Option<Measurement>> {
+        (**self).measure(metric, slot, window).await
+    }
 }
 
 /// What is measured.

@@ -5,12 +5,18 @@ mod config_error;
 mod document;
 mod excerpt;
 mod exposition;
+mod guard;
 mod load;
 mod percentile;
+pub mod sequential;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;
 pub use config_error::ConfigError;
+pub use guard::{
+    Better, ErrorRate, ErrorRateConfig, Guard, GuardConfig, Guards, GuardsConfig, Margin, Mean,
+    MeanConfig, Quantile, QuantileConfig, Sampling, Statistic, Threshold, ThresholdConfig,
+};
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
 pub use percentile::Percentile;
 pub use serde_json::{Value, json};

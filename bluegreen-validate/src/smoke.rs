@@ -24,6 +24,7 @@ mod request;
 mod verdict;
 
 pub use config::SmokeConfig;
+pub(crate) use config::canonical;
 pub use content::{Body, HeaderText};
 pub use expect::{
     Expect, HeaderRule, Latency, StatusRange, Streaming, TextRule, VERSION_HEADER, VersionEcho,

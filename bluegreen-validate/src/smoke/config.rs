@@ -64,7 +64,7 @@ impl SmokeConfig {
 
 /// JSON with sorted keys and without blanks. Written here, because whether a `Value` sorts its
 /// keys hangs on a feature that any crate of the build may turn on.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text

@@ -1,0 +1,201 @@
+//! Which arm of an experiment a unit belongs to: the same one in every process, for ever.
+
+use twox_hash::XxHash3_64;
+
+use crate::{Color, Routing, Share};
+
+/// Assigns units (users, conversations) to arms by weight.
+///
+/// * **Stable**: an arm follows from the key of the experiment, the unit and the weights alone. The hash
+///   is XXH3 with 64 bits, whose output is published, and the arithmetic on it is exact IEEE
+///   arithmetic, so that it is the same in every process, on every machine and in every release of this
+///   crate.
+/// * **Sticky**: when the weight of one arm grows, units move to it and none leaves it; when an arm gets
+///   none any more, only its own units move. That holds for any number of arms.
+/// * **Independent**: two experiments with different keys share no pattern.
+/// * **True to the weights**: what is left is chance. Of a million units no arm gets more than about 0.1
+///   points more or fewer than its weight says (two standard deviations, at one half; less elsewhere).
+///
+/// It is weighted rendezvous hashing: each arm draws `−ln(u) / weight` with a `u` between 0 and 1 from
+/// the hash, and the smallest wins.
+///
+/// ```
+/// use bluegreen_core::{Assignment, Share};
+///
+/// let experiment = Assignment::new("refund-prompt-2");
+/// let arm = experiment.arm("user-4711", &[90, 10]);
+/// assert_eq!(arm, Some(0));
+/// // Whoever has the candidate at 5 % has it at 25 % too.
+/// let five = (0..1000).filter(|n| experiment.is_candidate(&format!("user-{n}"), Share::percent(5)));
+/// assert!(five.into_iter().all(|n| {
+///     experiment.is_candidate(&format!("user-{n}"), Share::percent(25))
+/// }));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Assignment {
+    seed: u64,
+}
+
+impl Assignment {
+    /// The assignment of the experiment with this key: the XXH3 of the key, with the seed 0, is the seed
+    /// of all of its units.
+    pub fn new(key: impl AsRef<[u8]>) -> Self {
+        Self::with_seed(XxHash3_64::oneshot(key.as_ref()))
+    }
+
+    /// The assignment with this seed.
+    pub const fn with_seed(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The number of the unit's arm, counted from 0. Weights need not add up to anything; an arm without
+    /// one gets no units. `None` if no arm has any.
+    pub fn arm(&self, unit: impl AsRef<[u8]>, weights: &[u32]) -> Option<usize> {
+        let hash = XxHash3_64::oneshot_with_seed(self.seed, unit.as_ref());
+        let (mut best, mut least) = (None, f64::INFINITY);
+        for (arm, weight) in weights.iter().enumerate() {
+            if *weight == 0 {
+                continue;
+            }
+            let drawn = exponential(mixed(hash, arm as u64)) / f64::from(*weight);
+            if drawn < least {
+                (best, least) = (Some(arm), drawn);
+            }
+        }
+        best
+    }
+
+    /// Whether the unit belongs to the candidate that has this share of the traffic; more than all is
+    /// all.
+    pub fn is_candidate(&self, unit: impl AsRef<[u8]>, share: Share) -> bool {
+        let parts = share.as_parts_per_million().min(Share::ALL.as_parts_per_million());
+        self.arm(unit, &[Share::ALL.as_parts_per_million() - parts, parts]) == Some(1)
+    }
+
+    /// The slot of the unit under a routing, by its shares alone.
+    pub fn slot(&self, unit: impl AsRef<[u8]>, routing: &Routing) -> Color {
+        let is_candidate = self.is_candidate(unit, routing.candidate);
+        if is_candidate { routing.live.other() } else { routing.live }
+    }
+}
+
+/// The arm's own bits: a step of the generator `SplitMix64`, which is a published permutation.
+const fn mixed(hash: u64, arm: u64) -> u64 {
+    let state = hash.wrapping_add(arm.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+/// `−ln(u)` for the `u` that the upper 52 bits are, in the middle of its cell and so never 0 or 1.
+///
+/// Not the logarithm of the platform, whose last digit may be another one elsewhere: only additions,
+/// multiplications and divisions, which are the same everywhere.
+fn exponential(bits: u64) -> f64 {
+    const CELL: f64 = 1.0 / (1_u64 << 52) as f64;
+    #[allow(clippy::cast_precision_loss, reason = "52 bits and a half are exact")]
+    let unit = ((bits >> 12) as f64 + 0.5) * CELL;
+    // unit = fraction · 2^exponent, with a fraction from 1 up to 2.
+    let raw = unit.to_bits();
+    #[allow(clippy::cast_precision_loss, reason = "an exponent has eleven bits")]
+    let exponent = (raw >> 52) as f64 - 1023.0;
+    let fraction = f64::from_bits((raw & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
+    // Around the square root of two, where the series of the inverse hyperbolic tangent is short.
+    let z = (fraction - std::f64::consts::SQRT_2) / (fraction + std::f64::consts::SQRT_2);
+    let square = z * z;
+    let mut series = 1.0 / 17.0;
+    for odd in [15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
+        series = series * square + 1.0 / odd;
+    }
+    -((exponent + 0.5) * std::f64::consts::LN_2 + 2.0 * z * series)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(count: u32) -> impl Iterator<Item = String> {
+        (0..count).map(|number| format!("user-{number}"))
+    }
+
+    /// These outputs may never change: experiments under way would be mixed up. Python's `xxhash` and
+    /// `math.log` come to the same.
+    #[test]
+    fn it_is_the_same_for_ever() {
+        let experiment = Assignment::new("refund-prompt-2");
+        let arms: Vec<_> =
+            users(16).map(|user| experiment.arm(user, &[50, 30, 20]).unwrap()).collect();
+        assert_eq!((experiment.seed, arms), (GOLDEN_SEED, GOLDEN_ARMS.to_vec()));
+        assert_eq!(mixed(0, 0), 0xe220_a839_7b1d_cdaf, "the first output of SplitMix64");
+    }
+
+    const GOLDEN_ARMS: [usize; 16] = [0, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 2, 0, 2, 0];
+    const GOLDEN_SEED: u64 = 11_057_222_058_067_128_625;
+
+    #[test]
+    fn the_logarithm_is_one() {
+        for bits in [0, 1 << 12, u64::MAX, u64::MAX / 2, u64::MAX / 3, 12_345_678_901_234_567] {
+            #[allow(clippy::cast_precision_loss, reason = "as in what is tested")]
+            let unit = ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
+            let (found, wanted) = (exponential(bits), -unit.ln());
+            assert!((found - wanted).abs() <= 1e-14 * wanted.max(1.0), "{bits}: {found}, {wanted}");
+            assert!(found > 0.0, "{bits}");
+        }
+    }
+
+    #[test]
+    fn each_arm_gets_its_share_of_a_million() {
+        let units: Vec<String> = users(1_000_000).collect();
+        let experiment = Assignment::new("shares");
+        for weights in [&[1, 1][..], &[95, 5], &[999_999, 1], &[50, 30, 20], &[1, 1, 1, 1, 1, 1, 1]]
+        {
+            let mut counts = vec![0_u32; weights.len()];
+            for unit in &units {
+                counts[experiment.arm(unit, weights).unwrap()] += 1;
+            }
+            let sum: u32 = weights.iter().sum();
+            for (count, weight) in counts.iter().zip(weights) {
+                let error = f64::from(*count) / 1e6 - f64::from(*weight) / f64::from(sum);
+                assert!(error.abs() < 0.001, "{weights:?}: {counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_unit_leaves_an_arm_that_grows() {
+        let experiment = Assignment::new("growth");
+        let steps = [[70, 20, 10], [70, 20, 40], [70, 20, 400], [0, 0, 400]];
+        for user in users(20_000) {
+            let arms = steps.map(|weights| experiment.arm(&user, &weights).unwrap());
+            for pair in arms.windows(2) {
+                assert!(pair[0] == pair[1] || pair[1] == 2, "{user}: {arms:?}");
+            }
+            let shares = [0, 5, 25, 50, 100].map(Share::percent);
+            let is_candidate = shares.map(|share| experiment.is_candidate(&user, share));
+            assert!(is_candidate.is_sorted(), "{user}: {is_candidate:?}");
+            assert!(!is_candidate[0] && is_candidate[4]);
+        }
+    }
+
+    #[test]
+    fn experiments_do_not_know_each_other() {
+        let (one, two) = (Assignment::new("one"), Assignment::new("two"));
+        let both = users(100_000)
+            .filter(|user| {
+                one.is_candidate(user, Share::percent(50))
+                    && two.is_candidate(user, Share::percent(50))
+            })
+            .count();
+        assert!((24_500..25_500).contains(&both), "{both}");
+    }
+
+    #[test]
+    fn the_routing_decides_which_slot_is_the_candidate() {
+        let experiment = Assignment::with_seed(7);
+        let routing = Routing::all(Color::Green).with_candidate(Share::percent(100));
+        assert_eq!(experiment.slot("a", &routing), Color::Blue);
+        assert_eq!(experiment.slot("a", &Routing::all(Color::Green)), Color::Green);
+        assert_eq!(experiment.arm("a", &[]), None);
+        assert_eq!(experiment.arm("a", &[0, 0]), None);
+    }
+}

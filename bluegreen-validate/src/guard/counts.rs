@@ -1,0 +1,225 @@
+//! What a source has measured, seen with a critical eye.
+
+use bluegreen_core::Measurement;
+use serde::{Deserialize, Serialize};
+
+use crate::sequential::{Moments, Sketch};
+
+/// The most buckets of a distribution: what is kept between looks has to stay small.
+const BUCKETS: usize = 512;
+
+/// How much less than before a source may tell of the same time without being doubted: those that
+/// extrapolate from samples never say exactly the same.
+const NOISE: f64 = 0.05;
+
+/// What a guard needs to know of a metric, beyond count and sum.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Needs {
+    /// That the sum counts some of the units.
+    Hits,
+    /// Nothing.
+    Sum,
+    /// How much values vary.
+    Spread,
+    /// How values are distributed.
+    Distribution,
+}
+
+/// Units of one slot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Counts {
+    pub(crate) units: f64,
+    pub(crate) sum: f64,
+    pub(crate) squares: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sketch: Option<Sketch>,
+}
+
+impl Counts {
+    /// Checks a measurement, which may be of nothing.
+    ///
+    /// # Errors
+    /// What can't be true of it, or what it lacks: found and wanted.
+    pub(crate) fn of(it: Option<&Measurement>, needs: Needs) -> Result<Self, [String; 2]> {
+        let Some(it) = it.filter(|it| it.count > 0) else { return Ok(Self::default()) };
+        #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
+        let units = it.count as f64;
+        let refuse = |found: String, wanted: &str| Err([found, wanted.to_owned()]);
+        if !it.sum.is_finite() {
+            return refuse(format!("a sum of {}", it.sum), "a finite sum");
+        }
+        // A hair more may come of adding up.
+        if needs == Needs::Hits && !(-1e-9..=units * (1.0 + 1e-9)).contains(&it.sum) {
+            let found = format!("{} of {units} units", it.sum);
+            return refuse(found, "from none to all of the units");
+        }
+        let mut counts = Self { units, sum: it.sum, ..Self::default() };
+        if let Some(histogram) = &it.histogram
+            && matches!(needs, Needs::Spread | Needs::Distribution)
+        {
+            if histogram.bounds.len() > BUCKETS {
+                let found = format!("a distribution with {} bounds", histogram.bounds.len());
+                return refuse(found, &format!("at most {BUCKETS}"));
+            }
+            let sketch = match Sketch::of(histogram) {
+                Ok(sketch) => sketch,
+                Err(error) => return refuse(format!("a distribution with {error}"), "one"),
+            };
+            #[allow(clippy::cast_precision_loss, reason = "as above")]
+            let total = sketch.count() as f64;
+            if (total - units).abs() > units * NOISE + 1.0 {
+                let found = format!("a distribution of {total} units");
+                return refuse(found, &format!("one of the {units} that are counted"));
+            }
+            counts.squares = squares(&sketch);
+            counts.sketch = (needs == Needs::Distribution).then_some(sketch);
+        } else if needs == Needs::Distribution {
+            return refuse("no distribution".to_owned(), "a source that knows it");
+        }
+        if let Some(squares) = it.sum_of_squares {
+            // Nothing has a sum of squares below the square of its sum by its count.
+            let least = it.sum * it.sum / units;
+            if !(squares.is_finite() && squares >= least * (1.0 - 1e-6)) {
+                let found = format!("a sum of squares of {squares}");
+                return refuse(found, &format!("a finite one of at least {least}"));
+            }
+            counts.squares = squares;
+        } else if needs == Needs::Spread && it.histogram.is_none() {
+            return refuse(
+                "neither a sum of squares nor a distribution".to_owned(),
+                "a source that knows one of them",
+            );
+        }
+        Ok(counts)
+    }
+
+    /// What has come since `seen`, of the same stretch of time.
+    ///
+    /// # Errors
+    /// There is less than there was: found and wanted.
+    pub(crate) fn since(&self, seen: &Self) -> Result<Self, [String; 2]> {
+        if self.units < seen.units * (1.0 - NOISE) - 1.0 {
+            let found = format!("{} units where {} were seen before", self.units, seen.units);
+            return Err([found, "counts of the same time that do not shrink".to_owned()]);
+        }
+        if self.units <= seen.units {
+            return Ok(Self::default());
+        }
+        let sketch = match (&self.sketch, &seen.sketch) {
+            (Some(sketch), Some(seen)) => {
+                Some(sketch.since(seen).map_err(|error| [error.to_string(), "one".to_owned()])?)
+            }
+            (sketch, _) => sketch.clone(),
+        };
+        Ok(Self {
+            units: self.units - seen.units,
+            sum: self.sum - seen.sum,
+            squares: (self.squares - seen.squares).max(0.0),
+            sketch,
+        })
+    }
+
+    /// Hits among the units: what a source that extrapolates says beyond these is noise.
+    pub(crate) fn hits(&self) -> f64 {
+        self.sum.clamp(0.0, self.units)
+    }
+
+    pub(crate) fn moments(&self) -> Moments {
+        Moments::new(self.units, self.sum, self.squares)
+    }
+
+    /// Adds other units.
+    ///
+    /// # Errors
+    /// Their distribution has other bounds: found and wanted. Nothing was added.
+    pub(crate) fn add(&mut self, other: &Self) -> Result<(), [String; 2]> {
+        match (&mut self.sketch, &other.sketch) {
+            (Some(sketch), Some(other)) => sketch.merge(other).map_err(|error| {
+                [error.to_string(), "a source that keeps its bounds".to_owned()]
+            })?,
+            (sketch @ None, Some(other)) => *sketch = Some(other.clone()),
+            (_, None) => {}
+        }
+        self.units += other.units;
+        self.sum += other.sum;
+        self.squares += other.squares;
+        Ok(())
+    }
+}
+
+/// An upper bound of the sum of squares: as if every value were at the end of its bucket, and at twice the
+/// last bound where there is no end. So values seem to vary more than they do, and not less.
+#[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
+fn squares(sketch: &Sketch) -> f64 {
+    let bounds = sketch.bounds();
+    let beyond = 2.0 * bounds.last().copied().unwrap_or_default();
+    let first = bounds.first().copied().unwrap_or_default().min(0.0);
+    let edges = bounds.iter().copied().chain([beyond]);
+    let mut lower = first;
+    let mut sum = 0.0;
+    for (upper, count) in edges.zip(sketch.counts()) {
+        sum += upper.abs().max(lower.abs()).powi(2) * *count as f64;
+        lower = upper;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_core::Histogram;
+
+    use super::*;
+
+    fn refused(it: &Measurement, needs: Needs) -> String {
+        Counts::of(Some(it), needs).unwrap_err().join(" / ")
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_refused_by_name() {
+        let measured = Measurement::new;
+        assert_eq!(refused(&measured(10, f64::NAN), Needs::Sum), "a sum of NaN / a finite sum");
+        let range = "from none to all of the units";
+        assert_eq!(refused(&measured(10, -1.0), Needs::Hits), format!("-1 of 10 units / {range}"));
+        assert_eq!(refused(&measured(10, 11.0), Needs::Hits), format!("11 of 10 units / {range}"));
+        let mut squares = measured(10, 100.0);
+        squares.sum_of_squares = Some(999.0);
+        let wanted = "a sum of squares of 999 / a finite one of at least 1000";
+        assert_eq!(refused(&squares, Needs::Spread), wanted);
+        squares.sum_of_squares = Some(f64::INFINITY);
+        assert!(refused(&squares, Needs::Spread).starts_with("a sum of squares of inf"));
+    }
+
+    #[test]
+    fn what_is_lacking_is_named() {
+        let bare = Measurement::new(10, 1.0);
+        assert!(refused(&bare, Needs::Spread).starts_with("neither a sum of squares"));
+        assert!(refused(&bare, Needs::Distribution).starts_with("no distribution"));
+        assert_eq!(Counts::of(None, Needs::Distribution), Ok(Counts::default()));
+        let nothing = Measurement::new(0, f64::NAN);
+        assert_eq!(Counts::of(Some(&nothing), Needs::Hits), Ok(Counts::default()));
+    }
+
+    #[test]
+    fn a_distribution_is_of_what_is_counted() {
+        let mut it = Measurement::new(10, 15.0);
+        it.histogram = Some(Histogram::new(vec![1.0, 2.0], vec![5, 5, 0]));
+        let counts = Counts::of(Some(&it), Needs::Spread).unwrap();
+        assert_eq!(counts.squares, 25.0);
+        it.histogram = Some(Histogram::new(vec![1.0, 2.0], vec![50, 5, 0]));
+        let found = refused(&it, Needs::Distribution);
+        assert_eq!(found, "a distribution of 55 units / one of the 10 that are counted");
+        it.histogram = Some(Histogram::new(vec![2.0, 1.0], vec![5, 5, 0]));
+        assert!(refused(&it, Needs::Distribution).contains("wanted rising ones"));
+    }
+
+    #[test]
+    fn counts_that_shrink_are_refused_and_noise_is_not() {
+        let counts = |units: f64, sum: f64| Counts { units, sum, ..Counts::default() };
+        let more = counts(120.0, 7.0).since(&counts(100.0, 5.0)).unwrap();
+        assert_eq!((more.units, more.sum), (20.0, 2.0));
+        assert_eq!(counts(98.0, 5.0).since(&counts(100.0, 5.0)), Ok(Counts::default()));
+        let [found, _] = counts(50.0, 5.0).since(&counts(100.0, 5.0)).unwrap_err();
+        assert_eq!(found, "50 units where 100 were seen before");
+    }
+}
