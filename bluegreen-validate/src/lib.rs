@@ -1,12 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod canonical;
 mod config_error;
 mod document;
 mod excerpt;
 mod exposition;
 mod load;
 mod percentile;
+#[cfg(feature = "prompts")]
+mod prompt;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;
