@@ -6,6 +6,7 @@ mod document;
 mod excerpt;
 mod exposition;
 mod load;
+pub mod paired;
 mod percentile;
 mod smoke;
 
