@@ -7,6 +7,7 @@ mod document;
 mod excerpt;
 mod exposition;
 mod load;
+pub mod paired;
 mod percentile;
 #[cfg(feature = "prompts")]
 mod prompt;
