@@ -10,13 +10,16 @@ mod load;
 pub mod paired;
 mod percentile;
 #[cfg(feature = "prompts")]
-mod prompt;
+#[cfg_attr(docsrs, doc(cfg(feature = "prompts")))]
+pub mod prompt;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;
 pub use config_error::ConfigError;
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
 pub use percentile::Percentile;
+#[cfg(feature = "prompts")]
+pub use prompt::PromptRegression;
 pub use serde_json::{Value, json};
 pub use smoke::{
     Body, Expect, HeaderRule, HeaderText, Latency, Request, Smoke, SmokeConfig, StatusRange,

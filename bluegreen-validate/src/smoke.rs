@@ -19,7 +19,7 @@ mod exchange;
 mod expect;
 mod one_or_many;
 mod pods;
-mod prepare;
+pub(crate) mod prepare;
 mod request;
 mod verdict;
 

@@ -91,6 +91,9 @@ impl<'a> Workshop<'a> {
             for assertion in &inner.assert {
                 set.push(self.ready(assertion, vars)?);
             }
+            let ready = set.iter().map(|it: &Ready| it.assertion.clone()).collect();
+            let inner = AssertSet { assert: ready, threshold: inner.threshold };
+            assertion.check = Check::AssertSet(inner);
         } else {
             assertion.check = self.rendered(assertion.check, vars)?;
         }
@@ -143,7 +146,11 @@ impl Ready {
         self.assertion.weight
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(super) fn assertion(&self) -> &Assertion {
+        &self.assertion
+    }
+
+    fn name(&self) -> String {
         match &self.assertion.metric {
             Some(metric) => format!("{} ({metric})", self.assertion.name()),
             None => self.assertion.name(),

@@ -1,7 +1,6 @@
 //! A suite as data: whom to ask, what, and what must be answered.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bluegreen_core::Digest;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canonical::canonical;
+use crate::paired::Rules;
 
 mod agent;
 mod assertion;
@@ -23,7 +23,7 @@ pub use agent::{Agent, HttpAgent, OpenAiAgent, Reading};
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;
-pub use limits::{Budget, Margins, Prices};
+pub use limits::{Budget, Prices};
 pub use params::{
     ArgumentMode, Arguments, AssertSet, CallMode, Distance, Likeness, Limits, TokenLimits,
     ToolCallRule, ToolCount, ToolNames, Trajectory, Unsupported,
@@ -43,10 +43,6 @@ pub struct Suite {
     pub name: String,
     /// How the agent is spoken to, in both slots alike.
     pub agent: Agent,
-    /// How often each case is run in each slot; 3 unless told otherwise, because agents do not
-    /// answer the same twice.
-    #[serde(default = "three")]
-    pub repeats: u32,
     /// How many conversations one slot has at a time, at most; 4 unless told otherwise. It is
     /// lowered while the agent answers 429.
     #[serde(default = "four")]
@@ -65,18 +61,16 @@ pub struct Suite {
     /// once, and never asked again too early. 2 min unless told otherwise.
     #[serde(default = "two_minutes", with = "duration_text")]
     pub longest_pause: Duration,
-    /// What the order of the run is drawn from.
-    #[serde(default)]
-    pub seed: u64,
     /// What the run may cost.
     #[serde(default)]
     pub budget: Budget,
     /// What tokens cost, for budgets and the check `cost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<Prices>,
-    /// How much worse the candidate may be.
+    /// How much worse the candidate may be, how sure one has to be, and how often each case is run
+    /// in each slot. The order of the run is drawn from its seed, too.
     #[serde(default)]
-    pub margins: Margins,
+    pub rules: Rules,
     /// Whether cases that need what is not there (a JavaScript assertion, say) are left out and
     /// said to be left out. Otherwise the suite is refused, and can't pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -86,9 +80,10 @@ pub struct Suite {
     pub defaults: Defaults,
     /// The cases.
     pub cases: Vec<Case>,
-    /// Where `file://` begins.
-    #[serde(skip)]
-    pub(super) directory: Option<PathBuf>,
+    /// Whether a name that nothing stands behind is an error in templates, as it is unless told
+    /// otherwise, or an empty text, as in promptfoo's files.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub strict_templates: bool,
 }
 
 /// What holds for every case of a [`Suite`] that does not say otherwise.
@@ -114,34 +109,35 @@ impl Suite {
     /// These cases, with the defaults for everything else.
     ///
     /// ```
-    /// use bluegreen_validate::{Assertion, Case, HttpAgent, PromptRegression, Suite, json};
+    /// use bluegreen_validate::prompt::{Assertion, Case, HttpAgent, Suite};
+    /// use bluegreen_validate::{PromptRegression, json};
     ///
     /// let agent = HttpAgent::post("/chat", json!({"message": "{{prompt}}"}), "/reply");
-    /// let suite = Suite::new(agent, [
-    ///     Case::new("parcel", "Where is parcel 4711?")
-    ///         .assert(Assertion::contains("4711"))
-    ///         .assert(Assertion::contains("as an AI").negated()),
-    /// ]);
-    /// assert!(PromptRegression::new(suite).problems().iter().all(|problem| !problem.is_refusal()));
+    /// let cases = (4711..4771).map(|parcel| {
+    ///     Case::new(format!("parcel {parcel}"), "Where is parcel {{parcel}}?")
+    ///         .var("parcel", parcel)
+    ///         .assert(Assertion::contains("{{parcel}}"))
+    ///         .assert(Assertion::contains("as an AI").negated())
+    /// });
+    /// let gate = PromptRegression::new(Suite::new(agent, cases));
+    /// assert!(gate.problems().is_empty());
     /// ```
     pub fn new(agent: impl Into<Agent>, cases: impl IntoIterator<Item = Case>) -> Self {
         Self {
             name: named(),
             agent: agent.into(),
-            repeats: three(),
             concurrency: four(),
             timeout: minute(),
             max_body: mebibyte(),
             retries: three(),
             longest_pause: two_minutes(),
-            seed: 0,
             budget: Budget::default(),
             prices: None,
-            margins: Margins::default(),
+            rules: Rules::default(),
             skip_unsupported: false,
             defaults: Defaults::default(),
             cases: cases.into_iter().collect(),
-            directory: None,
+            strict_templates: true,
         }
     }
 
@@ -187,4 +183,8 @@ fn two_minutes() -> Duration {
 
 fn mebibyte() -> usize {
     1024 * 1024
+}
+
+fn yes() -> bool {
+    true
 }

@@ -24,6 +24,9 @@ pub struct Case {
     /// Whether the candidate fails if this case alone gets worse.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub critical: bool,
+    /// Whether it is known to be flaky, and kept out of the verdict for a time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
     /// Variables for the templates in prompts, assertions and the agent's body.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, Value>,
@@ -51,6 +54,7 @@ impl Case {
             category: None,
             group: None,
             critical: false,
+            quarantined: false,
             vars: BTreeMap::new(),
             prompt: Some(prompt.into()),
             turns: Vec::new(),

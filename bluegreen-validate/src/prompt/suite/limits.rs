@@ -1,6 +1,5 @@
-//! What a run may cost, and how much worse a candidate may be.
+//! What a run may cost.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -43,37 +42,6 @@ impl Prices {
     /// Prices of a million tokens that are read, and written.
     pub fn new(input: f64, output: f64) -> Self {
         Self { input, output }
-    }
-}
-
-/// How much worse the candidate may be, and how sure one must be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Margins {
-    /// By how much the share of passed runs may be smaller than live's over all cases: 0.05 is 5
-    /// points.
-    pub overall: f64,
-    /// The same in each category.
-    pub category: f64,
-    /// The same in the categories named here.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub categories: BTreeMap<String, f64>,
-    /// The chance to let a candidate pass that is worse by just a margin.
-    pub alpha: f64,
-    /// Which share of the runs may be lost to errors, in each slot.
-    pub errors: f64,
-}
-
-impl Default for Margins {
-    fn default() -> Self {
-        Self {
-            overall: 0.05,
-            category: 0.10,
-            categories: BTreeMap::new(),
-            alpha: 0.05,
-            errors: 0.05,
-        }
     }
 }
 
