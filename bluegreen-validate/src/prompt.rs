@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use bluegreen_core::{Digest, Error, ErrorKind, Judgement, Plan, Problem, Result, Trial, Validator};
+use bluegreen_core::{
+    Digest, Error, ErrorKind, Judgement, Plan, Problem, Result, Trial, Validator,
+};
 
 use crate::ConfigError;
 use crate::document::Step;
@@ -14,6 +16,7 @@ mod ask;
 mod assess;
 mod pattern;
 mod prepare;
+mod promptfoo;
 mod read;
 mod report;
 mod run;
@@ -119,6 +122,44 @@ impl PromptRegression {
     /// All problems of the file at once, each with file, line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         read::from_file(path.as_ref()).map(Self::new)
+    }
+
+    /// A gate from promptfoo's configuration, with the agent that is asked instead of its providers.
+    /// Without one, [`from_file`](Self::from_file) reads such a file too, and takes its one provider,
+    /// if that is `openai:chat:MODEL` or an HTTP address (of which only path and query count).
+    ///
+    /// Read are `prompts`, `tests`, `defaultTest`, `scenarios`, `assertionTemplates`, files and
+    /// patterns for files with tests, prompts, variables and values, tables with `__expected`, and
+    /// of `evaluateOptions` what bears on a run. What can't be looked at here (programs, models that
+    /// grade) makes its case one that can never pass: [`problems`](Self::problems) names it, unless
+    /// [`Suite::skip_unsupported`] leaves it out. What is wrong with assertions is found by
+    /// [`problems`](Self::problems), too.
+    ///
+    /// # Errors
+    /// All problems of the file at once, each with file, line and column: unknown fields and
+    /// types, files that are not there, and no tests at all.
+    pub fn from_promptfoo(
+        path: impl AsRef<Path>,
+        agent: impl Into<Agent>,
+    ) -> Result<Self, ConfigError> {
+        promptfoo::from_file(path.as_ref(), Some(agent.into())).map(Self::new)
+    }
+
+    /// The same with other settings.
+    ///
+    /// ```no_run
+    /// use bluegreen_validate::PromptRegression;
+    ///
+    /// let gate = PromptRegression::from_file("promptfooconfig.yaml")?.with(|suite| {
+    ///     suite.rules.margin = 0.1;
+    ///     suite.skip_unsupported = true;
+    /// });
+    /// # Ok::<(), bluegreen_validate::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Suite)) -> Self {
+        change(&mut self.suite);
+        self
     }
 
     /// A gate from `text`, which is JSON or YAML as `name` ends; problems call it by that name.

@@ -172,10 +172,8 @@ impl Asker {
         match &self.agent {
             Agent::Openai(agent) if agent.stream => {
                 let mut completion = Completion::default();
-                events::each(body, self.max_body, |data| {
-                    completion.add(data, begin.elapsed())
-                })
-                .await?;
+                events::each(body, self.max_body, |data| completion.add(data, begin.elapsed()))
+                    .await?;
                 completion.end()
             }
             Agent::Openai(_) => {

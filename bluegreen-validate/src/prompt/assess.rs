@@ -7,7 +7,7 @@ use jsonschema::Validator as Schema;
 
 use super::answer::Answer;
 use super::pattern::Pattern;
-use super::suite::{Assertion, AssertSet, Check, Prices};
+use super::suite::{AssertSet, Assertion, Check, Prices};
 use super::template::{Scope, Templates};
 
 mod json;

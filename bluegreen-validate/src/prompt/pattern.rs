@@ -134,8 +134,7 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String, in_class: bool) -> R
 }
 
 /// A boundary of words of ASCII letters, digits and `_`.
-const BOUNDARY: &str =
-    "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
+const BOUNDARY: &str = "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
 
 /// A character by its number.
 fn code(rest: &mut Peekable<Chars<'_>>, out: &mut String, letter: char, digits: usize) {

@@ -37,8 +37,6 @@ pub(super) struct PreparedCase {
     pub(super) group: Option<String>,
     pub(super) critical: bool,
     pub(super) quarantined: bool,
-    /// What it needs that is not there. Such a case is never run, and never passes.
-    pub(super) unsupported: Option<String>,
     pub(super) vars: Scope,
     pub(super) turns: Vec<PreparedTurn>,
     pub(super) last: Vec<Ready>,
@@ -80,11 +78,10 @@ pub(super) fn prepare(
         for (index, case) in suite.cases.iter().enumerate() {
             flaws.within(index, |flaws| {
                 let Some(ready) = one(suite, case, flaws, &mut workshop) else { return };
-                match &ready.unsupported {
-                    Some(what) if suite.skip_unsupported => {
-                        skipped.push((case.id.clone(), what.clone()));
-                    }
-                    _ => cases.push(ready),
+                // Unless it is to be left out, its assertion has been refused by now.
+                match suite.unsupported(case) {
+                    Some(what) => skipped.push((case.id.clone(), what.to_owned())),
+                    None => cases.push(ready),
                 }
             });
         }
@@ -103,9 +100,13 @@ pub(super) fn prepare(
         Err(found) => flaws.say("prompt-agent", found, "an agent that can be asked"),
     });
     let refused = flaws.is_refused();
-    let prepared = asker
-        .filter(|_| !refused)
-        .map(|asker| Prepared { asker, templates, cases, skipped, tools });
+    let prepared = asker.filter(|_| !refused).map(|asker| Prepared {
+        asker,
+        templates,
+        cases,
+        skipped,
+        tools,
+    });
     (prepared, flaws.found)
 }
 
@@ -158,14 +159,12 @@ fn one(
     let mut last = flaws.ready("assert", &case.assert, &vars, workshop);
     last.extend(flaws.ready_defaults(&suite.defaults.assert, &vars, workshop));
     let threshold = case.threshold.or(suite.defaults.threshold);
-    let unsupported = suite.unsupported(case).map(str::to_owned);
     Some(PreparedCase {
         id: case.id.clone(),
         category: case.category.clone().or_else(|| suite.defaults.category.clone()),
         group: case.group.clone(),
         critical: case.critical,
         quarantined: case.quarantined,
-        unsupported,
         vars,
         turns: prepared,
         last,
@@ -173,12 +172,7 @@ fn one(
     })
 }
 
-fn messages(
-    turn: &Turn,
-    vars: &Scope,
-    flaws: &mut Flaws<'_>,
-    templates: &Templates,
-) -> Vec<Value> {
+fn messages(turn: &Turn, vars: &Scope, flaws: &mut Flaws<'_>, templates: &Templates) -> Vec<Value> {
     if let Some(prompt) = &turn.prompt {
         return match templates.text(prompt, vars) {
             Ok(text) => vec![json!({"role": "user", "content": text})],
@@ -221,7 +215,8 @@ impl Prepared {
         let context = super::assess::Context { prices, tools: &self.tools };
         let mut outcomes = Vec::new();
         for (turn, answer) in case.turns.iter().zip(answers) {
-            outcomes.extend(turn.asserts.iter().map(|it| (it.weight(), it.assess(answer, &context))));
+            outcomes
+                .extend(turn.asserts.iter().map(|it| (it.weight(), it.assess(answer, &context))));
         }
         let all = Answer::of_all(answers);
         outcomes.extend(case.last.iter().map(|it| (it.weight(), it.assess(&all, &context))));

@@ -20,10 +20,15 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
         Ended::Decided(decided) => judge_curtailed(&suite.rules, &outcomes, *decided),
         _ => judge(&suite.rules, &outcomes),
     };
-    let verdict = verdict(&found, prepared, ran);
+    let whole = matches!(ran.ended, Ended::Whole | Ended::Decided(_));
+    let verdict = match found.verdict {
+        // The judge takes what is missing for lost, and may have room for it.
+        Verdict::Pass if !whole => Verdict::Inconclusive,
+        verdict => verdict,
+    };
     let mut evidence = Vec::new();
     evidence.extend(stopped(suite, ran));
-    evidence.extend(missing(suite, prepared, ran));
+    evidence.extend(skipped(suite, prepared));
     let reasons = found.reasons.iter().cloned();
     match verdict {
         Verdict::Fail => {
@@ -40,16 +45,6 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
     Judgement::new(verdict, summary(&found, verdict, ran))
         .with_evidence(evidence)
         .with_state(ran.state.clone())
-}
-
-/// What was found, unless something stands in the way of a pass that the numbers do not show.
-fn verdict(found: &SuiteVerdict, prepared: &Prepared, ran: &Ran) -> Verdict {
-    let whole = matches!(ran.ended, Ended::Whole | Ended::Decided(_));
-    let empty = prepared.cases.is_empty();
-    if found.verdict == Verdict::Pass && (!whole || empty || !ran.results.unsupported.is_empty()) {
-        return Verdict::Inconclusive;
-    }
-    found.verdict
 }
 
 fn summary(found: &SuiteVerdict, verdict: Verdict, ran: &Ran) -> String {
@@ -100,23 +95,15 @@ fn stopped(suite: &Suite, ran: &Ran) -> Option<Finding> {
     Some(Finding::new(suite.name.clone(), wanted, found))
 }
 
-/// Cases that were not run because of what they need.
-fn missing(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Vec<Finding> {
-    let tell = |cases: &[(String, String)], wanted: &str| {
-        let named: Vec<String> =
-            cases.iter().take(10).map(|(case, what)| format!("{case} needs {what}")).collect();
-        let more = cases.len().saturating_sub(named.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Finding::new(suite.name.clone(), wanted, format!("{}{more}", named.join(", ")))
-    };
-    let mut findings = Vec::new();
-    if !ran.results.unsupported.is_empty() {
-        findings.push(tell(&ran.results.unsupported, "cases that can be looked at here"));
-    }
-    if !prepared.skipped.is_empty() {
-        findings.push(tell(&prepared.skipped, "all cases; these are left out, as the suite says"));
-    }
-    findings
+/// Cases that the suite leaves out because of what they need.
+fn skipped(suite: &Suite, prepared: &Prepared) -> Option<Finding> {
+    let cases = &prepared.skipped;
+    let named: Vec<String> =
+        cases.iter().take(10).map(|(case, what)| format!("{case} needs {what}")).collect();
+    let more = cases.len().saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let found = format!("{} are left out: {}{more}", cases.len(), named.join(", "));
+    (!cases.is_empty()).then(|| Finding::new(suite.name.clone(), "all cases", found))
 }
 
 /// The cases that got worse, the worst first, with what live answered beside what idle did.
@@ -142,7 +129,9 @@ fn cases(found: &SuiteVerdict, ran: &Ran) -> Vec<Finding> {
                 format!("{}, as live answers `{}`", it.wanted, it.live),
                 format!("{}; the candidate answers `{}`{rates}", it.found, it.idle),
             ),
-            None => Finding::new(format!("{kind} {case}"), "as good as live", format!("worse{rates}")),
+            None => {
+                Finding::new(format!("{kind} {case}"), "as good as live", format!("worse{rates}"))
+            }
         };
         findings.push(finding.asked(results.shown(asked)));
     }
@@ -191,7 +180,8 @@ mod tests {
     fn what_looks_like_a_key_is_hidden() {
         let mut mask = Mask::default();
         mask.hide("the-suites-own");
-        let text = "use sk-proj-abcdefgh12345678, the-suites-own or eyJhbGciOiJIUzI1NiJ9.e30.abc ok";
+        let text =
+            "use sk-proj-abcdefgh12345678, the-suites-own or eyJhbGciOiJIUzI1NiJ9.e30.abc ok";
         assert_eq!(scrubbed(&mask, text), "use ***, *** or *** ok");
         assert_eq!(scrubbed(&mask, "sk-short, ärger"), "sk-short, ärger");
     }

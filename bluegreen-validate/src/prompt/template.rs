@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::value::ValueKind;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use serde_json::{Map, Value};
 
@@ -31,7 +32,9 @@ impl Templates {
             UndefinedBehavior::Chainable
         });
         environment.set_fuel(Some(FUEL));
-        environment.set_keep_trailing_newline(true);
+        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+            environment.set_syntax(syntax);
+        }
         environment.set_formatter(print);
         environment.add_filter("dump", dump);
         environment.add_filter("load", load);
@@ -43,7 +46,8 @@ impl Templates {
         if !is_template(text) {
             return Ok(text.to_owned());
         }
-        let rendered = self.0.render_str(&adapted(text), scope).map_err(|error| told(&error))?;
+        let rendered =
+            self.0.render_str(&adapted(text), Serde(scope)).map_err(|error| told(&error))?;
         if rendered.len() > LONGEST {
             return Err(format!("a template that becomes {} bytes", rendered.len()));
         }
@@ -58,7 +62,7 @@ impl Templates {
                 Some(expression) => {
                     let expression =
                         self.0.compile_expression(expression).map_err(|error| told(&error))?;
-                    let value = expression.eval(scope).map_err(|error| told(&error))?;
+                    let value = expression.eval(Serde(scope)).map_err(|error| told(&error))?;
                     if value.is_undefined() {
                         return self.text(text, scope).map(Value::String);
                     }
@@ -168,7 +172,11 @@ fn with_items(tag: &str) -> String {
 }
 
 /// Prints values as JavaScript does.
-fn print(output: &mut Output<'_>, _: &State<'_, '_>, value: &minijinja::Value) -> Result<(), Error> {
+fn print(
+    output: &mut Output<'_>,
+    _: &mut State<'_, '_>,
+    value: &minijinja::Value,
+) -> Result<(), Error> {
     let failed = |error| Error::new(ErrorKind::WriteFailure, "print a value").with_source(error);
     output.write_str(&printed(value)).map_err(failed)
 }
@@ -190,15 +198,15 @@ fn printed(value: &minijinja::Value) -> String {
 }
 
 fn dump(value: &minijinja::Value) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| {
-        Error::new(ErrorKind::BadSerialization, "write JSON").with_source(error)
-    })
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::BadSerialization, "write JSON").with_source(error))
 }
 
 fn load(text: &str) -> Result<minijinja::Value, Error> {
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| Error::new(ErrorKind::CannotDeserialize, "read JSON").with_source(error))?;
-    Ok(minijinja::Value::from_serialize(value))
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        Error::new(ErrorKind::CannotDeserialize, "read JSON").with_source(error)
+    })?;
+    Ok(minijinja::Value::from(Serde(value)))
 }
 
 /// The error on one line.
@@ -231,7 +239,13 @@ mod tests {
     #[test]
     fn what_nunjucks_has_is_there() {
         let vars = json!({"map": {"a": 1, "b": 2}, "list": ["x", "y"], "text": "{\"k\": [3]}"});
-        assert_eq!(lenient("{% for k, v in map %}{{k}}={{v};{% endfor %}".replace("{{v}", "{{v}}").as_str(), &vars), "a=1;b=2;");
+        assert_eq!(
+            lenient(
+                "{% for k, v in map %}{{k}}={{v};{% endfor %}".replace("{{v}", "{{v}}").as_str(),
+                &vars
+            ),
+            "a=1;b=2;"
+        );
         assert_eq!(lenient("{{ map | dump }}", &vars), r#"{"a":1,"b":2}"#);
         assert_eq!(lenient("{{ (text | load).k[0] }}", &vars), "3");
         assert_eq!(lenient("{% if list.length === 2 %}two{% endif %}", &vars), "two");
@@ -264,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_loop_that_never_ends_is_stopped() {
-        let text = "{% for a in range(9999) %}{% for b in range(9999) %}{{a}}{% endfor %}{% endfor %}";
+        let text =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{a}}{% endfor %}{% endfor %}";
         assert!(Templates::new(true).text(text, &Scope::new()).is_err());
     }
 }

@@ -95,12 +95,12 @@ impl Completion {
         let last = self.calls.last_key_value().map_or(0, |(index, _)| *index);
         let index = piece.get("index").and_then(Value::as_u64).unwrap_or(last);
         let call = self.calls.entry(index).or_default();
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default();
+        let text = |at: &str| piece.pointer(at).and_then(Value::as_str).unwrap_or_default();
         if let Some(id) = piece.get("id").and_then(Value::as_str) {
             call.id = Some(id.to_owned());
         }
-        let name = text(piece.pointer("/function/name"));
-        let arguments = text(piece.pointer("/function/arguments"));
+        let name = text("/function/name");
+        let arguments = text("/function/arguments");
         call.name.push_str(name);
         call.arguments.push_str(arguments);
         !name.is_empty() || !arguments.is_empty()
@@ -139,9 +139,7 @@ fn refused(value: &Value) -> Result<(), Reply> {
 fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
-        }
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
         _ => String::new(),
     }
 }

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn events_are_the_same_however_they_are_cut() {
-        let whole = ": hello\r\nevent: x\r\ndata: a\r\n\r\ndata:b\ndata: c\n\n\ndata: ü\r\rdata: end";
+        let whole =
+            ": hello\r\nevent: x\r\ndata: a\r\n\r\ndata:b\ndata: c\n\n\ndata: ü\r\rdata: end";
         let wanted = ["a", "b\nc", "ü", "end"];
         assert_eq!(events(&[whole]), wanted);
         let bytes: Vec<char> = whole.chars().collect();

@@ -167,11 +167,8 @@ impl Body {
             }
         };
         self.take_rest(&value, answer)?;
-        let text = if is_text {
-            Some(data)
-        } else {
-            self.answer.find(&value).and_then(Value::as_str)
-        };
+        let text =
+            if is_text { Some(data) } else { self.answer.find(&value).and_then(Value::as_str) };
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             answer.first_token.get_or_insert_with(|| begin.elapsed());
             answer.text.push_str(text);

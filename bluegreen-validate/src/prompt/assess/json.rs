@@ -40,7 +40,9 @@ pub(super) fn is_equal(left: &Value, right: &Value) -> bool {
 pub(super) fn is_json(answer: &Answer, schema: Option<&Schema>) -> Seen {
     let wanted = if schema.is_some() { "JSON as the schema wants it" } else { "JSON" };
     match of(answer) {
-        Err(error) => Seen::new(false, wanted, format!("{error} in {}", super::text::found(answer))),
+        Err(error) => {
+            Seen::new(false, wanted, format!("{error} in {}", super::text::found(answer)))
+        }
         Ok(value) => match schema.and_then(|schema| first_fault(schema, &value)) {
             Some(fault) => Seen::new(false, wanted, fault),
             None => Seen::new(true, wanted, super::text::found(answer)),

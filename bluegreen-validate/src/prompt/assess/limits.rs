@@ -26,11 +26,9 @@ pub(super) fn look(
                 limit.filter(|limit| found > limit).map(|limit| (what, limit, found))
             });
             Ok(match over.into_iter().next() {
-                Some((what, limit, found)) => Seen::new(
-                    false,
-                    format!("at most {limit} tokens ({what})"),
-                    found.to_string(),
-                ),
+                Some((what, limit, found)) => {
+                    Seen::new(false, format!("at most {limit} tokens ({what})"), found.to_string())
+                }
                 None => Seen::new(true, "few enough tokens", usage.total().to_string()),
             })
         }
@@ -41,7 +39,11 @@ pub(super) fn look(
             if !cost.is_finite() {
                 return Err("a cost that is no number".to_owned());
             }
-            Ok(Seen::new(cost <= *limit, format!("a cost of at most {limit}"), format!("{cost:.6}")))
+            Ok(Seen::new(
+                cost <= *limit,
+                format!("a cost of at most {limit}"),
+                format!("{cost:.6}"),
+            ))
         }
         Check::FinishReason(wanted) => {
             let found = answer.finish_reason.as_deref();

@@ -60,7 +60,11 @@ fn texts_are_looked_at_and_every_check_has_its_opposite() {
         (json!({"length": {"min": 2, "max": 3}}), "äö", "x"),
         (json!({"word-count": {"max": 2}}), " two  words ", "one two three"),
         (json!({"levenshtein": {"to": "kitten", "at_most": 3}}), "sitting", "flitting"),
-        (json!({"similar-words": {"to": ["x", "on Tuesday"], "at_least": 1.0}}), "On Tuesday", "Tue"),
+        (
+            json!({"similar-words": {"to": ["x", "on Tuesday"], "at_least": 1.0}}),
+            "On Tuesday",
+            "Tue",
+        ),
         (json!({"is-refusal": null}), "I\u{2019}m sorry, but no.", "It is on its way."),
         (json!({"is-refusal": null}), " ", "Yes"),
     ];
@@ -188,13 +192,11 @@ fn what_cannot_be_told_is_unknown_also_under_not() {
 #[test]
 fn scores_are_weighed() {
     let held = || Outcome::Held(1.0);
-    let broken = |score| {
-        Outcome::Broken(Broken { score, wanted: "w".to_owned(), found: "f".to_owned() })
-    };
+    let broken =
+        |score| Outcome::Broken(Broken { score, wanted: "w".to_owned(), found: "f".to_owned() });
     let unknown = || Outcome::Unknown("?".to_owned());
-    let passes = |all: &[(f64, Outcome)], threshold| {
-        matches!(together(all, threshold), Outcome::Held(_))
-    };
+    let passes =
+        |all: &[(f64, Outcome)], threshold| matches!(together(all, threshold), Outcome::Held(_));
     assert!(passes(&[(1.0, held()), (2.0, held())], None));
     assert!(!passes(&[(1.0, held()), (0.1, broken(0.9))], None));
     assert!(passes(&[(1.0, held()), (0.0, broken(0.0))], None));
@@ -211,9 +213,7 @@ fn scores_are_weighed() {
 
 #[test]
 fn sets_count_as_one_and_can_be_negated() {
-    let set = |threshold: f64| {
-        json!({"assert-set": {"threshold": threshold, "assert": [{"contains": "a"}, {"contains": "b"}]}})
-    };
+    let set = |threshold: f64| json!({"assert-set": {"threshold": threshold, "assert": [{"contains": "a"}, {"contains": "b"}]}});
     assert!(holds(set(0.5), &answer("a")));
     assert!(!holds(set(0.6), &answer("a")));
 }
@@ -241,6 +241,12 @@ fn what_is_no_assertion_is_refused_by_name() {
     assert!(unknown.contains("`contain`") && unknown.contains("`contains`"), "{unknown}");
     assert!(refused(&json!({"contains": "a", "equals": "b"})).to_string().contains("equals"));
     assert!(refused(&json!({"weight": 1})).to_string().contains("no check"));
-    assert!(refused(&json!({"unsupported": {"kind": "javascript"}})).to_string().contains("unsupported"));
-    assert!(refused(&json!({"levenshtein": {"to": "a", "atmost": 1}})).to_string().contains("atmost"));
+    assert!(
+        refused(&json!({"unsupported": {"kind": "javascript"}}))
+            .to_string()
+            .contains("unsupported")
+    );
+    assert!(
+        refused(&json!({"levenshtein": {"to": "a", "atmost": 1}})).to_string().contains("atmost")
+    );
 }

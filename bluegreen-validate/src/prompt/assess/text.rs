@@ -14,7 +14,9 @@ pub(super) fn look(check: &Check, answer: &Answer) -> Seen {
         Check::Icontains(part) => {
             (lower().contains(&part.to_lowercase()), format!("`{part}` in it, in whatever case"))
         }
-        Check::ContainsAny(parts) => (parts.iter().any(has), format!("one of {} in it", list(parts))),
+        Check::ContainsAny(parts) => {
+            (parts.iter().any(has), format!("one of {} in it", list(parts)))
+        }
         Check::ContainsAll(parts) => return all(parts, has, text),
         Check::IcontainsAny(parts) => {
             let text = lower();
@@ -25,7 +27,9 @@ pub(super) fn look(check: &Check, answer: &Answer) -> Seen {
             let lower = lower();
             return all(parts, |part| lower.contains(&part.to_lowercase()), text);
         }
-        Check::StartsWith(begin) => (text.starts_with(begin), format!("`{begin}` at its beginning")),
+        Check::StartsWith(begin) => {
+            (text.starts_with(begin), format!("`{begin}` at its beginning"))
+        }
         Check::EndsWith(end) => (text.ends_with(end), format!("`{end}` at its end")),
         Check::Length(limits) => {
             let count = text.chars().count();

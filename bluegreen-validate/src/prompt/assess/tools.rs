@@ -41,7 +41,8 @@ fn shown(calls: &[ToolCall]) -> String {
 
 /// Whether `name` is like `pattern`, in which `*` stands for any characters and `?` for one.
 fn is_like(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < name.len() {
         if at < pattern.len() && pattern[at] == '*' {

@@ -45,10 +45,10 @@ impl Flaws<'_> {
             if skips {
                 problem.wanted("what can be looked at here; the case is left out").warning()
             } else {
-                problem
-                    .wanted("what can be looked at here: its case can never pass")
-                    .mend("write it as another assertion, or set skip_unsupported to leave such \
-                           cases out")
+                problem.wanted("what can be looked at here: its case can never pass").mend(
+                    "write it as another assertion, or set skip_unsupported to leave such \
+                           cases out",
+                )
             }
         });
     }

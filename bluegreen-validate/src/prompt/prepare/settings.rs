@@ -43,7 +43,11 @@ impl Flaws<'_> {
         for problem in suite.rules.problems() {
             let field = problem.object.strip_prefix("rules.").unwrap_or(&problem.object).to_owned();
             self.along(&["rules".into(), Step::Key(field)], |flaws| {
-                flaws.add(|object| Problem { object, ..problem });
+                flaws.add(|object| {
+                    let mut problem = problem;
+                    problem.object = object;
+                    problem
+                });
             });
         }
         if let Some(threshold) = suite.defaults.threshold {
@@ -99,7 +103,8 @@ impl Flaws<'_> {
         for (name, place) in places {
             self.within(name, |flaws| {
                 if let Some(Err(found)) = place.map(|place| Place::parse(place)) {
-                    let wanted = "`text`, a JSON pointer like `/reply` or a JSONPath like `$.reply`";
+                    let wanted =
+                        "`text`, a JSON pointer like `/reply` or a JSONPath like `$.reply`";
                     flaws.say("prompt-agent", found, wanted);
                 }
             });

@@ -75,7 +75,8 @@ impl<'a> Ledger<'a> {
         }
         let dearest = state.dearest;
         let mut expected = state.spent.usage();
-        expected.input = expected.input.saturating_add(dearest.input.saturating_mul(state.open + 1));
+        expected.input =
+            expected.input.saturating_add(dearest.input.saturating_mul(state.open + 1));
         expected.output =
             expected.output.saturating_add(dearest.output.saturating_mul(state.open + 1));
         if self.budget.tokens.is_some_and(|tokens| expected.total() > tokens) {

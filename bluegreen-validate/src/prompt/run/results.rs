@@ -9,7 +9,7 @@ use super::{Ended, Suite};
 use crate::excerpt::Mask;
 use crate::paired::{Attempt, CaseOutcomes, Rules};
 use crate::prompt::assess::Outcome;
-use crate::prompt::prepare::Prepared;
+use crate::prompt::prepare::{Prepared, PreparedCase};
 use crate::prompt::report::scrubbed;
 
 /// More examples than anybody reads, and the state of a look has room for.
@@ -23,8 +23,6 @@ pub(in crate::prompt) struct Results {
     repeats: usize,
     /// By case and repeat: live and idle.
     pairs: Vec<Vec<Option<(Attempt, Attempt)>>>,
-    /// Cases that can't be run at all.
-    pub(in crate::prompt) unsupported: Vec<(String, String)>,
     pub(in crate::prompt) regressed: Vec<Regressed>,
     pub(in crate::prompt) lost: Vec<Lost>,
     counts: Counts,
@@ -61,9 +59,7 @@ pub(in crate::prompt) struct Lost {
 impl Results {
     pub(super) fn new(prepared: &Prepared, rules: &Rules, kept: Kept) -> Self {
         let repeats = rules.repeats as usize;
-        let mut unsupported = Vec::new();
         let mut cases = Vec::with_capacity(prepared.cases.len());
-        let mut pairs = Vec::with_capacity(prepared.cases.len());
         for case in &prepared.cases {
             let mut outcomes = CaseOutcomes::new(&case.id, [], []);
             outcomes.category.clone_from(&case.category);
@@ -71,18 +67,12 @@ impl Results {
             outcomes.critical = case.critical;
             outcomes.quarantined = case.quarantined;
             cases.push(outcomes);
-            let known = case.unsupported.as_ref().map(|what| {
-                unsupported.push((case.id.clone(), what.clone()));
-                (Attempt::Error, Attempt::Error)
-            });
-            pairs.push(vec![known; repeats]);
         }
         let mut results = Self {
+            asked: prepared.cases.iter().map(PreparedCase::asked).collect(),
+            pairs: vec![vec![None; repeats]; cases.len()],
             cases,
-            asked: prepared.cases.iter().map(super::super::prepare::PreparedCase::asked).collect(),
             repeats,
-            pairs,
-            unsupported,
             regressed: kept.regressed,
             lost: Vec::new(),
             counts: Counts::default(),
@@ -112,7 +102,8 @@ impl Results {
                 self.lost.push(Lost { case, slot: slot.to_owned(), why });
             }
         }
-        if let (Outcome::Held(_), Outcome::Broken(broken)) = (&pair.live.outcome, &pair.idle.outcome)
+        if let (Outcome::Held(_), Outcome::Broken(broken)) =
+            (&pair.live.outcome, &pair.idle.outcome)
             && self.regressed.len() < MOST_REGRESSED
             && !self.regressed.iter().any(|it| it.case == case)
         {

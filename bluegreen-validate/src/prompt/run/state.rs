@@ -67,8 +67,7 @@ impl Saved {
     pub(super) fn bytes(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
         let Kept { pairs, regressed } = results.kept();
         let pairs = pairs.into_iter();
-        self.pairs =
-            pairs.map(|(c, r, live, idle)| (c, r, encoded(live), encoded(idle))).collect();
+        self.pairs = pairs.map(|(c, r, live, idle)| (c, r, encoded(live), encoded(idle))).collect();
         self.regressed = regressed;
         self.spent = spent;
         loop {

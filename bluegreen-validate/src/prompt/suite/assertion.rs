@@ -212,7 +212,10 @@ impl<'de, S: Source<'de>> EnumAccess<'de> for Named<'_, S> {
     type Error = S::Error;
     type Variant = Self;
 
-    fn variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), S::Error> {
+    fn variant_seed<T: de::DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<(T::Value, Self), S::Error> {
         let name = StrDeserializer::<S::Error>::new(self.name);
         Ok((seed.deserialize(name)?, self))
     }
@@ -225,7 +228,10 @@ impl<'de, S: Source<'de>> VariantAccess<'de> for Named<'_, S> {
         self.source.read(PhantomData::<()>)
     }
 
-    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, S::Error> {
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, S::Error> {
         self.source.read(seed)
     }
 
