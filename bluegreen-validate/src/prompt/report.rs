@@ -67,8 +67,7 @@ fn summary(found: &SuiteVerdict, verdict: Verdict, ran: &Ran) -> String {
         Ended::Decided(_) => text = format!("{text}; decided after {known} of {planned} pairs"),
         Ended::Budget(which) => text = format!("{text}; the budget was spent: {which}"),
         Ended::Time => text = format!("{text}; the time was over"),
-        Ended::Away("either slot") => text = format!("{text}; upstream: neither slot answered"),
-        Ended::Away(slot) => text = format!("{text}; too many runs were lost: {slot}"),
+        Ended::Away(why) => text = format!("{text}; too many runs were lost: {why}"),
         Ended::Busy(_) => text = format!("{text}; upstream: status 429"),
     }
     let spent = ran.spent;
@@ -83,10 +82,7 @@ fn stopped(suite: &Suite, ran: &Ran) -> Option<Finding> {
         Ended::Whole | Ended::Decided(_) => return None,
         Ended::Budget(which) => format!("{known}, when the budget was spent: {which}"),
         Ended::Time => format!("{known}, when the time was over"),
-        Ended::Away("either slot") => {
-            format!("{known}, and {} lost in both slots: upstream", ran.results.lost_pairs())
-        }
-        Ended::Away(slot) => format!("{known}, of which {slot} lost too many"),
+        Ended::Away(why) => format!("{known}, and {} lost: {why}", ran.results.lost_pairs()),
         Ended::Busy(pause) => {
             let pause = humantime::format_duration(*pause);
             format!("{known}, when upstream answered 429 and asked for a pause of {pause}")

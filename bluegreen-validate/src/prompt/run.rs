@@ -42,7 +42,7 @@ pub(super) enum Ended {
     Budget(&'static str),
     /// The time is over.
     Time,
-    /// Too much was lost, in either slot, or in this one.
+    /// Too much was lost, mostly for this reason.
     Away(&'static str),
     /// It must not be asked again before this time is over.
     Busy(Duration),

@@ -48,7 +48,8 @@ async fn a_later_look_asks_only_what_was_lost() {
     trial.look = 2;
     let second = judge(suite, &trial).await;
     assert_verdict(&second, Verdict::Pass);
-    assert_eq!(idle.sent(), 60 + 4, "{before} before");
+    // Of the first look not more than what was under way when it ended.
+    assert!(before <= 8 && idle.sent() <= before + 60, "{before}, {}", idle.sent());
 }
 
 #[tokio::test(start_paused = true)]

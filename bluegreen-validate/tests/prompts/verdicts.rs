@@ -70,7 +70,7 @@ async fn a_candidate_that_is_away_does_not_pass() {
     let (live, idle) = (knowing(|_| false).await, doing(|_| async { answer(500, "oh") }).await);
     let judgement = judge(suite(60), &trial(client(&live), client(&idle))).await;
     assert_ne!(judgement.verdict, Verdict::Pass, "{}", told(&judgement));
-    assert!(judgement.summary.contains("the candidate"), "{}", told(&judgement));
+    assert!(judgement.summary.contains("the candidate did not answer"), "{}", told(&judgement));
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub(super) struct Tried {
     pub(super) outcome: Outcome,
     /// The last answer.
     pub(super) shown: String,
+    /// Whether some question got no answer at all.
+    pub(super) away: bool,
 }
 
 impl Attempts<'_> {
@@ -55,7 +57,7 @@ impl Attempts<'_> {
             (live, idle)
         };
         let pair = Pair { slotted, live, idle };
-        if pair.live.is_lost() && pair.idle.is_lost() {
+        if pair.live.away && pair.idle.away {
             // What both depend on may be back in a moment.
             self.pace.slow_down(self.trial.clock.now(), PAUSE);
         }
@@ -92,9 +94,9 @@ impl Attempts<'_> {
                 }
                 Reply::Busy(_) => {
                     let why = "status 429, however often it was asked".to_owned();
-                    return Tried::of(Outcome::Unknown(why), &answers);
+                    return Tried::away(why);
                 }
-                Reply::Lost(why) => return Tried::of(Outcome::Unknown(why), &answers),
+                Reply::Lost(why) => return Tried::away(why),
             }
         }
         let outcome = self.prepared.assess(case, &answers, self.suite.prices.as_ref());
@@ -152,11 +154,12 @@ impl Attempts<'_> {
 
 impl Tried {
     fn of(outcome: Outcome, answers: &[Answer]) -> Self {
-        Self { outcome, shown: answers.last().map(Answer::shown).unwrap_or_default() }
+        let shown = answers.last().map(Answer::shown).unwrap_or_default();
+        Self { outcome, shown, away: false }
     }
 
-    pub(super) fn is_lost(&self) -> bool {
-        matches!(self.outcome, Outcome::Unknown(_))
+    fn away(why: String) -> Self {
+        Self { outcome: Outcome::Unknown(why), shown: String::new(), away: true }
     }
 }
 

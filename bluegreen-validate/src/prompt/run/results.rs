@@ -33,6 +33,9 @@ pub(in crate::prompt) struct Results {
 struct Counts {
     known: usize,
     worse: usize,
+    lost: usize,
+    /// Of the lost ones those in which there was no answer from both, from live alone, from the
+    /// candidate alone; of the others it could not be told how good the answers are.
     both: usize,
     live_only: usize,
     idle_only: usize,
@@ -115,6 +118,12 @@ impl Results {
                 idle: self.shown(&pair.idle.shown),
             });
         }
+        match (pair.live.away, pair.idle.away) {
+            (true, true) => self.counts.both += 1,
+            (true, false) => self.counts.live_only += 1,
+            (false, true) => self.counts.idle_only += 1,
+            (false, false) => {}
+        }
         self.keep(case, repeat as usize, live, idle);
     }
 
@@ -128,9 +137,7 @@ impl Results {
         let counts = &mut self.counts;
         counts.known += 1;
         match (live.outcome(), idle.outcome()) {
-            (None, None) => counts.both += 1,
-            (None, Some(_)) => counts.live_only += 1,
-            (Some(_), None) => counts.idle_only += 1,
+            (None, _) | (_, None) => counts.lost += 1,
             (Some(true), Some(false)) => counts.worse += 1,
             _ => {}
         }
@@ -173,24 +180,27 @@ impl Results {
     }
 
     pub(in crate::prompt) fn lost_pairs(&self) -> usize {
-        self.counts.both + self.counts.live_only + self.counts.idle_only
+        self.counts.lost
     }
 
     /// Whether so much is lost that no pass is possible any more; it would be no use to go on.
     pub(super) fn away(&self, suite: &Suite) -> Option<Ended> {
-        let Counts { both, live_only, idle_only, .. } = self.counts;
+        let Counts { lost, both, live_only, idle_only, .. } = self.counts;
         #[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 pairs")]
-        let share = self.lost_pairs() as f64 / (self.cases.len() * self.repeats).max(1) as f64;
+        let share = lost as f64 / (self.cases.len() * self.repeats).max(1) as f64;
         if share <= suite.rules.error_budget {
             return None;
         }
-        Some(Ended::Away(if both >= live_only.max(idle_only) {
-            "either slot"
-        } else if idle_only >= live_only {
-            "the candidate"
-        } else {
-            "the live slot"
-        }))
+        let untold = lost.saturating_sub(both + live_only + idle_only);
+        let reasons = [
+            (both, "upstream: neither slot answered"),
+            (idle_only, "the candidate did not answer"),
+            (live_only, "live did not answer"),
+            (untold, "it could not be told how good answers are"),
+        ];
+        // The first of those that are as many.
+        let most = reasons.into_iter().rev().max_by_key(|(count, _)| *count);
+        most.map(|(_, why)| Ended::Away(why))
     }
 
     pub(in crate::prompt) fn case(&self, index: usize) -> (&str, &str) {
