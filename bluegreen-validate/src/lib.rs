@@ -8,6 +8,8 @@ mod exposition;
 mod load;
 pub mod paired;
 mod percentile;
+#[cfg(feature = "report")]
+pub mod report;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;
