@@ -12,6 +12,8 @@ mod percentile;
 #[cfg(feature = "prompts")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prompts")))]
 pub mod prompt;
+#[cfg(feature = "report")]
+pub mod report;
 mod smoke;
 
 pub use bluegreen_core::PodHealth;

@@ -6,15 +6,27 @@
 //! decided before all cases have been run.
 #![allow(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
 
-use bluegreen_core::{Finding, Verdict};
-
+mod assess;
+mod calibration;
+mod compare;
+mod critical;
 mod curtail;
+mod dice;
+mod ledger;
 mod outcome;
 mod power;
+mod reasons;
 mod rules;
+mod sample;
+mod scores;
+pub mod stats;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
-pub use curtail::{Curtailed, curtail};
+pub use calibration::{Calibration, calibrate};
+pub use curtail::{Curtailed, curtail, judge_curtailed};
+pub use ledger::{CaseHistory, FlakeLedger, Quarantine};
 pub use outcome::{Attempt, CaseOutcomes};
 pub use power::Power;
 pub use rules::Rules;
@@ -25,49 +37,44 @@ pub use verdict::{
 
 /// The verdict on a whole suite.
 ///
-/// Attempts that are missing count as lost. It never panics, whatever the outcomes are.
-pub fn judge(rules: &Rules, outcomes: &[CaseOutcomes]) -> SuiteVerdict {
-    let cases = outcomes.len() as u64;
-    SuiteVerdict {
-        verdict: Verdict::Inconclusive,
-        reasons: vec![Finding::new("suite", "a comparison of the slots", "none was made")],
-        rules: rules.clone(),
-        live: Rate::default(),
-        idle: Rate::default(),
-        overall: None,
-        categories: Vec::new(),
-        scores: None,
-        critical: Vec::new(),
-        regressed: Vec::new(),
-        improved: Vec::new(),
-        flaky: Vec::new(),
-        quarantined: Vec::new(),
-        errors: Errors::default(),
-        power: Power {
-            cases,
-            repeats: rules.repeats,
-            discordance: 1.0,
-            power: rules.power,
-            visible_margin: 1.0,
-            margin: rules.margin,
-            needed_cases: u64::MAX,
-        },
-        curtailed: None,
-    }
-}
-
-/// The verdict on a suite whose run was stopped because [`curtail`] said so.
+/// # What it comes to
+/// * [`Fail`](bluegreen_core::Verdict::Fail): the pass rate over all cases is shown to be worse by
+///   more than the margin; or that of some category, after Holm's correction; or a critical case
+///   got worse, which counts whatever else is known; or scores did.
+/// * [`Pass`](bluegreen_core::Verdict::Pass): it is shown to be worse by less than the margin, over
+///   all cases and within each category that has enough of them, and nothing below stands against
+///   it.
+/// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): neither is shown; or there are no
+///   cases or too few; more pairs are lost to errors than the budget allows; idle lost attempts
+///   that would turn the verdict had it failed them; a critical case cannot be told; live itself
+///   fails too much; too much is in quarantine; two cases have one name; the rules have problems.
 ///
-/// `outcomes` are those that `curtail` was given. The numbers are those of the cases that were
-/// run; the verdict is the one that was decided.
-pub fn judge_curtailed(
-    rules: &Rules,
-    outcomes: &[CaseOutcomes],
-    curtailed: Curtailed,
-) -> SuiteVerdict {
-    let verdict = match curtailed {
-        Curtailed::Verdict(verdict) => verdict,
-        Curtailed::NeverPass => Verdict::Inconclusive,
-    };
-    SuiteVerdict { verdict, curtailed: Some(curtailed), ..judge(rules, outcomes) }
+/// [`reasons`](SuiteVerdict::reasons) tell which. Attempts that are missing count as lost. The
+/// order of the cases does not matter, and nothing panics, whatever the outcomes are.
+///
+/// ```
+/// use bluegreen_core::Verdict;
+/// use bluegreen_validate::paired::{Attempt, CaseOutcomes, Rules, judge};
+///
+/// let suite = |failing: usize| -> Vec<CaseOutcomes> {
+///     (0..100)
+///         .map(|number| {
+///             let idle = if number < failing { Attempt::failed() } else { Attempt::passed() };
+///             CaseOutcomes::new(format!("case {number}"), [Attempt::passed(); 3], [idle; 3])
+///         })
+///         .collect()
+/// };
+/// let rules = Rules::default();
+/// assert_eq!(judge(&rules, &suite(0)).verdict, Verdict::Pass);
+/// assert_eq!(judge(&rules, &suite(4)).verdict, Verdict::Inconclusive);
+/// let worse = judge(&rules, &suite(20));
+/// assert_eq!(worse.verdict, Verdict::Fail);
+/// assert_eq!(
+///     worse.reasons[0].to_string(),
+///     "suite: wanted idle at most 5 points below live, found -20.0 points, 90 % interval -27.4 to \
+///      -14.2, 100 cases: 20 worse, 0 better"
+/// );
+/// ```
+pub fn judge(rules: &Rules, outcomes: &[CaseOutcomes]) -> SuiteVerdict {
+    assess::assess(rules, outcomes, assess::Look::COMPLETE)
 }

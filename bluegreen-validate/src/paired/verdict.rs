@@ -127,6 +127,10 @@ pub struct Comparison {
     /// How likely so bad a result is for a candidate that is worse by no more than the margin. A
     /// fail is at most alpha.
     pub p_inferior: f64,
+    /// Student's t interval on the same means, as most tools give it. It is too narrow where few
+    /// cases got much worse, so no verdict rests on it; `None` with fewer than two conversations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<Interval>,
     /// Two-sided exact `McNemar` test that the slots differ at all, for one attempt per case and
     /// slot. No verdict rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,8 +150,8 @@ pub struct CategoryVerdict {
     pub judged: bool,
     /// [`p_inferior`](Comparison::p_inferior) after Holm's correction over all categories.
     pub p_inferior_holm: f64,
-    /// The comparison over its cases.
-    pub comparison: Comparison,
+    /// The comparison over its cases; `None` when not one could be compared.
+    pub comparison: Option<Comparison>,
 }
 
 /// Mean scores compared.
@@ -234,16 +238,26 @@ pub struct Errors {
     pub idle_only: u64,
     /// Lost on both at once: what both depend on was down, which is not the candidate's fault.
     pub upstream: u64,
+    /// Never run, on neither slot.
+    pub missing: u64,
 }
 
 impl Errors {
     /// The pairs that are lost.
     pub const fn lost(&self) -> u64 {
-        self.live_only + self.idle_only + self.upstream
+        self.live_only + self.idle_only + self.upstream + self.missing
     }
 
     /// The share of pairs that are lost; all of them when there are none.
     pub fn share(&self) -> f64 {
         if self.pairs == 0 { 1.0 } else { self.lost() as f64 / self.pairs as f64 }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.pairs += more.pairs;
+        self.live_only += more.live_only;
+        self.idle_only += more.idle_only;
+        self.upstream += more.upstream;
+        self.missing += more.missing;
     }
 }

@@ -43,7 +43,18 @@ impl Pattern {
 fn translated(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern.chars().peekable();
+    let mut repeats = false;
     while let Some(symbol) = rest.next() {
+        let is_quantifier = match symbol {
+            '*' | '+' | '?' => true,
+            '{' => quantifier(&rest).is_some(),
+            _ => false,
+        };
+        // The other engine takes `a++` and `a{2}{3}`, which mean something else there or nothing.
+        if is_quantifier && repeats {
+            return Err(format!("`{pattern}`: nothing to repeat before `{symbol}`"));
+        }
+        repeats = is_quantifier;
         match symbol {
             '\\' => escape(&mut rest, &mut out, false)?,
             '[' => class(&mut rest, &mut out)?,
@@ -54,16 +65,24 @@ fn translated(pattern: &str) -> Result<String, String> {
                 Some(length) => {
                     out.push('{');
                     out.extend(rest.by_ref().take(length));
+                    out.extend(rest.next_if_eq(&'?'));
                 }
                 None => out.push_str(r"\{"),
             },
+            '*' | '+' | '?' => {
+                out.push(symbol);
+                out.extend(rest.next_if_eq(&'?'));
+            }
             '}' => out.push_str(r"\}"),
             ']' => out.push_str(r"\]"),
             '(' if rest.peek() == Some(&'?') => {
                 let mut ahead = rest.clone();
                 ahead.next();
                 match ahead.next() {
-                    Some(':' | '=' | '!' | '<') => out.push('('),
+                    Some(':' | '=' | '!' | '<') => {
+                        out.push_str("(?");
+                        rest.next();
+                    }
                     other => {
                         let found = other.map(String::from).unwrap_or_default();
                         return Err(format!("`{pattern}`: ECMAScript has no group `(?{found}`"));
@@ -221,6 +240,8 @@ mod tests {
             (r"x{2}", "xx", true),
             (r"x{,2}", "x{,2}", true),
             (r"x{2,}", "x", false),
+            (r"<.+?>x", "<a>b<c>x", true),
+            (r"^x{1,2}?$", "xx", true),
             (r"a\/b", "a/b", true),
             (r"(?=.*one)(?=.*two)", "two one", true),
             (r"(?<!not )good", "not good", false),
@@ -241,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for pattern in ["(?i)yes", "(", "[a", "*a", r"a\", "(?<a", "a{2}{3}"] {
+        for pattern in ["(?i)yes", "(", "[a", "*a", r"a\", "(?<a", "a{2}{3}", "a++", "a*?*"] {
             let refused = Pattern::new(pattern);
             assert!(refused.is_err(), "{pattern}: {refused:?}");
         }

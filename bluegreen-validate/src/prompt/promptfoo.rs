@@ -98,7 +98,8 @@ impl<'a> Loading<'a> {
 
     /// Takes what another file is refused for.
     fn take(&mut self, problems: Vec<Problem>) {
-        for problem in problems {
+        for mut problem in problems {
+            problem.object = format!("{}, {}", document::text_of(&self.at), problem.object);
             self.problems.push((self.at.clone(), problem));
         }
     }

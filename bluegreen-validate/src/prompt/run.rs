@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use bluegreen_core::{Progress, Result, Trial};
+use bluegreen_core::{Progress, Result, Trial, Verdict};
 use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::prepare::Prepared;
 use super::suite::Suite;
-use crate::paired::{Curtailed, curtail};
+use crate::paired::{Curtailed, curtail, judge_curtailed};
 
 mod attempt;
 mod ledger;
@@ -84,7 +84,7 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
     let mut running = FuturesUnordered::new();
     let mut todo = todo.into_iter();
     let mut since_saved = 0;
-    let mut ended = results.decided(suite, planned);
+    let mut ended = results.decided(suite);
     while ended.is_none() {
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
             let Some(next) = todo.next() else { break };
@@ -106,7 +106,7 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
                     tell(suite, &results, planned, &ledger, trial);
                     let state = saved.bytes(&results, ledger.spent());
                     saving.set(save(state, trial).fuse());
-                    ended = results.decided(suite, planned);
+                    ended = results.decided(suite);
                 }
                 ended = ended.or_else(|| pace.forbidden().map(Ended::Busy));
                 ended = ended.or_else(|| results.away(suite));
@@ -174,16 +174,14 @@ fn tell(suite: &Suite, results: &Results, planned: usize, ledger: &Ledger<'_>, t
 }
 
 impl Results {
-    /// What is decided, whatever comes. What can't pass any more is run on, because it may be shown
-    /// to fail, unless it is errors that stand in the way.
-    fn decided(&self, suite: &Suite, planned: usize) -> Option<Ended> {
+    /// What is decided, whatever comes. What can't pass any more is run on until it is shown to fail.
+    fn decided(&self, suite: &Suite) -> Option<Ended> {
         let cases = self.outcomes();
         match curtail(&suite.rules, cases.len(), &cases)? {
             it @ Curtailed::Verdict(_) => Some(Ended::Decided(it)),
             it => {
-                #[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 pairs")]
-                let lost = self.lost_pairs() as f64 / planned.max(1) as f64;
-                (lost > suite.rules.error_budget).then_some(Ended::Decided(it))
+                let proven = judge_curtailed(&suite.rules, &cases, it).verdict == Verdict::Fail;
+                proven.then_some(Ended::Decided(it))
             }
         }
     }

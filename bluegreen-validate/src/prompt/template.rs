@@ -184,6 +184,7 @@ fn print(
 fn printed(value: &minijinja::Value) -> String {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => String::new(),
+        ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
         ValueKind::Number => {
             let text = value.to_string();
             text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

@@ -282,14 +282,42 @@ fn texts_of(value: &Value) -> Option<Vec<String>> {
     if let Value::Array(items) = value {
         return items.iter().map(text_of).collect();
     }
-    let text = text_of(value)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let record = reader.records().next()?.ok()?;
-    Some(record.iter().map(str::to_owned).filter(|part| !part.is_empty()).collect())
+    let parts: Vec<String> =
+        split(&text_of(value)?).into_iter().filter(|it| !it.is_empty()).collect();
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// The parts of a text between commas, without the blanks around them; a part in double quotes may
+/// have commas in it, and quotes that are written twice.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let mut part = String::new();
+        if let Some(mut inner) = rest.strip_prefix('"') {
+            while let Some((before, after)) = inner.split_once('"') {
+                part.push_str(before);
+                inner = after;
+                match inner.strip_prefix('"') {
+                    Some(more) => {
+                        part.push('"');
+                        inner = more;
+                    }
+                    None => break,
+                }
+            }
+            rest = inner;
+        }
+        let (plain, after) =
+            rest.split_once(',').map_or((rest, None), |(it, rest)| (it, Some(rest)));
+        part.push_str(plain.trim_end());
+        parts.push(part);
+        match after {
+            Some(after) => rest = after,
+            None => return parts,
+        }
+    }
 }
 
 /// A JSON Schema, which may be written as a text.
