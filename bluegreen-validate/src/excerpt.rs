@@ -73,6 +73,11 @@ impl Mask {
 
     /// The beginning of `bytes` as printable text in backticks.
     pub(crate) fn excerpt(&self, bytes: &[u8]) -> String {
+        format!("`{}`", self.beginning_of(bytes))
+    }
+
+    /// The beginning of `bytes` as printable text.
+    pub(crate) fn beginning_of(&self, bytes: &[u8]) -> String {
         // More than is shown, so that a secret that is cut off by the end is still recognised.
         let longest = self.0.iter().map(String::len).max().unwrap_or_default();
         let looked_at = &bytes[..bytes.len().min(LOOKED_AT + longest)];
@@ -88,7 +93,7 @@ impl Mask {
                 text.push_str("***");
             }
         }
-        let mut shown = String::from("`");
+        let mut shown = String::new();
         let mut rest = text.chars();
         for symbol in rest.by_ref().take(SHOWN) {
             if symbol.is_control() {
@@ -100,7 +105,6 @@ impl Mask {
         if rest.next().is_some() || looked_at.len() < bytes.len() {
             shown.push('…');
         }
-        shown.push('`');
         shown
     }
 }

@@ -1,13 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod canonical;
 mod config_error;
 mod document;
 mod excerpt;
 mod exposition;
 mod guard;
 mod load;
+pub mod paired;
 mod percentile;
+#[cfg(feature = "prompts")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prompts")))]
+pub mod prompt;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod sequential;
 mod smoke;
 
@@ -19,6 +26,8 @@ pub use guard::{
 };
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
 pub use percentile::Percentile;
+#[cfg(feature = "prompts")]
+pub use prompt::PromptRegression;
 pub use serde_json::{Value, json};
 pub use smoke::{
     Body, Expect, HeaderRule, HeaderText, Latency, Request, Smoke, SmokeConfig, StatusRange,

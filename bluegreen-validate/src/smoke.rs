@@ -19,12 +19,11 @@ mod exchange;
 mod expect;
 mod one_or_many;
 mod pods;
-mod prepare;
+pub(crate) mod prepare;
 mod request;
 mod verdict;
 
 pub use config::SmokeConfig;
-pub(crate) use config::canonical;
 pub use content::{Body, HeaderText};
 pub use expect::{
     Expect, HeaderRule, Latency, StatusRange, Streaming, TextRule, VERSION_HEADER, VersionEcho,

@@ -11,7 +11,9 @@ use super::{DEEPEST, Entry, Node, Place, Value};
 
 /// Reads `text`. What aliases make of it is bounded, so that a few lines cannot become gigabytes.
 pub(super) fn parse(text: &str) -> Result<Node, Syntax> {
+    // Of YAML 1.2, in which `yes` and `on` are texts: a plain `Yes` is a word that an answer may have.
     let options = serde_saphyr::options! {
+        strict_booleans: true,
         budget: serde_saphyr::budget! { max_depth: DEEPEST },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
     };

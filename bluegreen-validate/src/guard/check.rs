@@ -24,7 +24,7 @@ const MOST: usize = 50;
 pub(crate) fn digest(kind: &str, config: &impl Serialize) -> Digest {
     // Numbers that are not finite have no JSON and become null; a guard with one is refused anyway.
     let text = match serde_json::to_value(config) {
-        Ok(value) => crate::smoke::canonical(&value),
+        Ok(value) => crate::canonical::canonical(&value),
         Err(error) => error.to_string(),
     };
     Digest::of(["bluegreen guard 1", kind, &text])

@@ -114,7 +114,7 @@ fn a_group_reads_back_what_it_wrote() {
 #[test]
 fn digests_are_the_same_for_ever() {
     let source = MemoryMetrics::new();
-    let text = crate::smoke::canonical(
+    let text = crate::canonical::canonical(
         &serde_json::to_value(ErrorRate::from(source.clone()).config()).unwrap(),
     );
     assert_eq!(

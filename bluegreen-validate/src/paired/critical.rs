@@ -1,0 +1,47 @@
+//! Critical cases, of which one is enough.
+
+use bluegreen_core::{Finding, Verdict};
+
+use super::sample::Sample;
+use super::{CriticalCase, Rules};
+
+/// What is wrong with a critical case, if anything is.
+///
+/// It is a regression if idle failed it `k` times and live certainly fewer: a case that live fails
+/// too tells nothing about the candidate. It cannot be told if the attempts that were lost could
+/// make the difference.
+pub(super) fn of(rules: &Rules, sample: &Sample<'_>) -> Option<CriticalCase> {
+    if !sample.case.critical {
+        return None;
+    }
+    let k = u64::from(rules.critical_failures());
+    let (live, idle) = (sample.live, sample.idle);
+    let excused = live.failed >= k;
+    if excused || idle.failed + idle.lost < k {
+        return None;
+    }
+    let certain = idle.failed >= k && live.failed + live.lost < k;
+    Some(CriticalCase {
+        case: sample.case.case.clone(),
+        verdict: if certain { Verdict::Fail } else { Verdict::Inconclusive },
+        live_failed: live.failed,
+        live_lost: live.lost,
+        idle_failed: idle.failed,
+        idle_lost: idle.lost,
+    })
+}
+
+/// The case as a reason.
+pub(super) fn finding(rules: &Rules, case: &CriticalCase) -> Finding {
+    let wanted = format!("idle to fail fewer than {} times", rules.critical_failures());
+    let side = |failed: u64, lost: u64| match lost {
+        0 => format!("failed {failed} times"),
+        lost => format!("failed {failed} times and lost {lost} attempts"),
+    };
+    let found = format!(
+        "idle {}, live {}",
+        side(case.idle_failed, case.idle_lost),
+        side(case.live_failed, case.live_lost)
+    );
+    Finding::new(format!("critical case {}", case.case), wanted, found)
+}

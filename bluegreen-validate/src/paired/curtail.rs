@@ -1,0 +1,186 @@
+//! Stopping when the verdict is decided.
+
+use bluegreen_core::{Finding, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::assess::{Look, assess};
+use super::compare::clustered;
+use super::sample::{Missing, Sample};
+use super::{Attempt, CaseOutcomes, Rules, SuiteVerdict, reasons};
+
+/// More cases than any suite has, so that a mistaken number fills no memory.
+const MOST_UNLISTED: usize = 100_000;
+/// Into how many stakes the evidence for a fail is divided.
+const STAKES: u32 = 20;
+
+/// What is decided before all cases have been run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Curtailed {
+    /// The verdict is this one, whatever the attempts come to that are missing.
+    Verdict(Verdict),
+    /// It cannot become a pass any more. Whether it would be a fail or inconclusive is open.
+    NeverPass,
+}
+
+/// What is decided already, given what has been run; `None` while it is not known whether the
+/// candidate passes.
+///
+/// It takes the best and the worst that the missing attempts can come to, so to stop does not
+/// change the risk of an error: a run that is stopped passes if, and only if, it would have passed
+/// whole. (Missing attempts are taken to come to something. Had they been lost, a pass could have
+/// become inconclusive.)
+///
+/// # What is missing
+/// `planned` is the number of cases of the suite, and `outcomes` should list them all: attempts
+/// that are not there yet are those that are missing. The more is listed, the sooner one can stop.
+/// A **recorded baseline** is worth most: with the live attempts of every case listed and only
+/// idle's missing, a candidate that fails one case in five is stopped after a quarter of the calls.
+/// When live is asked anew for each case, nothing is known of it in the cases to come, and little
+/// is saved. Cases that are not listed at all count as independent ones that may come out in any
+/// way; while there are some, a pass is never decided.
+///
+/// Ask the cases in random order, so that the first ones are not all of one category.
+///
+/// ```
+/// use bluegreen_validate::paired::{Attempt, CaseOutcomes, Curtailed, Rules, curtail};
+///
+/// let mut rules = Rules::default();
+/// rules.repeats = 1;
+/// // Live passed all of 100 cases when the baseline was recorded; of the first 10, idle failed 6.
+/// let suite: Vec<CaseOutcomes> = (0..100)
+///     .map(|number| {
+///         let idle = match number {
+///             0..6 => vec![Attempt::failed()],
+///             6..10 => vec![Attempt::passed()],
+///             _ => vec![],
+///         };
+///         CaseOutcomes::new(format!("case {number}"), [Attempt::passed()], idle)
+///     })
+///     .collect();
+/// assert_eq!(curtail(&rules, 100, &suite), Some(Curtailed::NeverPass));
+/// ```
+pub fn curtail(rules: &Rules, planned: usize, outcomes: &[CaseOutcomes]) -> Option<Curtailed> {
+    if !rules.problems().is_empty() {
+        return Some(Curtailed::Verdict(Verdict::Inconclusive));
+    }
+    let unlisted = planned.saturating_sub(outcomes.len());
+    if unlisted > MOST_UNLISTED {
+        return None;
+    }
+    let repeats = rules.repeats as usize;
+    let live_known = unlisted == 0 && outcomes.iter().all(|case| case.live.len() >= repeats);
+    // What live passes of what is missing is not the best for idle, but it may make live good
+    // enough to compare with. So with some of it missing that is left open.
+    let look = Look { missing: Missing::Lost, baseline: live_known, scores: false };
+    let mut best = filled(rules, outcomes, Attempt::failed(), Attempt::passed());
+    let more = (0..unlisted).map(|number| {
+        // Not the name of any listed case, since no case is named by a control character.
+        let name = format!("\u{0}{number}");
+        CaseOutcomes::new(name, vec![Attempt::failed(); repeats], vec![Attempt::passed(); repeats])
+    });
+    best.extend(more);
+    let best = assess(rules, &best, look).verdict;
+    if best == Verdict::Fail {
+        return Some(Curtailed::Verdict(Verdict::Fail));
+    }
+    if best == Verdict::Pass && (unlisted > 0 || rules.score_margin.is_some()) {
+        return None;
+    }
+    if unlisted > 0 {
+        return Some(Curtailed::NeverPass);
+    }
+    let worst = filled(rules, outcomes, Attempt::passed(), Attempt::failed());
+    let worst = assess(rules, &worst, look).verdict;
+    match (best, worst) {
+        (Verdict::Pass, Verdict::Pass) => Some(Curtailed::Verdict(Verdict::Pass)),
+        (Verdict::Pass, _) => None,
+        (_, Verdict::Inconclusive) if rules.score_margin.is_none() => {
+            Some(Curtailed::Verdict(Verdict::Inconclusive))
+        }
+        _ => Some(Curtailed::NeverPass),
+    }
+}
+
+/// The verdict on a suite whose run was stopped because [`curtail`] said so.
+///
+/// `outcomes` are those that `curtail` was given. The numbers are those of the attempts that were
+/// made; the verdict is the one that was decided. Where only a pass was ruled out, it is a fail if
+/// the attempts made prove that at any time of stopping, and inconclusive otherwise: the evidence
+/// is a bet against idle being as good as the margin allows, whose capital has grown to 1 / alpha
+/// (Waudby-Smith and Ramdas, J. R. Stat. Soc. B 86:1, 2024).
+pub fn judge_curtailed(
+    rules: &Rules,
+    outcomes: &[CaseOutcomes],
+    curtailed: Curtailed,
+) -> SuiteVerdict {
+    let look = Look { missing: Missing::NotWanted, ..Look::COMPLETE };
+    let mut result = assess(rules, outcomes, look);
+    let made: usize = outcomes.iter().map(|case| case.idle.len().min(case.live.len())).sum();
+    let wanted = outcomes.len() * rules.repeats as usize;
+    let (verdict, why) = match curtailed {
+        Curtailed::Verdict(verdict) => (verdict, format!("{verdict}, whatever the others come to")),
+        Curtailed::NeverPass => {
+            let capital = capital(rules, outcomes);
+            let proven = capital >= 1.0 / rules.alpha;
+            let verdict = if proven { Verdict::Fail } else { Verdict::Inconclusive };
+            (verdict, "it cannot pass any more, even if idle passes all others".to_owned())
+        }
+    };
+    let found = format!("stopped after {made} of {wanted} pairs: {why}");
+    let stopped = Finding::new("suite", "all pairs, or a verdict that is decided", found);
+    // What is said for a pass says nothing against one, nor the other way round.
+    if verdict == Verdict::Pass {
+        result.reasons = reasons::for_a_pass(&result);
+    } else if result.verdict == Verdict::Pass {
+        result.reasons.clear();
+    }
+    result.reasons.insert(0, stopped);
+    result.verdict = verdict;
+    result.curtailed = Some(curtailed);
+    result
+}
+
+/// The outcomes with what is missing filled in.
+fn filled(
+    rules: &Rules,
+    outcomes: &[CaseOutcomes],
+    live: Attempt,
+    idle: Attempt,
+) -> Vec<CaseOutcomes> {
+    let repeats = rules.repeats as usize;
+    let fill = |attempts: &mut Vec<Attempt>, wanted: usize, with: Attempt| {
+        if attempts.len() < wanted {
+            attempts.resize(wanted, with);
+        }
+    };
+    let mut outcomes = outcomes.to_vec();
+    for case in &mut outcomes {
+        let wanted = repeats.max(case.live.len()).max(case.idle.len());
+        fill(&mut case.live, wanted, live);
+        fill(&mut case.idle, wanted, idle);
+    }
+    outcomes
+}
+
+/// What a unit of capital has become that was bet on idle being worse by more than the margin.
+/// While it is not, the chance that it ever grows to 1 / alpha is at most alpha.
+fn capital(rules: &Rules, outcomes: &[CaseOutcomes]) -> f64 {
+    let samples: Vec<Sample<'_>> =
+        outcomes.iter().map(|case| Sample::of(case, rules, Missing::NotWanted)).collect();
+    let counted = samples.iter().filter(|sample| sample.case.counts());
+    let clusters =
+        clustered(counted.filter_map(|sample| Some((sample, sample.difference(false)?))));
+    let largest = clusters.iter().map(Vec::len).max().unwrap_or(1) as f64;
+    let margin = rules.margin;
+    let stakes = (1..=STAKES).map(|stake| {
+        let stake = f64::from(stake) / f64::from(STAKES + 1) / (1.0 + margin);
+        clusters
+            .iter()
+            .map(|cluster| cluster.iter().map(|d| d + margin).sum::<f64>() / largest)
+            .map(|over| 1.0 - stake * over)
+            .product::<f64>()
+    });
+    stakes.sum::<f64>() / f64::from(STAKES)
+}

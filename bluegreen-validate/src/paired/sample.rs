@@ -1,0 +1,134 @@
+//! One case, counted.
+
+use super::{Attempt, CaseOutcomes, Errors, Rules};
+
+/// What a missing attempt is taken for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Missing {
+    /// The run is over, so it is lost.
+    Lost,
+    /// The run was stopped, so it was not to be made.
+    NotWanted,
+}
+
+/// One case, counted.
+pub(super) struct Sample<'a> {
+    pub(super) case: &'a CaseOutcomes,
+    pub(super) live: Tally,
+    pub(super) idle: Tally,
+    pub(super) pairs: Pairs,
+    /// The pairs besides that only idle lost, by what live came to in them.
+    pub(super) lost_on_idle: Pairs,
+    pub(super) errors: Errors,
+}
+
+/// The attempts on one slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+    pub(super) lost: u64,
+}
+
+/// Pairs of attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pairs {
+    pub(super) all: u64,
+    pub(super) live_passed: u64,
+    pub(super) idle_passed: u64,
+    /// Those that came out differently.
+    pub(super) differ: u64,
+}
+
+impl<'a> Sample<'a> {
+    pub(super) fn of(case: &'a CaseOutcomes, rules: &Rules, missing: Missing) -> Self {
+        let mut sample = Self {
+            case,
+            live: Tally::default(),
+            idle: Tally::default(),
+            pairs: Pairs::default(),
+            lost_on_idle: Pairs::default(),
+            errors: Errors::default(),
+        };
+        let listed = case.live.len().max(case.idle.len());
+        let wanted = match missing {
+            Missing::Lost => listed.max(rules.repeats as usize),
+            Missing::NotWanted => case.live.len().min(case.idle.len()),
+        };
+        for index in 0..wanted {
+            sample.add(case.live.get(index), case.idle.get(index));
+        }
+        sample
+    }
+
+    fn add(&mut self, live: Option<&Attempt>, idle: Option<&Attempt>) {
+        let never_run = live.is_none() && idle.is_none();
+        let [live, idle] = [live, idle].map(|attempt| attempt.and_then(|known| known.outcome()));
+        self.live.add(live);
+        self.idle.add(idle);
+        self.errors.pairs += 1;
+        match (live, idle) {
+            (Some(live), Some(idle)) => self.pairs.add(live, idle),
+            (Some(live), None) => {
+                self.errors.idle_only += 1;
+                self.lost_on_idle.add(live, false);
+            }
+            (None, Some(_)) => self.errors.live_only += 1,
+            (None, None) if never_run => self.errors.missing += 1,
+            (None, None) => self.errors.upstream += 1,
+        }
+    }
+
+    /// Idle's pass rate minus live's, each over the same pairs; `None` without pairs. With
+    /// `suspicious`, what only idle lost counts as if idle had failed it.
+    pub(super) fn difference(&self, suspicious: bool) -> Option<f64> {
+        let Pairs { mut all, mut live_passed, idle_passed, .. } = self.pairs;
+        if suspicious {
+            all += self.lost_on_idle.all;
+            live_passed += self.lost_on_idle.live_passed;
+        }
+        (all > 0).then(|| (idle_passed as f64 - live_passed as f64) / all as f64)
+    }
+
+    /// The difference of mean scores, idle minus live, over the pairs in which both have one, with
+    /// the means.
+    pub(super) fn scores(&self) -> Option<(f64, f64)> {
+        let both = self.case.live.iter().zip(&self.case.idle);
+        let both = both.filter(|(live, idle)| live.outcome().is_some() && idle.outcome().is_some());
+        let scores = both.filter_map(|(live, idle)| Some((live.score()?, idle.score()?)));
+        let (mut count, mut live_sum, mut idle_sum) = (0, 0.0, 0.0);
+        for (live, idle) in scores {
+            count += 1;
+            live_sum += live;
+            idle_sum += idle;
+        }
+        (count > 0).then(|| (live_sum / f64::from(count), idle_sum / f64::from(count)))
+    }
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Option<bool>) {
+        match outcome {
+            Some(true) => self.passed += 1,
+            Some(false) => self.failed += 1,
+            None => self.lost += 1,
+        }
+    }
+
+    pub(super) fn attempts(&self) -> u64 {
+        self.passed + self.failed
+    }
+
+    pub(super) fn is_mixed(&self) -> bool {
+        self.passed > 0 && self.failed > 0
+    }
+}
+
+impl Pairs {
+    fn add(&mut self, live: bool, idle: bool) {
+        self.all += 1;
+        self.live_passed += u64::from(live);
+        self.idle_passed += u64::from(idle);
+        self.differ += u64::from(live != idle);
+    }
+}

@@ -1,0 +1,216 @@
+//! Prompt regression: the same questions to both slots, and whether the candidate answers as well
+//! as live does.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bluegreen_core::{
+    Digest, Error, ErrorKind, Judgement, Plan, Problem, Result, Trial, Validator,
+};
+
+use crate::ConfigError;
+use crate::document::Step;
+
+mod answer;
+mod ask;
+mod assess;
+mod pattern;
+mod prepare;
+mod promptfoo;
+mod read;
+mod report;
+mod run;
+mod suite;
+mod template;
+
+pub use suite::{
+    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Defaults,
+    Distance, HttpAgent, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, Suite,
+    TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported,
+};
+
+/// Asks both slots the same questions several times, and judges whether the candidate answers as
+/// well as live does.
+///
+/// ```
+/// use bluegreen_validate::PromptRegression;
+///
+/// let text = r#"{
+///   "agent": {"http": {"path": "/chat", "body": {"message": "{{prompt}}"}, "answer": "/reply"}},
+///   "rules": {"min_cases": 2, "margin": 0.2},
+///   "defaults": {"assert": [{"not-contains": "as an AI"}]},
+///   "cases": [
+///     {"id": "parcel", "prompt": "Where is parcel 4711?", "assert": [{"contains": "4711"}]},
+///     {"id": "refund", "critical": true, "prompt": "I want my money back.",
+///      "assert": [{"icontains-any": ["14 days", "two weeks"]}]}
+///   ]
+/// }"#;
+/// let gate = PromptRegression::from_text("suite.json", text)?;
+/// assert_eq!(gate.suite().cases.len(), 2);
+/// # Ok::<(), bluegreen_validate::ConfigError>(())
+/// ```
+///
+/// # What it comes to
+/// * [`Pass`](bluegreen_core::Verdict::Pass): it is shown that the candidate is worse by less than
+///   the margins, over all cases and in each category, and no critical case got worse.
+/// * [`Fail`](bluegreen_core::Verdict::Fail): it is shown that it is worse by more, or a critical
+///   case got worse. The findings name the cases that got worse, the worst first, with what live
+///   answered beside what the candidate did.
+/// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): neither is shown; or too many runs
+///   came to nothing, because an agent, what is behind it, or a budget did not last; or a case needs
+///   what is not there. What came to nothing in both slots is *upstream*'s fault and said so.
+/// * An error of the kind [`Rejected`](bluegreen_core::ErrorKind::Rejected): the suite has problems.
+///
+/// # How it goes about it
+/// Each run of a case goes to both slots at the same time, so that both meet the same provider at
+/// the same moment; the order is drawn from the seed of the [`Rules`](crate::paired::Rules). At
+/// most [`Suite::concurrency`] runs go on at a time, fewer while an agent answers 429; a pause that
+/// an answer asks for is kept, or the run ends. Status 5xx, a timeout and a broken connection lose
+/// the run, which counts for neither side. It stops when the verdict is certain. What is known is
+/// kept by [`Trial::checkpoint`] from time to time; a look that follows, also of another process,
+/// asks only what is missing or came to nothing.
+///
+/// Requests carry the header `x-bluegreen-validation` with the suite's name, so that an agent can
+/// tell them from those of customers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptRegression {
+    suite: Suite,
+}
+
+impl PromptRegression {
+    /// A gate from data.
+    pub fn new(suite: Suite) -> Self {
+        Self { suite }
+    }
+
+    /// A gate from a file, JSON or YAML, as its name ends.
+    ///
+    /// ```yaml
+    /// agent:
+    ///   openai: { model: agent, stream: true }
+    ///   # or: http: { path: /chat, body: { message: "{{prompt}}" }, answer: /reply }
+    /// rules: { margin: 0.05, repeats: 3 }
+    /// concurrency: 8
+    /// timeout: 30s
+    /// budget: { calls: 2000, money: 5 }
+    /// prices: { input: 0.15, output: 0.60 }       # of a million tokens
+    /// defaults:
+    ///   category: general
+    ///   assert: [{ not-contains: as an AI }]
+    /// cases:
+    ///   - id: parcel
+    ///     category: delivery
+    ///     vars: { parcel: 4711 }
+    ///     prompt: "Where is parcel {{parcel}}?"
+    ///     assert:
+    ///       - contains: "{{parcel}}"
+    ///       - { icontains-any: [tuesday, tomorrow], weight: 2 }
+    ///       - first-token: 2s
+    ///   - id: refund
+    ///     critical: true
+    ///     turns:
+    ///       - prompt: I want my money back for order 7.
+    ///         assert:
+    ///           - tool-calls: { mode: exact, calls: [{ name: find_order, args: { values: { id: 7 } } }] }
+    ///       - messages: [{ role: tool, name: find_order, content: '{"paid": 20}' }]
+    ///     assert: [{ contains: "20" }, { not-is-refusal: }]
+    /// ```
+    ///
+    /// Reads the file with the blocking calls of the standard library.
+    ///
+    /// # Errors
+    /// All problems of the file at once, each with file, line and column.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        read::from_file(path.as_ref()).map(Self::new)
+    }
+
+    /// A gate from promptfoo's configuration, with the agent that is asked instead of its providers.
+    /// Without one, [`from_file`](Self::from_file) reads such a file too, and takes its one provider,
+    /// if that is `openai:chat:MODEL` or an HTTP address (of which only path and query count).
+    ///
+    /// Read are `prompts`, `tests`, `defaultTest`, `scenarios`, `assertionTemplates`, files and
+    /// patterns for files with tests, prompts, variables and values, tables with `__expected`, and
+    /// of `evaluateOptions` what bears on a run. What can't be looked at here (programs, models that
+    /// grade) makes its case one that can never pass: [`problems`](Self::problems) names it, unless
+    /// [`Suite::skip_unsupported`] leaves it out. What is wrong with assertions is found by
+    /// [`problems`](Self::problems), too.
+    ///
+    /// # Errors
+    /// All problems of the file at once, each with file, line and column: unknown fields and
+    /// types, files that are not there, and no tests at all.
+    pub fn from_promptfoo(
+        path: impl AsRef<Path>,
+        agent: impl Into<Agent>,
+    ) -> Result<Self, ConfigError> {
+        promptfoo::from_file(path.as_ref(), Some(agent.into())).map(Self::new)
+    }
+
+    /// The same with other settings.
+    ///
+    /// ```no_run
+    /// use bluegreen_validate::PromptRegression;
+    ///
+    /// let gate = PromptRegression::from_file("promptfooconfig.yaml")?.with(|suite| {
+    ///     suite.rules.margin = 0.1;
+    ///     suite.skip_unsupported = true;
+    /// });
+    /// # Ok::<(), bluegreen_validate::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Suite)) -> Self {
+        change(&mut self.suite);
+        self
+    }
+
+    /// A gate from `text`, which is JSON or YAML as `name` ends; problems call it by that name.
+    ///
+    /// # Errors
+    /// All problems of the text at once, each with name, line and column.
+    pub fn from_text(name: &str, text: &str) -> Result<Self, ConfigError> {
+        read::from_text(name, text).map(Self::new)
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// Everything that is wrong with the suite, all at once. Warnings are among it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let (_, problems) = prepare::prepare(&self.suite, &<[Step]>::to_vec);
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+impl From<Suite> for PromptRegression {
+    fn from(suite: Suite) -> Self {
+        Self::new(suite)
+    }
+}
+
+#[async_trait]
+impl Validator for PromptRegression {
+    fn name(&self) -> &str {
+        &self.suite.name
+    }
+
+    fn config_digest(&self) -> Digest {
+        self.suite.digest()
+    }
+
+    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
+        Ok(self.problems())
+    }
+
+    async fn judge(&self, trial: &Trial) -> Result<Judgement> {
+        let (prepared, problems) = prepare::prepare(&self.suite, &<[Step]>::to_vec);
+        let Some(prepared) = prepared else {
+            let problems = problems.into_iter().map(|(_, problem)| problem);
+            let problems = problems.filter(Problem::is_refusal).collect();
+            let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
+            return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
+        };
+        let ran = run::run(&self.suite, &prepared, trial).await?;
+        Ok(report::judgement(&self.suite, &prepared, &ran))
+    }
+}

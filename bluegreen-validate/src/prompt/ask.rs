@@ -1,0 +1,234 @@
+//! One question to an agent, and what came back, within limits of time and size.
+
+use std::time::{Duration, SystemTime};
+
+use bluegreen_core::{AgentClient, AnswerBody, Clock, Target};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::suite::{Agent, Suite};
+use super::template::{Scope, Templates};
+use crate::HeaderText;
+use crate::excerpt::Mask;
+use crate::smoke::prepare;
+
+mod completions;
+mod events;
+mod http_agent;
+mod place;
+
+use completions::Completion;
+use http_agent::Body;
+pub(super) use place::{Place, is_pointer};
+
+/// In which every request says what it is for, so that agents can tell it from a customer's.
+pub(super) const PURPOSE: &str = "x-bluegreen-validation";
+
+/// Asks the agent of a suite, in either slot alike.
+#[derive(Debug)]
+pub(super) struct Asker {
+    agent: Agent,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+    timeout: Duration,
+    max_body: usize,
+    mask: Hidden,
+}
+
+/// A mask that is not printed.
+#[derive(Clone, Default)]
+struct Hidden(Mask);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// An answer.
+    Answer(Answer),
+    /// An answer that is none: without what it should have, where it should have it.
+    Malformed(String),
+    /// Too many requests: again after this time, if it says so.
+    Busy(Option<Duration>),
+    /// No answer, for a reason that need not be the agent's.
+    Lost(String),
+}
+
+impl Asker {
+    /// Makes ready what all requests have in common.
+    pub(super) fn new(suite: &Suite) -> Result<Self, String> {
+        let (mut headers, mut mask) = (HeaderMap::new(), Mask::default());
+        if let Ok(name) = HeaderValue::from_str(&suite.name) {
+            headers.insert(HeaderName::from_static(PURPOSE), name);
+        }
+        for (name, text) in suite.agent.headers() {
+            let name = prepare::header_name(name)?;
+            let secret = matches!(text, HeaderText::Env { .. }) || prepare::is_secret(&name);
+            let text = prepare::resolve(text)?;
+            let mut value = prepare::header_value(&text)?;
+            if secret {
+                value.set_sensitive(true);
+                mask.hide(&text);
+            }
+            headers.insert(name, value);
+        }
+        mask.hide_query(suite.agent.path());
+        let method = match &suite.agent {
+            Agent::Http(agent) => prepare::method(&agent.method)?,
+            Agent::Openai(_) => Method::POST,
+        };
+        let body = Body::new(&suite.agent)?;
+        if let Some(kind) = body.content_type()
+            && !headers.contains_key(CONTENT_TYPE)
+        {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        Ok(Self {
+            agent: suite.agent.clone(),
+            method,
+            headers,
+            body,
+            timeout: suite.timeout,
+            max_body: suite.max_body,
+            mask: Hidden(mask),
+        })
+    }
+
+    /// Hides what is secret.
+    pub(super) fn mask(&self) -> &Mask {
+        &self.mask.0
+    }
+
+    /// The request that asks with these messages, the last of which is the question.
+    pub(super) fn request(
+        &self,
+        templates: &Templates,
+        vars: &Scope,
+        messages: &[Value],
+        conversation: &str,
+    ) -> Result<Request<Bytes>, String> {
+        let scope = scope(vars, messages, conversation);
+        let path = templates.text(self.agent.path(), &scope)?;
+        let body = self.body.of(templates, &scope, messages)?;
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = prepare::uri(&path)?;
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the connection, as the client promises.
+    pub(super) async fn ask(
+        &self,
+        client: &dyn AgentClient,
+        clock: &dyn Clock,
+        request: Request<Bytes>,
+    ) -> Reply {
+        tokio::select! {
+            biased;
+            reply = self.exchange(client, request) => reply,
+            () = clock.sleep(self.timeout) => {
+                let limit = humantime::format_duration(self.timeout);
+                Reply::Lost(format!("no whole answer within {limit}"))
+            }
+        }
+    }
+
+    async fn exchange(&self, client: &dyn AgentClient, request: Request<Bytes>) -> Reply {
+        let begin = Instant::now();
+        let (head, body) = match client.send(&Target::Any, request).await {
+            Ok(answer) => answer.into_parts(),
+            Err(error) => return Reply::Lost(error.chain()),
+        };
+        match head.status {
+            StatusCode::TOO_MANY_REQUESTS => Reply::Busy(retry_after(&head.headers)),
+            status if !status.is_success() => {
+                let body = body.collect(self.max_body).await.unwrap_or_default();
+                Reply::Lost(format!("status {status}, body {}", self.mask().excerpt(&body)))
+            }
+            _ => match self.read(body, begin).await {
+                Ok(mut answer) => {
+                    answer.total = begin.elapsed();
+                    Reply::Answer(answer)
+                }
+                Err(reply) => reply,
+            },
+        }
+    }
+
+    async fn read(&self, body: AnswerBody, begin: Instant) -> Result<Answer, Reply> {
+        match &self.agent {
+            Agent::Openai(agent) if agent.stream => {
+                let mut completion = Completion::default();
+                events::each(body, self.max_body, |data| completion.add(data, begin.elapsed()))
+                    .await?;
+                completion.end()
+            }
+            Agent::Openai(_) => {
+                let body = self.collected(body).await?;
+                Completion::whole(&body)
+            }
+            Agent::Http(agent) => self.body.read(agent, body, self.max_body, begin).await,
+        }
+    }
+
+    async fn collected(&self, body: AnswerBody) -> Result<Bytes, Reply> {
+        body.collect(self.max_body).await.map_err(|error| Reply::Lost(error.chain()))
+    }
+}
+
+/// What templates of requests know.
+fn scope(vars: &Scope, messages: &[Value], conversation: &str) -> Scope {
+    let mut scope = vars.clone();
+    let prompt = messages.last().and_then(|it| it.get("content")).cloned().unwrap_or_default();
+    let history = messages.split_last().map_or_else(Vec::new, |(_, before)| before.to_vec());
+    scope.insert("prompt".to_owned(), prompt);
+    scope.insert("messages".to_owned(), Value::Array(messages.to_vec()));
+    scope.insert("history".to_owned(), Value::Array(history));
+    scope.insert("conversation".to_owned(), conversation.into());
+    scope
+}
+
+/// The pause that an answer asks for, in seconds or until a time.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    // The date is that of the server's clock, which its answer may tell.
+    let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    Some(until.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_told_in_seconds_or_by_a_date() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(retry_after(&headers), None);
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("90"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(90)));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 27 Nov 2026 10:00:30 GMT"));
+        let date = HeaderValue::from_static("Fri, 27 Nov 2026 10:00:00 GMT");
+        headers.insert(http::header::DATE, date);
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("soon"));
+        assert_eq!(retry_after(&headers), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Chat completions, whole or streaming, as the many servers that have them send them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Reply;
+use crate::prompt::answer::{Answer, ToolCall, Usage};
+
+/// A completion as far as it has arrived.
+#[derive(Default)]
+pub(super) struct Completion {
+    answer: Answer,
+    calls: BTreeMap<u64, Call>,
+    done: bool,
+}
+
+#[derive(Default)]
+struct Call {
+    id: Option<String>,
+    name: String,
+    arguments: String,
+}
+
+impl Completion {
+    /// Reads one that came as a whole.
+    pub(super) fn whole(body: &[u8]) -> Result<Answer, Reply> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Reply::Malformed(format!("no JSON: {error}")))?;
+        refused(&value)?;
+        let choice = value.pointer("/choices/0");
+        let Some(message) = choice.and_then(|it| it.get("message")).filter(|it| it.is_object())
+        else {
+            return Err(Reply::Malformed("no message at /choices/0/message".to_owned()));
+        };
+        let text = |name: &str| message.get(name).map(text_of).filter(|it| !it.is_empty());
+        let calls = message.get("tool_calls").and_then(Value::as_array);
+        let tool_calls = calls.map(|calls| calls.iter().map(ToolCall::read).collect());
+        let Some(tool_calls) = tool_calls.unwrap_or(Some(Vec::new())) else {
+            return Err(Reply::Malformed("a tool call without a name".to_owned()));
+        };
+        let finish = choice.and_then(|it| it.get("finish_reason")).and_then(Value::as_str);
+        Ok(Answer {
+            text: text("content").unwrap_or_default(),
+            refusal: text("refusal"),
+            tool_calls,
+            usage: value.get("usage").and_then(Usage::read),
+            finish_reason: finish.map(str::to_owned),
+            ..Answer::default()
+        })
+    }
+
+    /// Takes one event of one that streams.
+    pub(super) fn add(&mut self, data: &str, at: Duration) -> Result<(), Reply> {
+        if data.trim() == "[DONE]" {
+            self.done = true;
+            return Ok(());
+        }
+        let value: Value = serde_json::from_str(data)
+            .map_err(|error| Reply::Malformed(format!("an event that is no JSON: {error}")))?;
+        refused(&value)?;
+        if let Some(usage) = value.get("usage").and_then(Usage::read) {
+            self.answer.usage = Some(usage);
+        }
+        let Some(choice) = value.pointer("/choices/0") else { return Ok(()) };
+        if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
+            self.answer.finish_reason = Some(reason.to_owned());
+        }
+        let Some(delta) = choice.get("delta") else { return Ok(()) };
+        let mut has_token = false;
+        let mut text = |name: &str| {
+            let text = delta.get(name).map(text_of).unwrap_or_default();
+            has_token |= !text.is_empty();
+            text
+        };
+        self.answer.text.push_str(&text("content"));
+        let refusal = text("refusal");
+        // Thinking is no answer, but it is a token.
+        let _ = (text("reasoning_content"), text("reasoning"));
+        if !refusal.is_empty() {
+            self.answer.refusal.get_or_insert_default().push_str(&refusal);
+        }
+        for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+            has_token |= self.add_call(call);
+        }
+        if has_token {
+            self.answer.first_token.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of a tool call; whether there was anything in it.
+    fn add_call(&mut self, piece: &Value) -> bool {
+        let last = self.calls.last_key_value().map_or(0, |(index, _)| *index);
+        let index = piece.get("index").and_then(Value::as_u64).unwrap_or(last);
+        let call = self.calls.entry(index).or_default();
+        let text = |at: &str| piece.pointer(at).and_then(Value::as_str).unwrap_or_default();
+        if let Some(id) = piece.get("id").and_then(Value::as_str) {
+            call.id = Some(id.to_owned());
+        }
+        let name = text("/function/name");
+        let arguments = text("/function/arguments");
+        call.name.push_str(name);
+        call.arguments.push_str(arguments);
+        !name.is_empty() || !arguments.is_empty()
+    }
+
+    /// The whole of one that streamed. One that ended in mid-sentence is lost.
+    pub(super) fn end(self) -> Result<Answer, Reply> {
+        let mut answer = self.answer;
+        if !self.done && answer.finish_reason.is_none() {
+            return Err(Reply::Lost("a stream that broke off".to_owned()));
+        }
+        for call in self.calls.into_values() {
+            if call.name.is_empty() {
+                return Err(Reply::Malformed("a tool call without a name".to_owned()));
+            }
+            let arguments = ToolCall::arguments(&call.arguments);
+            answer.tool_calls.push(ToolCall { id: call.id, name: call.name, arguments });
+        }
+        Ok(answer)
+    }
+}
+
+/// An error that comes in the body of an answer of status 200.
+fn refused(value: &Value) -> Result<(), Reply> {
+    match value.get("error") {
+        None | Some(Value::Null) => Ok(()),
+        Some(error) => {
+            let message = error.get("message").and_then(Value::as_str);
+            let message = message.map_or_else(|| error.to_string(), str::to_owned);
+            Err(Reply::Lost(format!("an error in the answer: {message}")))
+        }
+    }
+}
+
+/// Content is a text, or a list of parts of which those of text count.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn streamed(events: &[&str]) -> Result<Answer, Reply> {
+        let mut completion = Completion::default();
+        for (number, event) in (1_u64..).zip(events) {
+            completion.add(event, Duration::from_millis(number))?;
+        }
+        completion.end()
+    }
+
+    #[test]
+    fn a_stream_comes_to_what_the_whole_would_be() {
+        let answer = streamed(&[
+            r#"{"choices":[{"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
+            r#"{"choices":[{"delta":{"content":"It is "}}]}"#,
+            r#"{"choices":[{"delta":{"content":"here"}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"name":"find","arguments":"{\"i"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"d\":1}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+            r#"{"choices":null,"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+            "[DONE]",
+        ])
+        .unwrap();
+        assert_eq!(answer.text, "It is here");
+        assert_eq!(answer.first_token, Some(Duration::from_millis(2)));
+        assert_eq!(answer.usage, Some(Usage { input: 3, output: 4 }));
+        assert_eq!(answer.finish_reason.as_deref(), Some("tool_calls"));
+        let call = &answer.tool_calls[0];
+        assert_eq!((call.id.as_deref(), call.shown().as_str()), (Some("c1"), "find({\"id\":1})"));
+    }
+
+    #[test]
+    fn half_a_stream_and_an_error_within_are_lost() {
+        let half = streamed(&[r#"{"choices":[{"delta":{"content":"It is "}}]}"#]);
+        assert!(matches!(half, Err(Reply::Lost(_))), "{half:?}");
+        let error = streamed(&[r#"{"error":{"message":"overloaded"}}"#]);
+        assert!(matches!(&error, Err(Reply::Lost(why)) if why.contains("overloaded")), "{error:?}");
+        let whole = Completion::whole(br#"{"error":{"message":"overloaded"}}"#);
+        assert!(matches!(whole, Err(Reply::Lost(_))), "{whole:?}");
+    }
+
+    #[test]
+    fn what_is_no_completion_is_malformed() {
+        for body in [&b"hello"[..], br#"{"choices":[]}"#, br#"{"choices":[{"message":null}]}"#] {
+            assert!(matches!(Completion::whole(body), Err(Reply::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn parts_of_text_are_put_together() {
+        let body = json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"},
+            {"type": "text", "text": "b"}]}, "finish_reason": "stop"}]});
+        assert_eq!(Completion::whole(body.to_string().as_bytes()).unwrap().text, "ab");
+    }
+}

@@ -1,0 +1,211 @@
+//! Agents that take a body of their own, and where in their answers things are.
+
+use bluegreen_core::AnswerBody;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::{Place, Reply, events};
+use crate::prompt::answer::{Answer, ToolCall, Usage};
+use crate::prompt::suite::{Agent, HttpAgent, Reading};
+use crate::prompt::template::{Scope, Templates};
+
+/// How bodies are made, and read.
+#[derive(Debug)]
+pub(super) struct Body {
+    template: Option<Value>,
+    /// The system message of chat completions; `None` for agents of another kind.
+    completions: Option<Option<String>>,
+    answer: Place,
+    tool_calls: Option<Place>,
+    usage: Option<Place>,
+    finish_reason: Option<Place>,
+}
+
+impl Body {
+    pub(super) fn new(agent: &Agent) -> Result<Self, String> {
+        match agent {
+            Agent::Http(agent) => {
+                let place = |text: &Option<String>| text.as_deref().map(Place::parse).transpose();
+                Ok(Self {
+                    template: agent.body.clone(),
+                    completions: None,
+                    answer: Place::parse(&agent.answer)?,
+                    tool_calls: place(&agent.tool_calls)?,
+                    usage: place(&agent.usage)?,
+                    finish_reason: place(&agent.finish_reason)?,
+                })
+            }
+            Agent::Openai(agent) => {
+                let mut body = Map::new();
+                body.insert("model".to_owned(), agent.model.clone().into());
+                if agent.stream {
+                    body.insert("stream".to_owned(), true.into());
+                    body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+                }
+                body.extend(agent.parameters.clone());
+                Ok(Self {
+                    template: Some(Value::Object(body)),
+                    completions: Some(agent.system.clone()),
+                    answer: Place::Text,
+                    tool_calls: None,
+                    usage: None,
+                    finish_reason: None,
+                })
+            }
+        }
+    }
+
+    pub(super) fn content_type(&self) -> Option<&'static str> {
+        match &self.template {
+            None => None,
+            Some(Value::String(_)) => Some("text/plain; charset=utf-8"),
+            Some(_) => Some("application/json"),
+        }
+    }
+
+    /// The body that asks with these messages.
+    pub(super) fn of(
+        &self,
+        templates: &Templates,
+        scope: &Scope,
+        messages: &[Value],
+    ) -> Result<Bytes, String> {
+        if let (Some(system), Some(Value::Object(body))) = (&self.completions, &self.template) {
+            let mut all = Vec::with_capacity(messages.len() + 1);
+            if let Some(system) = system {
+                let content = templates.text(system, scope)?;
+                all.push(json!({"role": "system", "content": content}));
+            }
+            all.extend_from_slice(messages);
+            let mut body = body.clone();
+            body.insert("messages".to_owned(), Value::Array(all));
+            return Ok(Value::Object(body).to_string().into());
+        }
+        Ok(match &self.template {
+            None => Bytes::new(),
+            Some(Value::String(text)) => templates.text(text, scope)?.into(),
+            Some(value) => templates.value(value, scope)?.to_string().into(),
+        })
+    }
+
+    /// Reads the answer of an agent of its own kind.
+    pub(super) async fn read(
+        &self,
+        agent: &HttpAgent,
+        mut body: AnswerBody,
+        limit: usize,
+        begin: Instant,
+    ) -> Result<Answer, Reply> {
+        let mut answer = Answer::default();
+        match agent.reading {
+            Reading::Whole => {
+                let body = body.collect(limit).await;
+                let body = body.map_err(|error| Reply::Lost(error.chain()))?;
+                self.take_whole(&body, &mut answer)?;
+            }
+            Reading::Stream => {
+                let mut whole = Vec::new();
+                while let Some(piece) = body.next().await {
+                    let piece = piece.map_err(|error| Reply::Lost(error.chain()))?;
+                    if !piece.is_empty() {
+                        answer.first_token.get_or_insert_with(|| begin.elapsed());
+                    }
+                    whole.extend_from_slice(&piece);
+                    if whole.len() > limit {
+                        let why = format!("an answer of more than {limit} bytes");
+                        return Err(Reply::Lost(why));
+                    }
+                }
+                self.take_whole(&whole, &mut answer)?;
+            }
+            Reading::Events => {
+                let mut found = false;
+                events::each(body, limit, |data| {
+                    found |= self.take_event(data, &mut answer, begin)?;
+                    Ok(())
+                })
+                .await?;
+                if !found {
+                    return Err(Reply::Malformed(format!("no event with {}", agent.answer)));
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    fn take_whole(&self, body: &[u8], answer: &mut Answer) -> Result<(), Reply> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| Reply::Malformed(format!("no UTF-8 text: {error}")))?;
+        let is_text = matches!(self.answer, Place::Text);
+        let value: Value = match serde_json::from_str(text) {
+            Ok(value) => value,
+            Err(_) if is_text => Value::Null,
+            Err(error) => return Err(Reply::Malformed(format!("no JSON: {error}"))),
+        };
+        if is_text {
+            text.clone_into(&mut answer.text);
+        } else if let Some(found) = self.answer.find(&value) {
+            take_text(found, answer);
+        } else {
+            return Err(Reply::Malformed(format!("nothing at {:?}", self.answer)));
+        }
+        self.take_rest(&value, answer)
+    }
+
+    /// Takes one event; whether there was a part of the answer in it.
+    fn take_event(&self, data: &str, answer: &mut Answer, begin: Instant) -> Result<bool, Reply> {
+        if data.trim() == "[DONE]" {
+            return Ok(false);
+        }
+        let is_text = matches!(self.answer, Place::Text);
+        let value: Value = match serde_json::from_str(data) {
+            Ok(value) => value,
+            Err(_) if is_text => Value::String(data.to_owned()),
+            Err(error) => {
+                return Err(Reply::Malformed(format!("an event that is no JSON: {error}")));
+            }
+        };
+        self.take_rest(&value, answer)?;
+        let text =
+            if is_text { Some(data) } else { self.answer.find(&value).and_then(Value::as_str) };
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            answer.first_token.get_or_insert_with(|| begin.elapsed());
+            answer.text.push_str(text);
+        }
+        Ok(text.is_some())
+    }
+
+    fn take_rest(&self, value: &Value, answer: &mut Answer) -> Result<(), Reply> {
+        let find = |place: &Option<Place>| {
+            place.as_ref().and_then(|it| it.find(value)).filter(|it| !it.is_null()).cloned()
+        };
+        if let Some(calls) = find(&self.tool_calls) {
+            let calls = calls.as_array().map(|it| it.iter().map(ToolCall::read).collect());
+            match calls {
+                Some(Some(calls)) => answer.tool_calls.extend::<Vec<_>>(calls),
+                _ => return Err(Reply::Malformed("no list of tool calls with names".to_owned())),
+            }
+        }
+        if let Some(usage) = find(&self.usage).as_ref().and_then(Usage::read) {
+            answer.usage = Some(usage);
+        }
+        if let Some(reason) = find(&self.finish_reason) {
+            answer.finish_reason = reason.as_str().map(str::to_owned);
+        }
+        Ok(())
+    }
+}
+
+/// The answer at its place: a text, or the JSON of what is there.
+fn take_text(found: &Value, answer: &mut Answer) {
+    match found {
+        Value::String(text) => answer.text.clone_from(text),
+        // Tools are called instead, or it is empty.
+        Value::Null => {}
+        value => {
+            answer.text = value.to_string();
+            answer.json = Some(value.clone());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Checks of an answer that is JSON, or has some in it.
+
+use std::collections::BTreeMap;
+
+use jsonschema::Validator as Schema;
+use serde_json::Value;
+
+use super::{Answer, Seen};
+
+/// Reads a schema. References to other documents are an error: nothing is fetched.
+pub(in crate::prompt) fn schema(value: &Value) -> Result<Schema, String> {
+    jsonschema::validator_for(value).map_err(|error| format!("no JSON Schema: {error}"))
+}
+
+/// The answer as JSON.
+pub(super) fn of(answer: &Answer) -> Result<Value, String> {
+    match &answer.json {
+        Some(value) => Ok(value.clone()),
+        None => serde_json::from_str(answer.text.trim()).map_err(|error| error.to_string()),
+    }
+}
+
+/// Whether two values are the same: `1` and `1.0` are.
+pub(super) fn is_equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64().is_some_and(|left| Some(left) == right.as_f64())
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_equal(l, r))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, l)| right.get(key).is_some_and(|r| is_equal(l, r)))
+        }
+        (left, right) => left == right,
+    }
+}
+
+pub(super) fn is_json(answer: &Answer, schema: Option<&Schema>) -> Seen {
+    let wanted = if schema.is_some() { "JSON as the schema wants it" } else { "JSON" };
+    match of(answer) {
+        Err(error) => {
+            Seen::new(false, wanted, format!("{error} in {}", super::text::found(answer)))
+        }
+        Ok(value) => match schema.and_then(|schema| first_fault(schema, &value)) {
+            Some(fault) => Seen::new(false, wanted, fault),
+            None => Seen::new(true, wanted, super::text::found(answer)),
+        },
+    }
+}
+
+fn first_fault(schema: &Schema, value: &Value) -> Option<String> {
+    let error = schema.iter_errors(value).next()?;
+    let at = error.instance_path().to_string();
+    Some(if at.is_empty() { error.to_string() } else { format!("at {at}: {error}") })
+}
+
+pub(super) fn contains_json(answer: &Answer, schema: Option<&Schema>) -> Seen {
+    let wanted = match schema {
+        Some(_) => "a JSON object in it that is as the schema wants it",
+        None => "a JSON object in it",
+    };
+    let objects = match &answer.json {
+        Some(value) => vec![value.clone()],
+        None => objects_in(&answer.text),
+    };
+    let mut faults = Vec::new();
+    for object in &objects {
+        match schema.and_then(|schema| first_fault(schema, object)) {
+            None => return Seen::new(true, wanted, format!("`{object}`")),
+            Some(fault) => faults.push(fault),
+        }
+    }
+    let found = match faults.first() {
+        Some(fault) => fault.clone(),
+        None => format!("none in {}", super::text::found(answer)),
+    };
+    Seen::new(false, wanted, found)
+}
+
+/// The most objects that are looked for in one text.
+const MOST: usize = 100;
+
+/// The JSON objects in a text, each from its `{` on, none of them within another.
+fn objects_in(text: &str) -> Vec<Value> {
+    let mut objects = Vec::new();
+    let (mut at, mut tries) = (0, 0);
+    while let Some(begin) = text.get(at..).and_then(|rest| rest.find('{')).map(|it| it + at) {
+        let mut stream = serde_json::Deserializer::from_str(&text[begin..]).into_iter::<Value>();
+        if let Some(Ok(value)) = stream.next() {
+            at = begin + stream.byte_offset();
+            objects.push(value);
+        } else {
+            at = begin + 1;
+        }
+        tries += 1;
+        if objects.len() == MOST || tries == 10 * MOST {
+            break;
+        }
+    }
+    objects
+}
+
+pub(super) fn values(answer: &Answer, wanted: &BTreeMap<String, Value>) -> Seen {
+    let shown: Vec<String> = wanted.iter().map(|(at, it)| format!("{it} at {at}")).collect();
+    let value = match of(answer) {
+        Ok(value) => value,
+        Err(error) => return Seen::new(false, shown.join(", "), error),
+    };
+    for (pointer, wanted) in wanted {
+        let found = value.pointer(pointer);
+        if !found.is_some_and(|found| is_equal(found, wanted)) {
+            let found = found.map_or("nothing".to_owned(), Value::to_string);
+            return Seen::new(false, format!("{wanted} at {pointer}"), found);
+        }
+    }
+    Seen::new(true, shown.join(", "), super::text::found(answer))
+}
+
+pub(super) fn present(answer: &Answer, pointers: &[String]) -> Seen {
+    let wanted = format!("something at {}", pointers.join(", "));
+    match of(answer) {
+        Err(error) => Seen::new(false, wanted, error),
+        Ok(value) => match pointers.iter().find(|it| value.pointer(it).is_none()) {
+            Some(pointer) => Seen::new(false, wanted, format!("nothing at {pointer}")),
+            None => Seen::new(true, wanted, super::text::found(answer)),
+        },
+    }
+}

@@ -1,0 +1,225 @@
+//! A suite made ready to be run: everything rendered and read that can be before the first call.
+
+use std::sync::Arc;
+
+use bluegreen_core::Problem;
+use jsonschema::Validator as Schema;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::ask::Asker;
+use super::assess::{Outcome, Ready, Workshop, schema, together};
+use super::suite::{Agent, Case, Suite, Turn};
+use super::template::{Scope, Templates};
+use crate::document::{Original, Step};
+
+mod assertions;
+mod flaws;
+mod settings;
+
+use flaws::Flaws;
+
+/// A suite made ready.
+pub(super) struct Prepared {
+    pub(super) asker: Asker,
+    pub(super) templates: Templates,
+    pub(super) cases: Vec<PreparedCase>,
+    /// Cases that are left out, and what they need that is not there.
+    pub(super) skipped: Vec<(String, String)>,
+    pub(super) tools: Vec<(String, Arc<Schema>)>,
+}
+
+/// A case made ready.
+#[derive(Debug)]
+pub(super) struct PreparedCase {
+    pub(super) id: String,
+    pub(super) category: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) critical: bool,
+    pub(super) quarantined: bool,
+    pub(super) vars: Scope,
+    pub(super) turns: Vec<PreparedTurn>,
+    pub(super) last: Vec<Ready>,
+    pub(super) threshold: Option<f64>,
+}
+
+/// A turn made ready.
+#[derive(Debug)]
+pub(super) struct PreparedTurn {
+    /// What is said before the agent answers; `name` of a `tool` is still the tool's.
+    pub(super) messages: Vec<Value>,
+    pub(super) asserts: Vec<Ready>,
+}
+
+impl PreparedCase {
+    /// What is asked, for people.
+    pub(super) fn asked(&self) -> String {
+        let last = self.turns.last().and_then(|turn| turn.messages.last());
+        let content = last.and_then(|message| message.get("content"));
+        content.map_or_else(String::new, |it| it.as_str().map_or(it.to_string(), str::to_owned))
+    }
+}
+
+/// Makes a suite ready. Problems come with the path to what they are about; with a refusal among
+/// them there is nothing to run.
+pub(super) fn prepare(
+    suite: &Suite,
+    original: Original<'_>,
+) -> (Option<Prepared>, Vec<(Vec<Step>, Problem)>) {
+    let mut flaws = Flaws::new(suite, original);
+    flaws.check_settings();
+    let templates = Templates::new(suite.strict_templates);
+    let mut workshop = Workshop::new(&templates);
+    flaws.within("agent", |flaws| workshop.tools = tools(suite, flaws));
+    let mut cases = Vec::with_capacity(suite.cases.len());
+    let mut skipped = Vec::new();
+    flaws.within("cases", |flaws| {
+        flaws.check_cases();
+        for (index, case) in suite.cases.iter().enumerate() {
+            flaws.within(index, |flaws| {
+                let Some(ready) = one(suite, case, flaws, &mut workshop) else { return };
+                // Unless it is to be left out, its assertion has been refused by now.
+                match suite.unsupported(case) {
+                    Some(what) => skipped.push((case.id.clone(), what.to_owned())),
+                    None => cases.push(ready),
+                }
+            });
+        }
+    });
+    flaws.check_counts(suite.cases.len(), cases.len());
+    let tools = std::mem::take(&mut workshop.tools);
+    drop(workshop);
+    let mut asker = None;
+    flaws.within("agent", |flaws| match Asker::new(suite) {
+        Ok(ready) => {
+            if let Some(case) = cases.first() {
+                flaws.check_request(&ready, &templates, case);
+            }
+            asker = Some(ready);
+        }
+        Err(found) => flaws.say("prompt-agent", found, "an agent that can be asked"),
+    });
+    let refused = flaws.is_refused();
+    let prepared = asker.filter(|_| !refused).map(|asker| Prepared {
+        asker,
+        templates,
+        cases,
+        skipped,
+        tools,
+    });
+    (prepared, flaws.found)
+}
+
+/// The tools that requests offer.
+fn tools(suite: &Suite, flaws: &mut Flaws<'_>) -> Vec<(String, Arc<Schema>)> {
+    let Agent::Openai(agent) = &suite.agent else { return Vec::new() };
+    let mut tools = Vec::new();
+    let all = agent.parameters.get("tools").and_then(Value::as_array);
+    for tool in all.into_iter().flatten() {
+        let name = tool.pointer("/function/name").and_then(Value::as_str);
+        let parameters = tool.pointer("/function/parameters").cloned();
+        match (name, schema(&parameters.unwrap_or_else(|| json!({})))) {
+            (Some(name), Ok(schema)) => tools.push((name.to_owned(), Arc::new(schema))),
+            (None, _) => flaws.say("prompt-agent", tool.to_string(), "a tool with a name"),
+            (_, Err(found)) => flaws.say("prompt-agent", found, "parameters as JSON Schema"),
+        }
+    }
+    tools
+}
+
+fn one(
+    suite: &Suite,
+    case: &Case,
+    flaws: &mut Flaws<'_>,
+    workshop: &mut Workshop<'_>,
+) -> Option<PreparedCase> {
+    flaws.check_case(case);
+    flaws.check_judges(case);
+    let mut vars = suite.defaults.vars.clone();
+    vars.extend(case.vars.clone());
+    let vars = match workshop.templates.resolved(&vars) {
+        Ok(vars) => vars,
+        Err(found) => {
+            flaws.within("vars", |flaws| flaws.say("prompt-template", found, "variables"));
+            return None;
+        }
+    };
+    let alone = Turn { prompt: case.prompt.clone(), ..Turn::default() };
+    let turns = if case.turns.is_empty() { std::slice::from_ref(&alone) } else { &case.turns };
+    let mut prepared = Vec::with_capacity(turns.len());
+    for (index, turn) in turns.iter().enumerate() {
+        let path = [Step::from("turns"), Step::from(index)];
+        let path = if case.turns.is_empty() { &[] } else { &path[..] };
+        flaws.along(path, |flaws| {
+            let messages = messages(turn, &vars, flaws, workshop.templates);
+            let asserts = flaws.ready("assert", &turn.assert, &vars, workshop);
+            prepared.push(PreparedTurn { messages, asserts });
+        });
+    }
+    let mut last = flaws.ready("assert", &case.assert, &vars, workshop);
+    last.extend(flaws.ready_defaults(&suite.defaults.assert, &vars, workshop));
+    let threshold = case.threshold.or(suite.defaults.threshold);
+    Some(PreparedCase {
+        id: case.id.clone(),
+        category: case.category.clone().or_else(|| suite.defaults.category.clone()),
+        group: case.group.clone(),
+        critical: case.critical,
+        quarantined: case.quarantined,
+        vars,
+        turns: prepared,
+        last,
+        threshold,
+    })
+}
+
+fn messages(turn: &Turn, vars: &Scope, flaws: &mut Flaws<'_>, templates: &Templates) -> Vec<Value> {
+    if let Some(prompt) = &turn.prompt {
+        return match templates.text(prompt, vars) {
+            Ok(text) => vec![json!({"role": "user", "content": text})],
+            Err(found) => {
+                flaws.within("prompt", |flaws| {
+                    flaws.say("prompt-template", found, "a template that can be rendered");
+                });
+                Vec::new()
+            }
+        };
+    }
+    let mut messages = Vec::with_capacity(turn.messages.len());
+    for (index, message) in turn.messages.iter().enumerate() {
+        flaws.along(&["messages".into(), index.into()], |flaws| {
+            match templates.texts(&message.content, vars) {
+                Ok(content) => {
+                    let mut ready = json!({"role": message.role, "content": content});
+                    if let Some(name) = &message.name {
+                        ready["name"] = name.clone().into();
+                    }
+                    messages.push(ready);
+                }
+                Err(found) => {
+                    flaws.say("prompt-template", found, "a template that can be rendered");
+                }
+            }
+        });
+    }
+    messages
+}
+
+impl Prepared {
+    /// What the answers to a case's turns come to.
+    pub(super) fn assess(
+        &self,
+        case: &PreparedCase,
+        answers: &[Answer],
+        prices: Option<&super::suite::Prices>,
+    ) -> Outcome {
+        let context = super::assess::Context { prices, tools: &self.tools };
+        let mut outcomes = Vec::new();
+        for (turn, answer) in case.turns.iter().zip(answers) {
+            outcomes
+                .extend(turn.asserts.iter().map(|it| (it.weight(), it.assess(answer, &context))));
+        }
+        let all = Answer::of_all(answers);
+        outcomes.extend(case.last.iter().map(|it| (it.weight(), it.assess(&all, &context))));
+        together(&outcomes, case.threshold)
+    }
+}

@@ -1,0 +1,129 @@
+//! The problems found so far, and where the check has come to.
+
+use bluegreen_core::{Problem, Severity};
+
+use crate::document::{Original, Step, text_of};
+use crate::prompt::assess::{Ready, Workshop};
+use crate::prompt::suite::{Assertion, Suite};
+use crate::prompt::template::Scope;
+
+/// More problems than anybody reads.
+const MOST: usize = 100;
+
+pub(super) struct Flaws<'a> {
+    pub(super) suite: &'a Suite,
+    original: Original<'a>,
+    at: Vec<Step>,
+    pub(super) found: Vec<(Vec<Step>, Problem)>,
+}
+
+impl<'a> Flaws<'a> {
+    pub(super) fn new(suite: &'a Suite, original: Original<'a>) -> Self {
+        Self { suite, original, at: Vec::new(), found: Vec::new() }
+    }
+
+    /// Looks at what is `step` below where the check has come to.
+    pub(super) fn within(&mut self, step: impl Into<Step>, look: impl FnOnce(&mut Self)) {
+        self.at.push(step.into());
+        look(self);
+        self.at.pop();
+    }
+
+    /// Looks at what `steps` lead to from where the check has come to.
+    pub(super) fn along(&mut self, steps: &[Step], look: impl FnOnce(&mut Self)) {
+        let before = self.at.len();
+        self.at.extend_from_slice(steps);
+        look(self);
+        self.at.truncate(before);
+    }
+
+    /// Looks from the top.
+    fn from_top(&mut self, steps: &[Step], look: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.at, steps.to_vec());
+        look(self);
+        self.at = before;
+    }
+
+    pub(super) fn say(&mut self, code: &str, found: impl Into<String>, wanted: impl Into<String>) {
+        self.add(|object| Problem::new(code, object).found(found).wanted(wanted));
+    }
+
+    pub(super) fn add(&mut self, problem: impl FnOnce(String) -> Problem) {
+        let path = (self.original)(&self.at);
+        let problem = problem(self.object(&path));
+        // What is wrong with the defaults is wrong in every case, and said once.
+        let known = |(at, it): &(Vec<Step>, Problem)| *at == path && it.code == problem.code;
+        if self.found.len() < MOST && !self.found.iter().any(known) {
+            self.found.push((path, problem));
+        }
+    }
+
+    /// `prompts, cases[1] (parcel), assert[0]`.
+    fn object(&self, path: &[Step]) -> String {
+        let mut parts = vec![self.suite.name.clone()];
+        match (self.at.as_slice(), path) {
+            ([Step::Key(list), Step::Index(index), ..], [first, second, rest @ ..])
+                if list == "cases" =>
+            {
+                let id = self.suite.cases.get(*index).map_or("", |case| case.id.as_str());
+                let case = text_of(&[first.clone(), second.clone()]);
+                parts.push(format!("{case} ({id})"));
+                parts.push(text_of(rest));
+            }
+            (_, path) => parts.push(text_of(path)),
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.join(", ")
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.found.iter().any(|(_, problem)| problem.severity == Severity::Refuse)
+    }
+
+    /// Makes assertions ready that stand in the list `name`.
+    pub(super) fn ready(
+        &mut self,
+        name: &str,
+        assertions: &[Assertion],
+        vars: &Scope,
+        workshop: &mut Workshop<'_>,
+    ) -> Vec<Ready> {
+        let mut ready = Vec::with_capacity(assertions.len());
+        for (index, assertion) in assertions.iter().enumerate() {
+            self.along(&[name.into(), index.into()], |flaws| {
+                match workshop.ready(assertion, vars) {
+                    Ok(it) => {
+                        flaws.check_assertion(it.assertion(), workshop);
+                        ready.push(it);
+                    }
+                    Err(found) => flaws.say("prompt-assertion", found, assertion.wanted()),
+                }
+            });
+        }
+        ready
+    }
+
+    /// Makes those ready that hold for every case.
+    pub(super) fn ready_defaults(
+        &mut self,
+        assertions: &[Assertion],
+        vars: &Scope,
+        workshop: &mut Workshop<'_>,
+    ) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        self.from_top(&["defaults".into()], |flaws| {
+            ready = flaws.ready("assert", assertions, vars, workshop);
+        });
+        ready
+    }
+}
+
+impl Assertion {
+    fn wanted(&self) -> String {
+        match self.name().trim_start_matches("not-") {
+            "regex" => "an ECMAScript regular expression without flags".to_owned(),
+            "is-json" | "contains-json" => "a JSON Schema".to_owned(),
+            name => format!("a value for {name} whose templates can be rendered"),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+use serde_json::json;
+
+use super::*;
+use crate::prompt::suite::{Assertion, Check, HttpAgent};
+
+fn agent() -> Agent {
+    HttpAgent::post("/chat", json!({"message": "{{prompt}}"}), "/reply").into()
+}
+
+fn read(text: &str) -> Result<Suite, ConfigError> {
+    from_text("config.yaml", text, Path::new("/nonexistent"), Some(agent()))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let error = read(text).unwrap_err();
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+/// The assertions of the only test.
+fn asserts(yaml: &str) -> Vec<Assertion> {
+    let text = format!("tests:\n  - vars: {{prompt: hi}}\n    assert: {yaml}\n");
+    let mut suite = read(&text).unwrap();
+    assert_eq!(suite.cases.len(), 1);
+    suite.cases.remove(0).assert
+}
+
+#[test]
+fn what_promptfoo_passes_over_is_refused_with_its_place() {
+    // No such file.
+    let found = problems("tests: file://does-not-exist.yaml\n");
+    assert!(found[0].starts_with("config.yaml:1:8, tests"), "{found:?}");
+    assert!(found[0].contains("does-not-exist.yaml"), "{found:?}");
+    // A typing error.
+    let text = "tests:\n  - vars: {a: 1}\n    asserts:\n      - {type: equals, value: x}\n";
+    let found = problems(text);
+    assert!(
+        found[0].starts_with("config.yaml:3:5, tests[0].asserts: found unknown field"),
+        "{found:?}"
+    );
+    // Types that are none; all at once.
+    let text = "tests:\n  - assert:\n      - {type: not-empty}\n      - {type: max-length, value: 3}\n      - {value: x}\n";
+    let found = problems(text);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found[0].starts_with("config.yaml:3:9, tests[0].assert[0]: found the type `empty`"),
+        "{found:?}"
+    );
+    // No tests.
+    assert!(problems("prompts: [a]\n")[0].contains("at least one test"));
+    // A value that every answer has.
+    assert!(
+        problems("tests:\n  - assert: [{type: contains, value: ''}]\n")[0].contains("not empty")
+    );
+    // A limit that nobody wrote.
+    assert!(problems("tests:\n  - assert: [{type: latency}]\n")[0].contains("without `threshold`"));
+}
+
+#[test]
+fn what_cannot_be_looked_at_makes_its_case_unsupported_also_under_not() {
+    for kind in [
+        "javascript",
+        "not-factuality",
+        "not-model-graded-closedqa",
+        "llm-rubric",
+        "similar",
+        "not-pi",
+    ] {
+        let found = asserts(&format!("[{{type: contains, value: a}}, {{type: {kind}, value: x}}]"));
+        assert!(matches!(found[1].check, Check::Unsupported(_)), "{kind}: {found:?}");
+    }
+    let found = asserts("[{type: equals, value: a, transform: output.b}]");
+    assert!(matches!(found[0].check, Check::Unsupported(_)), "{found:?}");
+    let suite =
+        read("tests:\n  - {providerOutput: x, assert: [{type: equals, value: x}]}\n").unwrap();
+    assert!(suite.unsupported(&suite.cases[0]).is_some());
+}
+
+#[test]
+fn deterministic_types_keep_their_meaning_and_defaults() {
+    let found = asserts(
+        "[{type: levenshtein, value: a}, {type: rouge-n, value: a, weight: 2}, \
+         {type: icontains-any, value: 'a, \"b, c\"'}, {type: latency, threshold: 1500}, \
+         {type: word-count, value: 5}, {type: not-is-json, value: {type: object}}, \
+         {type: 'trajectory:tool-sequence', value: [a, b]}, {type: 'trajectory:tool-used', value: a}]",
+    );
+    let texts: Vec<String> =
+        found.iter().map(|it| serde_json::to_value(it).unwrap().to_string()).collect();
+    assert_eq!(texts[0], r#"{"levenshtein":{"at_most":5,"to":"a"}}"#);
+    assert_eq!(texts[1], r#"{"rouge-n":{"at_least":0.75,"to":["a"]},"weight":2.0}"#);
+    assert_eq!(texts[2], r#"{"icontains-any":["a","b, c"]}"#);
+    assert_eq!(texts[3], r#"{"latency":"1s 500ms"}"#);
+    assert_eq!(texts[4], r#"{"word-count":{"max":5,"min":5}}"#);
+    assert_eq!(texts[5], r#"{"not-is-json":{"type":"object"}}"#);
+    assert!(texts[6].contains("in_order"), "{}", texts[6]);
+    assert_eq!(texts[7], r#"{"tool-count":{"min":1,"name":"a"}}"#);
+}
+
+#[test]
+fn tests_are_expanded_over_variables_prompts_and_scenarios() {
+    let text = "
+prompts: ['Say {{word}}', {raw: 'Shout {{word}}', label: shout}]
+defaultTest:
+  vars: {word: x}
+  assert: [{$ref: '#/assertionTemplates/polite'}]
+  threshold: 0.5
+assertionTemplates:
+  polite: {type: icontains, value: please}
+tests:
+  - description: both
+    vars: {word: [a, b], other: [c, d], list: [1, 2]}
+    assert: [{type: contains, value: '{{word}}'}]
+  - description: one
+    prompts: [shout]
+    options: {disableDefaultAsserts: true, prefix: '> '}
+    metadata: {category: loud}
+    assert: [{type: equals, value: A}]
+scenarios:
+  - config: [{vars: {word: s1}}, {vars: {word: s2}}]
+    tests: [{vars: {more: 1}, assert: [{type: equals, value: B}]}]
+";
+    let suite = read(text).unwrap();
+    // 2 words, 2 others, 2 prompts; 1; 2 configurations, 2 prompts.
+    assert_eq!(suite.cases.len(), 8 + 1 + 4);
+    let both = &suite.cases[0];
+    assert_eq!((both.id.as_str(), both.assert.len(), both.threshold), ("both", 2, Some(0.5)));
+    assert_eq!(both.vars["list"], json!([1, 2]));
+    assert_eq!(suite.cases[1].id, "both (2)");
+    let one = &suite.cases[8];
+    assert_eq!(one.prompt.as_deref(), Some("> Shout {{word}}"));
+    assert_eq!((one.assert.len(), one.category.as_deref()), (1, Some("loud")));
+    assert_eq!((&one.vars["word"], &suite.cases[12].vars["word"]), (&json!("x"), &json!("s2")));
+}
+
+#[test]
+fn tables_have_expectations_in_their_cells() {
+    let text = "\u{feff}question, __expected ,__expected2,__threshold,__metadata:category,__config:__expected2:threshold\n\
+        Where?,contains: here,\"icontains-all: a, b\",,places,\n\
+        When?,\"It arrives, soon\",rouge-n: now,0.5,,0.9\n\
+        Why?,not-regex(0.5): ^\\d+$,,,,\n";
+    let tests = table::tests("t.csv", text).unwrap();
+    let kinds = |row: usize| -> Vec<(String, Option<f64>)> {
+        let all = tests[row].assert.as_ref().unwrap().iter();
+        all.map(|it| (it.kind.clone().unwrap(), it.threshold)).collect()
+    };
+    assert_eq!(kinds(0), [("contains".to_owned(), None), ("icontains-all".to_owned(), None)]);
+    assert_eq!(kinds(1), [("equals".to_owned(), None), ("rouge-n".to_owned(), Some(0.9))]);
+    assert_eq!(kinds(2), [("not-regex".to_owned(), Some(0.5))]);
+    assert_eq!(tests[0].metadata["category"], "places");
+    assert_eq!(tests[1].threshold, Some(0.5));
+    assert_eq!(tests[0].vars.as_ref().unwrap().values["question"], "Where?");
+    let refused = table::tests("t.csv", "a,__expectd\nx,y\n").unwrap_err();
+    assert!(refused[0].to_string().starts_with("t.csv, row 1, column __expectd"), "{refused:?}");
+}
+
+#[test]
+fn a_provider_that_is_an_agent_is_taken() {
+    let own = |providers: &str| {
+        let text =
+            format!("providers: {providers}\ntests: [{{assert: [{{type: equals, value: a}}]}}]\n");
+        from_text("config.yaml", &text, Path::new("/nonexistent"), None)
+    };
+    let suite = own("[{id: 'openai:chat:m1', config: {temperature: 0, apiKey: x}}]").unwrap();
+    let Agent::Openai(agent) = &suite.agent else { panic!("{:?}", suite.agent) };
+    assert_eq!((agent.model.as_str(), agent.parameters.len()), ("m1", 1));
+    let suite = own("[{id: https, config: {url: 'https://a.example/chat?x=1', method: POST, \
+          headers: {authorization: '{{env.TOKEN}}'}, body: {m: '{{prompt}}'}, \
+          transformResponse: 'json.reply[0]'}}]")
+    .unwrap();
+    let Agent::Http(agent) = &suite.agent else { panic!("{:?}", suite.agent) };
+    assert_eq!((agent.path.as_str(), agent.answer.as_str()), ("/chat?x=1", "/reply/0"));
+    assert!(own("[anthropic:messages:x]").unwrap_err().to_string().contains("anthropic"));
+    assert!(
+        own("['openai:chat:a', 'openai:chat:b']").unwrap_err().to_string().contains("2 providers")
+    );
+}
+
+#[test]
+fn chats_are_prompts_of_several_messages() {
+    let text = "
+prompts:
+  - '[{\"role\": \"system\", \"content\": \"Be {{mood}}\"}, {\"role\": \"user\", \"content\": \"{{q}}\"}]'
+  - '[{\"role\": \"user\", \"content\": {{q | dump}}}]'
+tests: [{vars: {q: hi}, assert: [{type: equals, value: a}]}]
+";
+    let found = problems(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("chat"), "{found:?}");
+    let good: String =
+        text.lines().filter(|line| !line.contains("dump")).map(|it| format!("{it}\n")).collect();
+    let suite = read(&good).unwrap();
+    assert_eq!(suite.cases[0].turns[0].messages.len(), 2);
+}

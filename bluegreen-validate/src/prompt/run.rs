@@ -1,0 +1,188 @@
+//! A run: every case several times in both slots, interleaved, within its budgets.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use bluegreen_core::{Progress, Result, Trial, Verdict};
+use futures_util::FutureExt;
+use futures_util::future::Fuse;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::prepare::Prepared;
+use super::suite::Suite;
+use crate::paired::{Curtailed, curtail, judge_curtailed};
+
+mod attempt;
+mod ledger;
+mod pace;
+mod results;
+mod schedule;
+mod state;
+
+use attempt::Attempts;
+use ledger::Ledger;
+use pace::Pace;
+pub(super) use results::{Regressed, Results};
+use state::Saved;
+
+/// How long keeping a state may take.
+const SAVE: Duration = Duration::from_secs(10);
+/// What is left of the deadline for the verdict.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ended {
+    /// Everything was run.
+    Whole,
+    /// It was decided before.
+    Decided(Curtailed),
+    /// A budget is spent: this one.
+    Budget(&'static str),
+    /// The time is over.
+    Time,
+    /// Too much was lost, mostly for this reason.
+    Away(&'static str),
+    /// It must not be asked again before this time is over.
+    Busy(Duration),
+}
+
+/// What a run came to.
+pub(super) struct Ran {
+    pub(super) results: Results,
+    pub(super) ended: Ended,
+    /// What the next look begins with.
+    pub(super) state: Vec<u8>,
+    /// Pairs that were planned.
+    pub(super) planned: usize,
+    pub(super) spent: ledger::Spent,
+}
+
+/// Runs what is not yet known from the state of the last look.
+///
+/// # Cancel safety
+/// Everything it does it does in itself: dropping it closes all connections. What was kept by the
+/// last checkpoint is not run again.
+pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Result<Ran> {
+    let mut saved = Saved::of(suite, trial);
+    let order = schedule::order(prepared, &suite.rules);
+    let planned = order.len();
+    let mut results = Results::new(prepared, &suite.rules, saved.take());
+    let todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
+    let ledger = Ledger::new(suite, saved.spent);
+    let pace = Pace::new(suite.concurrency);
+    let attempts = Attempts { suite, prepared, trial, ledger: &ledger, pace: &pace };
+    let batch = (planned / 20).max(10);
+    announce(suite, prepared, &results, todo.len(), trial);
+
+    let left = trial.deadline.since(trial.clock.now());
+    let left = left.saturating_sub(GRACE.min(left / 10));
+    let time = suite.budget.time.map_or(left, |time| time.min(left));
+    let mut over = pin!(trial.clock.sleep(time));
+    let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
+    let mut running = FuturesUnordered::new();
+    let mut todo = todo.into_iter();
+    let mut since_saved = 0;
+    let mut ended = results.decided(suite);
+    while ended.is_none() {
+        while running.len() < pace.at_once() && ledger.exhausted().is_none() {
+            let Some(next) = todo.next() else { break };
+            running.push(attempts.pair(next));
+        }
+        if running.is_empty() {
+            let budget = ledger.exhausted().filter(|_| todo.len() > 0);
+            ended = Some(budget.map_or(Ended::Whole, Ended::Budget));
+            break;
+        }
+        tokio::select! {
+            // What has already come counts, also when the time is over.
+            biased;
+            Some(pair) = running.next() => {
+                results.add(pair);
+                since_saved += 1;
+                if since_saved >= batch {
+                    since_saved = 0;
+                    tell(suite, &results, planned, &ledger, trial);
+                    let state = saved.bytes(&results, ledger.spent());
+                    saving.set(save(state, trial).fuse());
+                    ended = results.decided(suite);
+                }
+                ended = ended.or_else(|| pace.forbidden().map(Ended::Busy));
+                ended = ended.or_else(|| results.away(suite));
+            }
+            problem = &mut saving => {
+                if let Some(problem) = problem {
+                    trial.progress.report(&Progress::note(format!("{}: {problem}", suite.name)));
+                }
+            }
+            () = &mut over => {
+                ended = Some(match suite.budget.time {
+                    Some(budget) if budget <= left => Ended::Budget("time"),
+                    _ => Ended::Time,
+                });
+            }
+        }
+    }
+    drop(running);
+    let spent = ledger.spent();
+    let state = saved.bytes(&results, spent);
+    let ended = ended.unwrap_or(Ended::Whole);
+    Ok(Ran { results, ended, state, planned, spent })
+}
+
+type Saving<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
+
+/// Keeps a state; what went wrong, if anything did. The run goes on all the same: all that is lost
+/// is that a crash would pay twice.
+fn save(state: Vec<u8>, trial: &Trial) -> Saving<'_> {
+    Box::pin(async move {
+        tokio::select! {
+            biased;
+            kept = trial.checkpoint.save(state.into()) => {
+                kept.err().map(|error| format!("the results so far are not kept: {}", error.chain()))
+            }
+            () = trial.clock.sleep(SAVE) => {
+                Some("the results so far are not kept: no answer within 10s".to_owned())
+            }
+        }
+    })
+}
+
+fn announce(suite: &Suite, prepared: &Prepared, results: &Results, todo: usize, trial: &Trial) {
+    let (name, cases, repeats) = (&suite.name, prepared.cases.len(), suite.rules.repeats);
+    let mut text = format!("{name}: {cases} cases, {repeats} times each in both slots");
+    let known = results.known();
+    if known > 0 {
+        text = format!("{text}; {known} pairs are known from before, {todo} are left");
+    }
+    trial.progress.report(&Progress::note(text));
+}
+
+fn tell(suite: &Suite, results: &Results, planned: usize, ledger: &Ledger<'_>, trial: &Trial) {
+    let spent = ledger.spent();
+    let text = format!(
+        "{}: {} of {planned} pairs, {} got worse, {} lost, {} calls, {} tokens",
+        suite.name,
+        results.known(),
+        results.worse(),
+        results.lost_pairs(),
+        spent.calls,
+        spent.usage().total(),
+    );
+    trial.progress.report(&Progress::note(text));
+}
+
+impl Results {
+    /// What is decided, whatever comes. What can't pass any more is run on until it is shown to fail.
+    fn decided(&self, suite: &Suite) -> Option<Ended> {
+        let cases = self.outcomes();
+        match curtail(&suite.rules, cases.len(), &cases)? {
+            it @ Curtailed::Verdict(_) => Some(Ended::Decided(it)),
+            it => {
+                let proven = judge_curtailed(&suite.rules, &cases, it).verdict == Verdict::Fail;
+                proven.then_some(Ended::Decided(it))
+            }
+        }
+    }
+}

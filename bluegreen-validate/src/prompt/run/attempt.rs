@@ -1,0 +1,204 @@
+//! One run of a case in both slots.
+
+use std::time::Duration;
+
+use bluegreen_core::{Digest, Side, Trial};
+use bytes::Bytes;
+use futures_util::future::join;
+use serde_json::{Value, json};
+
+use super::schedule::Slotted;
+use super::{Ledger, Pace};
+use crate::prompt::answer::{Answer, ToolCall};
+use crate::prompt::ask::Reply;
+use crate::prompt::assess::{Broken, Outcome};
+use crate::prompt::prepare::{Prepared, PreparedCase};
+use crate::prompt::suite::Suite;
+
+/// The first pause after an answer of 429 that asks for none; it doubles.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What runs need.
+pub(super) struct Attempts<'a> {
+    pub(super) suite: &'a Suite,
+    pub(super) prepared: &'a Prepared,
+    pub(super) trial: &'a Trial,
+    pub(super) ledger: &'a Ledger<'a>,
+    pub(super) pace: &'a Pace,
+}
+
+/// What one run of a case came to in both slots.
+pub(super) struct Pair {
+    pub(super) slotted: Slotted,
+    pub(super) live: Tried,
+    pub(super) idle: Tried,
+}
+
+/// What it came to in one slot.
+pub(super) struct Tried {
+    pub(super) outcome: Outcome,
+    /// The last answer.
+    pub(super) shown: String,
+    /// Whether some question got no answer at all.
+    pub(super) away: bool,
+}
+
+impl Attempts<'_> {
+    /// Runs a case in both slots at the same time, so that what both depend on is the same for
+    /// both.
+    pub(super) async fn pair(&self, slotted: Slotted) -> Pair {
+        let case = &self.prepared.cases[slotted.case];
+        let live = self.one(&self.trial.live, case, slotted, "live");
+        let idle = self.one(&self.trial.candidate, case, slotted, "idle");
+        let (live, idle) = if slotted.live_first {
+            join(live, idle).await
+        } else {
+            let (idle, live) = join(idle, live).await;
+            (live, idle)
+        };
+        let pair = Pair { slotted, live, idle };
+        if pair.live.away && pair.idle.away {
+            // What both depend on may be back in a moment.
+            self.pace.slow_down(self.trial.clock.now(), PAUSE);
+        }
+        pair
+    }
+
+    /// Runs a case in one slot.
+    async fn one(&self, side: &Side, case: &PreparedCase, slotted: Slotted, slot: &str) -> Tried {
+        let conversation = self.conversation(case, slotted, slot);
+        let mut messages: Vec<Value> = Vec::new();
+        let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
+        for turn in &case.turns {
+            for message in &turn.messages {
+                match linked(message, answers.last()) {
+                    Ok(message) => messages.push(message),
+                    Err(broken) => return Tried::of(Outcome::Broken(broken), &answers),
+                }
+            }
+            let Prepared { asker, templates, .. } = self.prepared;
+            let request = asker.request(templates, &case.vars, &messages, &conversation);
+            let reply = match request {
+                Ok(request) => self.ask(side, request).await,
+                Err(why) => Reply::Lost(why),
+            };
+            match reply {
+                Reply::Answer(answer) => {
+                    messages.push(said(&answer));
+                    answers.push(answer);
+                }
+                Reply::Malformed(found) => {
+                    let wanted = "an answer where the suite says that it is".to_owned();
+                    let broken = Broken { score: 0.0, wanted, found };
+                    return Tried::of(Outcome::Broken(broken), &answers);
+                }
+                Reply::Busy(_) => {
+                    let why = "status 429, however often it was asked".to_owned();
+                    return Tried::away(why);
+                }
+                Reply::Lost(why) => return Tried::away(why),
+            }
+        }
+        let outcome = self.prepared.assess(case, &answers, self.suite.prices.as_ref());
+        Tried::of(outcome, &answers)
+    }
+
+    /// Asks once, and again after the pause that an answer of 429 asks for.
+    async fn ask(&self, side: &Side, request: http::Request<Bytes>) -> Reply {
+        let clock = self.trial.clock.as_ref();
+        let mut tries = 0;
+        loop {
+            self.pace.wait(clock).await;
+            let call = match self.ledger.begin() {
+                Ok(call) => call,
+                Err(budget) => return Reply::Lost(format!("the budget is spent: {budget}")),
+            };
+            let asker = &self.prepared.asker;
+            let reply = asker.ask(side.client.as_ref(), clock, request.clone()).await;
+            drop(call);
+            match reply {
+                Reply::Busy(after) => {
+                    let pause = after.unwrap_or(PAUSE.saturating_mul(1 << tries.min(6)));
+                    let now = clock.now();
+                    if pause > self.suite.longest_pause || now.plus(pause) >= self.trial.deadline {
+                        self.pace.forbid(pause);
+                        let pause = humantime::format_duration(pause);
+                        return Reply::Lost(format!("status 429, again only after {pause}"));
+                    }
+                    self.pace.slow_down(now, pause);
+                    if tries == self.suite.retries {
+                        return Reply::Busy(after);
+                    }
+                    tries += 1;
+                }
+                Reply::Answer(answer) => {
+                    self.ledger.add(answer.usage);
+                    self.pace.answered();
+                    return Reply::Answer(answer);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// A name that no other conversation has, also not one from before a crash.
+    fn conversation(&self, case: &PreparedCase, slotted: Slotted, slot: &str) -> String {
+        let now = self.trial.clock.now().unix_millis().to_string();
+        let repeat = slotted.repeat.to_string();
+        let release = self.trial.release.as_str();
+        let digest = Digest::of([release, case.id.as_str(), repeat.as_str(), slot, now.as_str()]);
+        let text: String = digest.as_str().chars().skip("sha256:".len()).take(20).collect();
+        format!("c{text}")
+    }
+}
+
+impl Tried {
+    fn of(outcome: Outcome, answers: &[Answer]) -> Self {
+        let shown = answers.last().map(Answer::shown).unwrap_or_default();
+        Self { outcome, shown, away: false }
+    }
+
+    fn away(why: String) -> Self {
+        Self { outcome: Outcome::Unknown(why), shown: String::new(), away: true }
+    }
+}
+
+/// A message as it is sent. The result of a tool names the call that it belongs to; where the
+/// agent made no such call, the conversation can't go on.
+fn linked(message: &Value, last: Option<&Answer>) -> Result<Value, Broken> {
+    if message.get("role").and_then(Value::as_str) != Some("tool") {
+        return Ok(message.clone());
+    }
+    let name = message.get("name").and_then(Value::as_str).unwrap_or_default();
+    let calls = last.map_or(&[][..], |answer| answer.tool_calls.as_slice());
+    let Some((at, call)) = calls.iter().enumerate().find(|(_, call)| call.name == name) else {
+        let calls: Vec<String> = calls.iter().map(ToolCall::shown).collect();
+        let found = if calls.is_empty() { "no tool calls".to_owned() } else { calls.join(", ") };
+        let wanted = format!("a call of {name}, whose result comes next");
+        return Err(Broken { score: 0.0, wanted, found });
+    };
+    let mut linked = message.clone();
+    linked["tool_call_id"] = call.id.clone().unwrap_or_else(|| format!("call_{at}")).into();
+    Ok(linked)
+}
+
+/// What the agent said, as the next request repeats it.
+fn said(answer: &Answer) -> Value {
+    let mut message = json!({"role": "assistant", "content": answer.text});
+    if !answer.tool_calls.is_empty() {
+        let calls = answer.tool_calls.iter().enumerate().map(|(at, call)| {
+            let arguments = match &call.arguments {
+                Ok(value) => value.to_string(),
+                Err(text) => text.clone(),
+            };
+            let id = call.id.clone().unwrap_or_else(|| format!("call_{at}"));
+            let function = json!({"name": call.name, "arguments": arguments});
+            json!({"id": id, "type": "function", "function": function})
+        });
+        message["tool_calls"] = calls.collect();
+        if answer.text.is_empty() {
+            message["content"] = Value::Null;
+        }
+    }
+    message
+}

@@ -1,0 +1,106 @@
+//! What one look leaves for the next, so that no crash pays twice.
+
+use bluegreen_core::{Digest, Side, Trial};
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Spent;
+use super::{Regressed, Results};
+use crate::paired::Attempt;
+use crate::prompt::suite::Suite;
+
+/// The most bytes that a state may have.
+const LARGEST: usize = 500 * 1024;
+
+/// What is known from before.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) pairs: Vec<(usize, usize, Attempt, Attempt)>,
+    pub(super) regressed: Vec<Regressed>,
+}
+
+/// A state: of which suite and which slots it is, and what is known.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Saved {
+    suite: Digest,
+    live: String,
+    idle: String,
+    pub(super) spent: Spent,
+    /// Case, repeat, live and idle, each a score; that of a failed run is less than 0 by it and 1.
+    pairs: Vec<(usize, usize, f64, f64)>,
+    regressed: Vec<Regressed>,
+}
+
+impl Saved {
+    /// The state that the trial brings. What is known of another suite or other pods is nothing;
+    /// what was spent stays spent.
+    pub(super) fn of(suite: &Suite, trial: &Trial) -> Self {
+        let mut saved = Self {
+            suite: suite.digest(),
+            live: identity(&trial.live),
+            idle: identity(&trial.candidate),
+            spent: Spent::default(),
+            pairs: Vec::new(),
+            regressed: Vec::new(),
+        };
+        let before = trial.state.as_ref();
+        let before: Option<Self> = before.and_then(|it| serde_json::from_slice(it).ok());
+        if let Some(before) = before {
+            saved.spent = before.spent;
+            let ours = (&saved.suite, &saved.live, &saved.idle);
+            if ours == (&before.suite, &before.live, &before.idle) {
+                saved.pairs = before.pairs;
+                saved.regressed = before.regressed;
+            }
+        }
+        saved
+    }
+
+    pub(super) fn take(&mut self) -> Kept {
+        let pairs = std::mem::take(&mut self.pairs).into_iter();
+        Kept {
+            pairs: pairs.map(|(c, r, live, idle)| (c, r, decoded(live), decoded(idle))).collect(),
+            regressed: std::mem::take(&mut self.regressed),
+        }
+    }
+
+    /// The state with what is known now.
+    pub(super) fn bytes(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
+        let Kept { pairs, regressed } = results.kept();
+        let pairs = pairs.into_iter();
+        self.pairs = pairs.map(|(c, r, live, idle)| (c, r, encoded(live), encoded(idle))).collect();
+        self.regressed = regressed;
+        self.spent = spent;
+        loop {
+            // It has text keys and finite numbers only, so this does not fail.
+            let bytes = serde_json::to_vec(self).unwrap_or_default();
+            if bytes.len() <= LARGEST || self.regressed.is_empty() {
+                return bytes;
+            }
+            let half = self.regressed.len() / 2;
+            self.regressed.truncate(half);
+        }
+    }
+}
+
+/// What is judged: other pods are another agent.
+fn identity(side: &Side) -> String {
+    format!("{} {} {}", side.state.uid, side.state.template_hash, side.state.digest())
+}
+
+fn encoded(attempt: Attempt) -> f64 {
+    match attempt {
+        Attempt::Passed { score } => score.unwrap_or(1.0),
+        Attempt::Failed { score } => -1.0 - score.unwrap_or(0.0),
+        Attempt::Error => -9.0,
+    }
+}
+
+fn decoded(number: f64) -> Attempt {
+    if number >= 0.0 {
+        Attempt::Passed { score: Some(number) }
+    } else if number >= -2.0 {
+        Attempt::Failed { score: Some(-1.0 - number) }
+    } else {
+        Attempt::Error
+    }
+}

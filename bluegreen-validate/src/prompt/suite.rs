@@ -1,0 +1,190 @@
+//! A suite as data: whom to ask, what, and what must be answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bluegreen_core::Digest;
+use bluegreen_core::clock::duration_text;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::canonical::canonical;
+use crate::paired::Rules;
+
+mod agent;
+mod assertion;
+mod case;
+mod check;
+mod limits;
+mod params;
+mod text;
+
+pub use agent::{Agent, HttpAgent, OpenAiAgent, Reading};
+pub use assertion::Assertion;
+pub use case::{Case, Message, Turn};
+pub use check::Check;
+pub use limits::{Budget, Prices};
+pub use params::{
+    ArgumentMode, Arguments, AssertSet, CallMode, Distance, Likeness, Limits, TokenLimits,
+    ToolCallRule, ToolCount, ToolNames, Trajectory, Unsupported,
+};
+
+/// A suite of prompts as data: what a file holds and what
+/// [`PromptRegression`](super::PromptRegression) is made from.
+///
+/// Unknown fields are refused by name.
+/// [`PromptRegression::from_file`](super::PromptRegression::from_file) shows a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Suite {
+    /// What progress, records and errors call it; `prompts` unless told otherwise.
+    #[serde(default = "named")]
+    pub name: String,
+    /// How the agent is spoken to, in both slots alike.
+    pub agent: Agent,
+    /// How many conversations one slot has at a time, at most; 4 unless told otherwise. It is
+    /// lowered while the agent answers 429.
+    #[serde(default = "four")]
+    pub concurrency: u32,
+    /// How long one answer may take, from sending to its end; 60 s unless told otherwise.
+    #[serde(default = "minute", with = "duration_text")]
+    pub timeout: Duration,
+    /// The most bytes of the body of one answer; 1 MiB unless told otherwise.
+    #[serde(default = "mebibyte")]
+    pub max_body: usize,
+    /// How often a question is asked again that was answered 429, after the pause that the answer
+    /// asks for; 3 unless told otherwise.
+    #[serde(default = "three")]
+    pub retries: u32,
+    /// The longest pause that an answer of 429 may ask for; one that asks for more is given up at
+    /// once, and never asked again too early. 2 min unless told otherwise.
+    #[serde(default = "two_minutes", with = "duration_text")]
+    pub longest_pause: Duration,
+    /// What the run may cost.
+    #[serde(default)]
+    pub budget: Budget,
+    /// What tokens cost, for budgets and the check `cost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+    /// How much worse the candidate may be, how sure one has to be, and how often each case is run
+    /// in each slot. The order of the run is drawn from its seed, too.
+    #[serde(default)]
+    pub rules: Rules,
+    /// Whether cases that need what is not there (a JavaScript assertion, say) are left out and
+    /// said to be left out. Otherwise the suite is refused, and can't pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unsupported: bool,
+    /// What holds for every case.
+    #[serde(default)]
+    pub defaults: Defaults,
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// Whether a name that nothing stands behind is an error in templates, as it is unless told
+    /// otherwise, or an empty text, as in promptfoo's files.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub strict_templates: bool,
+}
+
+/// What holds for every case of a [`Suite`] that does not say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Defaults {
+    /// The category of cases that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Variables; those of a case win.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, Value>,
+    /// What every last answer must be like, besides what the case says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assert: Vec<Assertion>,
+    /// The score from which on a case passes; without it every assertion must hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl Suite {
+    /// These cases, with the defaults for everything else.
+    ///
+    /// ```
+    /// use bluegreen_validate::prompt::{Assertion, Case, HttpAgent, Suite};
+    /// use bluegreen_validate::{PromptRegression, json};
+    ///
+    /// let agent = HttpAgent::post("/chat", json!({"message": "{{prompt}}"}), "/reply");
+    /// let cases = (4711..4771).map(|parcel| {
+    ///     Case::new(format!("parcel {parcel}"), "Where is parcel {{parcel}}?")
+    ///         .var("parcel", parcel)
+    ///         .assert(Assertion::contains("{{parcel}}"))
+    ///         .assert(Assertion::contains("as an AI").negated())
+    /// });
+    /// let gate = PromptRegression::new(Suite::new(agent, cases));
+    /// assert!(gate.problems().is_empty());
+    /// ```
+    pub fn new(agent: impl Into<Agent>, cases: impl IntoIterator<Item = Case>) -> Self {
+        Self {
+            name: named(),
+            agent: agent.into(),
+            concurrency: four(),
+            timeout: minute(),
+            max_body: mebibyte(),
+            retries: three(),
+            longest_pause: two_minutes(),
+            budget: Budget::default(),
+            prices: None,
+            rules: Rules::default(),
+            skip_unsupported: false,
+            defaults: Defaults::default(),
+            cases: cases.into_iter().collect(),
+            strict_templates: true,
+        }
+    }
+
+    /// One digest of all settings, with all files that they name. It depends on nothing else: the
+    /// order of keys in a file, or the value of an environment variable, makes no other digest.
+    pub fn digest(&self) -> Digest {
+        // Everything in it has text keys and finite numbers, so this does not fail; and if it
+        // ever did, the error's text would not be the digest of any settings that work.
+        let text = match serde_json::to_value(self) {
+            Ok(value) => canonical(&value),
+            Err(error) => error.to_string(),
+        };
+        Digest::of(["bluegreen prompts 1", &text])
+    }
+
+    /// Whether a case has everything that it needs.
+    pub(super) fn unsupported<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
+        let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
+        let all = self.defaults.assert.iter().chain(&case.assert).chain(of_turns);
+        all.filter_map(Assertion::unsupported).next()
+    }
+}
+
+fn named() -> String {
+    "prompts".to_owned()
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn four() -> u32 {
+    4
+}
+
+fn minute() -> Duration {
+    Duration::from_mins(1)
+}
+
+fn two_minutes() -> Duration {
+    Duration::from_mins(2)
+}
+
+fn mebibyte() -> usize {
+    1024 * 1024
+}
+
+fn yes() -> bool {
+    true
+}

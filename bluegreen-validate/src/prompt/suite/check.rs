@@ -1,0 +1,137 @@
+//! What can be looked at in an answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bluegreen_core::clock::duration_text;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::text;
+use super::{
+    AssertSet, Distance, Likeness, Limits, TokenLimits, ToolCount, ToolNames, Trajectory,
+    Unsupported,
+};
+
+/// What is looked at in an answer. In files the names are in kebab case, `contains-any`, as
+/// promptfoo has them; what it has not is named in the same way.
+///
+/// Texts in it are templates that know the variables of the case. What can't be told, because the
+/// answer has no tokens in it, say, is an error of the run, and neither held nor not, also under
+/// `not-`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Check {
+    /// The answer is this text; or, of a list or map, JSON that is equal to it.
+    Equals(Value),
+    /// It has this text in it.
+    Contains(#[serde(deserialize_with = "text::one")] String),
+    /// The same, whatever the case of letters.
+    Icontains(#[serde(deserialize_with = "text::one")] String),
+    /// It has one of these texts in it.
+    ContainsAny(#[serde(deserialize_with = "text::list")] Vec<String>),
+    /// It has all of these texts in it.
+    ContainsAll(#[serde(deserialize_with = "text::list")] Vec<String>),
+    /// It has one of these texts in it, whatever the case of letters.
+    IcontainsAny(#[serde(deserialize_with = "text::list")] Vec<String>),
+    /// It has all of these texts in it, whatever the case of letters.
+    IcontainsAll(#[serde(deserialize_with = "text::list")] Vec<String>),
+    /// It begins with this text.
+    StartsWith(#[serde(deserialize_with = "text::one")] String),
+    /// It ends with this text.
+    EndsWith(#[serde(deserialize_with = "text::one")] String),
+    /// It has a match of this regular expression in it: ECMAScript's without flags, unanchored.
+    Regex(String),
+    /// It is JSON, and as this JSON Schema wants it if there is one.
+    IsJson(Option<Value>),
+    /// It has a JSON object in it that is as this JSON Schema wants it, if there is one.
+    ContainsJson(Option<Value>),
+    /// It is JSON with these values at these JSON pointers.
+    Json(BTreeMap<String, Value>),
+    /// It is JSON with something at each of these JSON pointers.
+    JsonPresent(Vec<String>),
+    /// So many characters.
+    Length(Limits),
+    /// So many words, which are what blanks are between.
+    WordCount(Limits),
+    /// At most so many single-character edits away from this text.
+    Levenshtein(Distance),
+    /// The words that it shares with this text, as ROUGE-1 counts them (F1).
+    RougeN(Likeness),
+    /// BLEU-4 with the brevity penalty.
+    Bleu(Likeness),
+    /// Google's BLEU: the smaller of precision and recall of runs of 1 to 4 words.
+    Gleu(Likeness),
+    /// The words that it shares with this text, without articles and punctuation, as SQuAD counts
+    /// them (F1).
+    SimilarWords(Likeness),
+    /// It was complete after this time.
+    Latency(#[serde(with = "duration_text")] Duration),
+    /// Its first token came within this time. Needs an agent that streams.
+    FirstToken(#[serde(with = "duration_text")] Duration),
+    /// So many tokens. Needs an agent that tells them.
+    Tokens(TokenLimits),
+    /// It cost at most this much, by the suite's prices.
+    Cost(f64),
+    /// It ended for this reason, whatever the case of letters: `stop`, `length`, `tool_calls`.
+    FinishReason(String),
+    /// It is a refusal: said to be one by the agent, empty, or worded like one.
+    IsRefusal,
+    /// Tools were called like this.
+    ToolCalls(Trajectory),
+    /// Tools were called so often.
+    ToolCount(ToolCount),
+    /// The names of the tools that were called are these, by F1 of the two sets.
+    ToolCallF1(ToolNames),
+    /// Tools were called, each one that the request offers, with arguments as its schema wants
+    /// them. Needs chat completions with `tools` among the parameters.
+    IsValidOpenaiToolsCall,
+    /// Several assertions with a threshold of their own.
+    AssertSet(AssertSet),
+    /// What can't be looked at here: JavaScript, a service that is not reached. In no file of
+    /// ours; other formats are read so.
+    #[serde(skip_deserializing)]
+    Unsupported(Unsupported),
+}
+
+impl Check {
+    /// Its name as files have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Equals(_) => "equals",
+            Self::Contains(_) => "contains",
+            Self::Icontains(_) => "icontains",
+            Self::ContainsAny(_) => "contains-any",
+            Self::ContainsAll(_) => "contains-all",
+            Self::IcontainsAny(_) => "icontains-any",
+            Self::IcontainsAll(_) => "icontains-all",
+            Self::StartsWith(_) => "starts-with",
+            Self::EndsWith(_) => "ends-with",
+            Self::Regex(_) => "regex",
+            Self::IsJson(_) => "is-json",
+            Self::ContainsJson(_) => "contains-json",
+            Self::Json(_) => "json",
+            Self::JsonPresent(_) => "json-present",
+            Self::Length(_) => "length",
+            Self::WordCount(_) => "word-count",
+            Self::Levenshtein(_) => "levenshtein",
+            Self::RougeN(_) => "rouge-n",
+            Self::Bleu(_) => "bleu",
+            Self::Gleu(_) => "gleu",
+            Self::SimilarWords(_) => "similar-words",
+            Self::Latency(_) => "latency",
+            Self::FirstToken(_) => "first-token",
+            Self::Tokens(_) => "tokens",
+            Self::Cost(_) => "cost",
+            Self::FinishReason(_) => "finish-reason",
+            Self::IsRefusal => "is-refusal",
+            Self::ToolCalls(_) => "tool-calls",
+            Self::ToolCount(_) => "tool-count",
+            Self::ToolCallF1(_) => "tool-call-f1",
+            Self::IsValidOpenaiToolsCall => "is-valid-openai-tools-call",
+            Self::AssertSet(_) => "assert-set",
+            Self::Unsupported(_) => "unsupported",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a run may cost.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one look may cost, both slots together. What is spent before a crash counts, too.
+///
+/// When a budget is spent before the verdict is certain, what was not asked counts as lost: the
+/// verdict is then `Inconclusive`, or `Fail`, never `Pass`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Budget {
+    /// How many requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// How many tokens, those that are read and those that are written. Kept up to what the calls
+    /// under way take more than the dearest call so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// How much money, in the unit of the [`Prices`]. Kept as closely as `tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub money: Option<f64>,
+    /// How long. The deadline of the trial holds anyway.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub time: Option<Duration>,
+}
+
+/// What a million tokens cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Prices {
+    /// A million tokens that are read.
+    pub input: f64,
+    /// A million tokens that are written.
+    pub output: f64,
+}
+
+impl Prices {
+    /// Prices of a million tokens that are read, and written.
+    pub fn new(input: f64, output: f64) -> Self {
+        Self { input, output }
+    }
+}
+
+mod optional {
+    use std::time::Duration;
+
+    use bluegreen_core::clock::duration_text;
+    use serde::{Deserializer, Serializer};
+
+    #[allow(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => duration_text::serialize(duration, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        duration_text::deserialize(from).map(Some)
+    }
+}

@@ -1,0 +1,18 @@
+//! Prompt regression against real HTTP servers on loopback, and against scripted agents where time
+//! must be exact.
+
+#![cfg(feature = "prompts")]
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
+mod agents;
+mod conformance;
+mod fake;
+mod files;
+mod limits;
+mod openai;
+mod promptfoo;
+mod resume;
+#[path = "../smoke/server.rs"]
+mod server;
+mod verdicts;
+mod world;
