@@ -17,9 +17,9 @@ mod config;
 mod content;
 mod exchange;
 mod expect;
-mod one_or_many;
+pub(crate) mod one_or_many;
 mod pods;
-mod prepare;
+pub(crate) mod prepare;
 mod request;
 mod verdict;
 

@@ -143,23 +143,23 @@ pub(super) fn uri(path: &str) -> Result<Uri, String> {
     path.parse().map_err(|error| format!("the path `{shown}`, {error}"))
 }
 
-pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("the name `{name}`"))
 }
 
 /// Whether a header says how the message is carried.
-pub(super) fn is_carriage(name: &HeaderName) -> bool {
+pub(crate) fn is_carriage(name: &HeaderName) -> bool {
     CARRIAGE.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 
 /// The value itself is not repeated in the error, because it may be secret.
-pub(super) fn header_value(text: &str) -> Result<HeaderValue, String> {
+pub(crate) fn header_value(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text)
         .map_err(|_| "a value with characters that a header cannot hold".to_owned())
 }
 
 /// The value of a header to send.
-pub(super) fn resolve(text: &HeaderText) -> Result<String, String> {
+pub(crate) fn resolve(text: &HeaderText) -> Result<String, String> {
     match text {
         HeaderText::Literal(text) => Ok(text.clone()),
         HeaderText::Env { env } if env.is_empty() || env.contains(['=', '\0']) => {
