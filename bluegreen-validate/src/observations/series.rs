@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(sum(&series, 2, 5).unwrap().unwrap().count, 3);
         // Values of all sizes, so that the counts of buckets are what there is too much of.
         let mut wide = Series::default();
-        for number in 0..200 {
+        for number in 0..400 {
             for step in 0..1000 {
                 wide.record(number, 1.1_f64.powi(step % 290) * 1e-3, 1_000_000);
             }

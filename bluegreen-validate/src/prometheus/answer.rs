@@ -185,7 +185,7 @@ impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(from)?;
         if !(0.0..=1e12).contains(&seconds) {
-            return Err(de::Error::custom(format_args!("{seconds} is no time")));
+            return Err(de::Error::custom(format_args!("{seconds:?} is no time")));
         }
         #[allow(
             clippy::cast_possible_truncation,

@@ -21,6 +21,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 const LONGEST_SPAN: Duration = Duration::from_hours(24);
 /// The largest answer in bytes.
 const LARGEST: usize = 256 << 20;
+/// What every query may name.
+const PLACES: [&str; 6] = ["window", "slot", "namespace", "agent", "deployment", "service"];
 /// The most queries of one number.
 const MOST_QUERIES: usize = 16;
 
@@ -292,10 +294,9 @@ impl Flaws<'_> {
         for place in &places {
             let is_known = *place == "window" || self.config.place(place, Color::Blue).is_some();
             if !is_known {
-                let mut known =
-                    vec!["window", "slot", "namespace", "agent", "deployment", "service"];
-                known.extend(self.config.values.keys().map(String::as_str));
-                known.dedup();
+                let mut known = PLACES.to_vec();
+                let own = self.config.values.keys().map(String::as_str);
+                known.extend(own.filter(|name| !PLACES.contains(name)));
                 let wanted = format!("one of {}, or a value of that name", known.join(", "));
                 self.say("prometheus-placeholder", format!("`${place}`"), wanted);
             }

@@ -65,7 +65,7 @@ fn all_problems_come_at_once() {
         "prometheus, metrics.both: found hits and sum_of_squares",
         "prometheus, metrics.both.scale: found NaN",
         "prometheus, metrics.places.count: found `$slto`, wanted one of window, slot",
-        "prometheus, metrics.places.hits: found `${` without `}`",
+        "prometheus, metrics.places.hits: found `${slot\"}`",
         "prometheus, metrics.no-window.count: found no `$window`",
         "prometheus, metrics.no-window.hits: found a query of 1 bytes",
         "prometheus, metrics.steps.step: found 0s",
@@ -139,7 +139,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         "p.json:3:12, sets[0]: found unknown variant `istoi`",
         "unknown field `unit`",
         "unknown field `time_out`",
-        "p.json:4:58, prometheus, metrics.errors.hits: found `$windw`",
+        "p.json:4:57, prometheus, metrics.errors.hits: found `$windw`",
     ] {
         assert!(error.contains(wanted), "{wanted} is not in {error}");
     }
