@@ -33,57 +33,28 @@ pub(crate) struct Span {
     pub(crate) until: u64,
 }
 
+/// By how much later a process began that began again: some work that time out anew each time.
+const JITTER: f64 = 1.0;
+
 /// What all `readings` came to within `span`. The first of them was read first.
 ///
 /// An increase counts where it was read: between two readings nobody knows. So it needs what was
 /// read before the span, and spans one after another count each increase once.
 ///
-/// * A counter that falls began again from zero, and so did the others of its child.
+/// * A counter that falls began again from zero, and so did the others of its child. All of a target
+///   did that is known to have begun again.
 /// * A series that was not there before, of a target that was, began at zero.
 /// * Of a target that was not there before nobody knows; its first reading is where counting
 ///   begins.
 /// * What was read of a target after the last of the first reading is left out, so that there are
 ///   no more hits than units.
 pub(crate) fn totals(readings: &[(Part, Vec<Series>)], span: Span) -> Totals {
-    let mut known_since: HashMap<&str, u64> = HashMap::new();
-    let mut fell: HashMap<&str, BTreeSet<u64>> = HashMap::new();
-    for (part, series) in
-        readings.iter().flat_map(|(part, all)| all.iter().map(move |it| (part, it)))
-    {
-        // A target that was not up was not scraped.
-        let is_scraped = |sample: &&(u64, f64)| *part != Part::Targets || sample.1 > 0.0;
-        if let Some((first, _)) = series.samples.iter().find(is_scraped) {
-            let since = known_since.entry(&series.target).or_insert(*first);
-            *since = (*since).min(*first);
-        }
-        if *part == Part::Targets {
-            continue;
-        }
-        for two in series.samples.windows(2) {
-            if let [(_, before), (at, after)] = two
-                && after < before
-            {
-                fell.entry(&series.child).or_default().insert(*at);
-            }
-        }
-    }
-    let mut read_until: HashMap<&str, u64> = HashMap::new();
-    for series in readings.first().iter().flat_map(|(_, series)| series) {
-        if let Some((last, _)) = series.samples.last() {
-            let until = read_until.entry(&series.target).or_insert(*last);
-            *until = (*until).max(*last);
-        }
-    }
-    let nothing = BTreeSet::new();
+    let known = Known::from(readings);
     let mut totals = Totals::default();
     for (part, series) in readings.iter().filter(|(part, _)| *part != Part::Targets) {
         let mut children: BTreeMap<&str, BTreeMap<Bound, f64>> = BTreeMap::new();
         for series in series {
-            let until =
-                read_until.get(&*series.target).map_or(span.until, |it| span.until.min(*it));
-            let fell = fell.get(&*series.child).unwrap_or(&nothing);
-            let since = known_since.get(&*series.target).copied().unwrap_or(u64::MAX);
-            let rose = increase(series, Span { until, ..span }, fell, since);
+            let rose = known.increase(series, span);
             match series.bound {
                 Some(bound) if *part == Part::Buckets => {
                     *children.entry(&series.child).or_default().entry(bound).or_default() += rose;
@@ -98,21 +69,79 @@ pub(crate) fn totals(readings: &[(Part, Vec<Series>)], span: Span) -> Totals {
     totals
 }
 
-/// By how much one counter rose.
-fn increase(series: &Series, span: Span, fell: &BTreeSet<u64>, known_since: u64) -> f64 {
-    let mut before: Option<(u64, f64)> = None;
-    let mut rose = 0.0;
-    for &(at, value) in series.samples.iter().take_while(|(at, _)| *at <= span.until) {
-        rose += match before {
-            _ if at <= span.from => 0.0,
-            Some((then, _)) if fell.range(then + 1..=at).next().is_some() => value,
-            Some((_, before)) => value - before,
-            None if known_since < at => value,
-            None => 0.0,
-        };
-        before = Some((at, value));
+/// What is known of targets and children from all of their series.
+#[derive(Default)]
+struct Known<'a> {
+    /// Since when a target is read.
+    since: HashMap<&'a str, u64>,
+    /// When the first reading was made last.
+    until: HashMap<&'a str, u64>,
+    /// When counters of a child were found to have fallen.
+    fell: HashMap<&'a str, BTreeSet<u64>>,
+    /// When a target was found to have begun again.
+    began: HashMap<&'a str, BTreeSet<u64>>,
+}
+
+impl<'a> Known<'a> {
+    fn from(readings: &'a [(Part, Vec<Series>)]) -> Self {
+        let mut known = Self::default();
+        for (number, (part, all)) in readings.iter().enumerate() {
+            for series in all {
+                known.take(*part, series);
+                if let (0, Some((last, _))) = (number, series.samples.last()) {
+                    let until = known.until.entry(&series.target).or_insert(*last);
+                    *until = (*until).max(*last);
+                }
+            }
+        }
+        known
     }
-    rose
+
+    fn take(&mut self, part: Part, series: &'a Series) {
+        let tells_of_targets = part == Part::Targets;
+        // A target that was not up was not read.
+        let is_read = |sample: &&(u64, f64)| !tells_of_targets || sample.1 > 0.0;
+        if let Some((first, _)) = series.samples.iter().find(is_read) {
+            let since = self.since.entry(&series.target).or_insert(*first);
+            *since = (*since).min(*first);
+        }
+        for two in series.samples.windows(2) {
+            let [(_, before), (at, after)] = two else { continue };
+            if tells_of_targets {
+                // The time when the process began; 1 is `up`.
+                if *before > 1.0 && *after > before + JITTER {
+                    self.began.entry(&series.target).or_default().insert(*at);
+                }
+            } else if after < before {
+                self.fell.entry(&series.child).or_default().insert(*at);
+            }
+        }
+    }
+
+    /// By how much one counter rose.
+    fn increase(&self, series: &Series, span: Span) -> f64 {
+        let target = &*series.target;
+        let until = self.until.get(target).map_or(span.until, |it| span.until.min(*it));
+        let since = self.since.get(target).copied().unwrap_or(u64::MAX);
+        let (fell, began) = (self.fell.get(&*series.child), self.began.get(target));
+        let begins_again = |then: u64, at: u64| {
+            let within = |it: &&BTreeSet<u64>| it.range(then + 1..=at).next().is_some();
+            fell.filter(within).or(began.filter(within)).is_some()
+        };
+        let mut before: Option<(u64, f64)> = None;
+        let mut rose = 0.0;
+        for &(at, value) in series.samples.iter().take_while(|(at, _)| *at <= until) {
+            rose += match before {
+                _ if at <= span.from => 0.0,
+                Some((then, _)) if begins_again(then, at) => value,
+                Some((_, before)) => value - before,
+                None if since < at => value,
+                None => 0.0,
+            };
+            before = Some((at, value));
+        }
+        rose
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,8 @@ pub use sets::{QuerySet, ReadySet};
 ///   [`lookback`](PrometheusConfig::lookback) earlier, or with the first one in it.
 /// * A counter that falls began again from zero, and so did the others with the same labels (but
 ///   for `le`), as those of one histogram. What was counted between the last scrape and the
-///   restart is lost.
+///   restart is lost. Where a counter is soon back at what it was nothing falls: of errors, which are
+///   few, some are missed, unless [`targets`](Queries::targets) tell when processes began.
 /// * A series that appears on a target that was scraped before began at zero, be that known by other
 ///   series that the queries find or by [`targets`](Queries::targets). One that appears together with its
 ///   target may have any past: its first value is where counting begins.

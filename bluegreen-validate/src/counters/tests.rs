@@ -78,6 +78,17 @@ fn the_first_requests_count_where_the_target_is_known_to_have_been_scraped() {
 }
 
 #[test]
+fn a_target_that_began_again_did_so_with_all_its_counters() {
+    let count = |start: u32| {
+        let failed = series("a", "500", &[(10, 2.0), (20, 3.0)]);
+        let began = series("a", "", &[(10, 1000.0), (20, f64::from(start))]);
+        let readings = [(Part::Count, vec![failed]), (Part::Targets, vec![began])];
+        totals(&readings, Span { from: 10, until: 20 }).count
+    };
+    assert_eq!((count(1000), count(1001), count(1030)), (Some(1.0), Some(1.0), Some(3.0)));
+}
+
+#[test]
 fn what_was_read_after_the_units_is_left_out() {
     let all = vec![series("a", "500", &[(10, 0.0), (20, 5.0)])];
     let failed = vec![series("a", "500", &[(10, 0.0), (20, 5.0), (30, 8.0)])];

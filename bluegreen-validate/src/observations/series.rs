@@ -113,7 +113,7 @@ impl Cell {
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     count: u64,
-    sum: f64,
+    values: f64,
     squares: f64,
     unusable: u64,
     buckets: BTreeMap<u16, u64>,
@@ -122,7 +122,7 @@ pub(super) struct Sum {
 impl Sum {
     fn add(&mut self, cell: &Cell) {
         self.count += cell.count;
-        self.sum += cell.sum;
+        self.values += cell.sum;
         self.squares += cell.squares;
         self.unusable += cell.unusable;
         for (bucket, count) in &cell.buckets {
@@ -141,7 +141,7 @@ impl Sum {
         if self.count == 0 {
             return Ok(None);
         }
-        let mut measurement = Measurement::new(self.count, self.sum);
+        let mut measurement = Measurement::new(self.count, self.values);
         measurement.sum_of_squares = Some(self.squares);
         measurement.histogram = Some(histogram(&self.buckets));
         Ok(Some(measurement))

@@ -224,8 +224,8 @@ mod tests {
             assert!(why.starts_with(wanted), "{text}: {why}");
         }
         assert!(try_reading("other NaN").is_ok());
-        let many: String =
-            (0..=MOST).map(|it| format!("requests_total{{a=\"{it}\"}} 1\n")).collect();
+        let many = (0..=MOST).map(|it| format!("requests_total{{a=\"{it}\"}} 1"));
+        let many = many.collect::<Vec<_>>().join("\n");
         assert!(try_reading(&many).unwrap_err().starts_with("found more than 10000 numbers"));
         let content_type = "application/openmetrics-text; version=1.0.0".to_owned();
         let cut = Fetched { content_type, body: "requests_total 1\n".into() };

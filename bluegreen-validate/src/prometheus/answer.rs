@@ -41,7 +41,7 @@ struct Envelope<'a> {
     error: String,
     #[serde(default)]
     warnings: Vec<String>,
-    /// VictoriaMetrics' way to say that some of its nodes did not answer.
+    /// `VictoriaMetrics`' way to say that some of its nodes did not answer.
     #[serde(rename = "isPartial", default)]
     is_partial: bool,
 }

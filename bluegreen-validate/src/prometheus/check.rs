@@ -194,7 +194,7 @@ impl Flaws<'_> {
         });
         if let Some(why) = config.bearer.as_ref().and_then(wrong) {
             self.within("bearer", |it| {
-                it.say("prometheus-header", why, "a value that can be sent")
+                it.say("prometheus-header", why, "a value that can be sent");
             });
         }
     }

@@ -45,9 +45,10 @@ pub struct Queries {
     /// The buckets of a histogram, with the label `le`.
     #[serde(deserialize_with = "one_or_many::list")]
     pub buckets: Vec<String>,
-    /// `up{…}[$window]` of the targets that the counters are of, where the labels allow for that. It
-    /// counts nothing, and shows since when a target was scraped, so that series which appear with the
-    /// first request are known to have begun at zero.
+    /// `process_start_time_seconds{…}[$window]` of the targets that the counters are of, `up{…}[$window]`,
+    /// or both, where the labels of targets allow for that. It counts nothing. From both it is known since
+    /// when a target was scraped, so that series which appear with the first request began at zero;
+    /// from the former also when it began again, which a small counter may not show.
     #[serde(deserialize_with = "one_or_many::list")]
     pub targets: Vec<String>,
     /// What makes the report's unit of one of Prometheus': 0.001 makes seconds of milliseconds.
@@ -133,7 +134,7 @@ impl Queries {
         self
     }
 
-    /// A query for when targets were scraped.
+    /// A query for when targets were scraped, or when they began.
     #[must_use]
     pub fn targets(mut self, query: impl Into<String>) -> Self {
         self.targets.push(query.into());

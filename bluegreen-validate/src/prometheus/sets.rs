@@ -150,7 +150,10 @@ impl ReadySet {
             ],
             Self::Vllm => {
                 // Its labels are those of the target.
-                let up = |queries: Queries| queries.targets("up{$select}[$window]");
+                let up = |queries: Queries| {
+                    let began = "process_start_time_seconds{$select}[$window]";
+                    queries.targets("up{$select}[$window]").targets(began)
+                };
                 let histogram = |name: &str| up(histogram(&format!("vllm:{name}")));
                 let ended = rate("vllm:request_success_total", r#"finished_reason=~"abort|error""#);
                 vec![

@@ -53,7 +53,9 @@ fn of_values(readings: &[(Part, Vec<Series>)]) -> Totals {
         totals.add(part, if is_number_of_units { sum.round() } else { sum });
     }
     if !buckets.is_empty() {
-        buckets.values_mut().for_each(|count| *count = count.round());
+        for count in buckets.values_mut() {
+            *count = count.round();
+        }
         totals.add_buckets(&buckets);
     }
     totals

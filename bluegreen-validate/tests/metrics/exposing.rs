@@ -15,6 +15,7 @@ pub(crate) struct Done {
     pub(crate) by_code: BTreeMap<u16, u64>,
     pub(crate) seconds: Vec<f64>,
     pub(crate) scrapes: u64,
+    restarts: u32,
 }
 
 /// A pod; clones are the same.
@@ -32,7 +33,7 @@ impl Pod {
     /// Ends, and begins again.
     pub(crate) fn restart(&self) {
         let mut done = self.0.lock().unwrap();
-        *done = Done { scrapes: done.scrapes, ..Done::default() };
+        *done = Done { scrapes: done.scrapes, restarts: done.restarts + 1, ..Done::default() };
     }
 
     pub(crate) fn scrapes(&self) -> u64 {
@@ -48,7 +49,9 @@ impl Pod {
         assert!(asked.head.starts_with("get /metrics "), "{}", asked.head);
         let mut done = self.0.lock().unwrap();
         done.scrapes += 1;
-        let mut text = String::from("# TYPE requests_total counter\n");
+        let started = 1_764_000_000 + 60 * u64::from(done.restarts);
+        let mut text =
+            format!("process_start_time_seconds {started}\n# TYPE requests_total counter\n");
         for (code, count) in &done.by_code {
             writeln!(text, "requests_total{{code=\"{code}\",route=\"/chat\"}} {count}").unwrap();
         }

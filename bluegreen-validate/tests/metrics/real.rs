@@ -91,16 +91,20 @@ impl World {
         let select = r#"job="agents",slot="$slot""#;
         let all = format!("requests_total{{{select}}}");
         let failed = format!("requests_total{{{select},code=~\"5..\"}}");
+        let started = format!("process_start_time_seconds{{{select}}}");
         let over = |query: &str| format!("{query}[$window]");
         let risen = |query: &str| format!("sum(increase({query}[$window]))");
+        let whole = |queries: Queries| queries.targets(over(&started));
+        let stepped = Queries::rate(&*all, &*failed).targets(&*started);
         let config = PrometheusConfig::new(&*self.url, "ai", "agent")
-            .metric("errors", Queries::rate(over(&all), over(&failed)))
-            .metric("latency", Queries::histogram("seconds", select))
+            .metric("errors", whole(Queries::rate(over(&all), over(&failed))))
+            .metric("latency", whole(Queries::histogram("seconds", select)))
+            .metric("stepped", stepped.step(Duration::from_millis(100)))
+            .metric("alone", Queries::rate(over(&all), over(&failed)))
             .metric(
-                "known",
-                Queries::rate(over(&all), over(&failed)).targets(over(&format!("up{{{select}}}"))),
+                "up",
+                Queries::rate(over(&all), over(&failed)).targets(over("up{job=\"agents\"}")),
             )
-            .metric("stepped", Queries::rate(&*all, &*failed).step(Duration::from_millis(100)))
             .metric("risen", Queries::rate(risen(&all), risen(&failed)).values())
             .metric("wrong", Queries::rate("requests_total{[$window]", over(&failed)))
             .metric("scalar", Queries::rate("scalar(sum(increase(up[$window])))", over(&failed)))
@@ -178,7 +182,11 @@ async fn what_the_pods_really_did_is_counted() {
             let seconds = f64::from(random >> 8) / f64::from(1_u32 << 24) * 1.5;
             let pod = if random & 0x100 == 0 { one } else { two };
             // The first errors come with a series of their own, in a later round.
-            let code = if round >= 2 && random % 5 == 0 { 502 + u16::from(round > 3) } else { 200 };
+            let code = if round >= 2 && random.is_multiple_of(5) {
+                502 + u16::from(round > 3)
+            } else {
+                200
+            };
             blue.answer(pod, code, seconds);
             green.answer(&world.green, 200, seconds / 2.0);
         }
@@ -230,11 +238,12 @@ async fn a_pod_that_goes_leaves_what_it_did() {
         pod.answer(200, 0.1);
     }
     world.all_is_scraped().await;
-    // A series that appears with the first request is of a target that Prometheus knows, but not
-    // by this query: its first value is where counting begins.
-    assert_eq!(measure(&source, "errors", Color::Blue, since(begun)).await, None);
-    let known = measure(&source, "known", Color::Blue, since(begun)).await;
-    assert_eq!(known.map(|it| it.count), Some(2), "`up` shows that they were scraped before");
+    // A series that appears with the first request is of a target that was scraped before, which
+    // is not known from this series alone.
+    for (name, wanted) in [("alone", None), ("errors", Some(2)), ("up", Some(2))] {
+        let found = measure(&source, name, Color::Blue, since(begun)).await;
+        assert_eq!(found.map(|it| it.count), wanted, "{name}");
+    }
     for pod in world.pods() {
         pod.answer(500, 0.1);
     }
@@ -246,7 +255,7 @@ async fn a_pod_that_goes_leaves_what_it_did() {
     two.answer(200, 0.1);
     eventually("two more scrapes", async || two.scrapes() >= before + 2).await;
     let found = measure(&source, "errors", Color::Blue, since(begun)).await.unwrap();
-    assert_eq!((found.count, found.sum), (3, 2.0));
+    assert_eq!((found.count, found.sum), (5, 2.0));
 }
 
 #[tokio::test]

@@ -70,6 +70,6 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), waiting).await;
     assert!(ended.is_ok(), "{what} should come");
 }

@@ -39,7 +39,7 @@ impl Store {
         assert!(asked.head.contains("content-type: application/x-www-form-urlencoded"));
         let form: BTreeMap<String, String> =
             form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
-        let millis = |name: &str| (form[name].parse::<f64>().unwrap() * 1000.0).round() as u64;
+        let millis = |name: &str| form[name].replace('.', "").parse::<u64>().unwrap();
         let query = &form["query"];
         self.queries.lock().unwrap().push(query.clone());
         let found = if asked.head.starts_with("post /base/api/v1/query_range ") {
