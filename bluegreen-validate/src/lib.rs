@@ -3,17 +3,23 @@
 
 mod canonical;
 mod config_error;
+mod counters;
 mod document;
 mod excerpt;
 mod exposition;
+mod fetch;
 mod guard;
 mod load;
+mod observations;
 pub mod paired;
 mod percentile;
+mod pod_metrics;
+mod prometheus;
 #[cfg(feature = "prompts")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prompts")))]
 pub mod prompt;
 #[cfg(feature = "report")]
+#[cfg_attr(docsrs, doc(cfg(feature = "report")))]
 pub mod report;
 pub mod sequential;
 mod smoke;
@@ -25,7 +31,10 @@ pub use guard::{
     MeanConfig, Quantile, QuantileConfig, Sampling, Statistic, Threshold, ThresholdConfig,
 };
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
+pub use observations::Observations;
 pub use percentile::Percentile;
+pub use pod_metrics::{PodMetric, PodMetrics, Selector};
+pub use prometheus::{Prometheus, PrometheusConfig, Queries, QuerySet, ReadySet, SlotValue};
 #[cfg(feature = "prompts")]
 pub use prompt::PromptRegression;
 pub use serde_json::{Value, json};

@@ -17,7 +17,7 @@ mod config;
 mod content;
 mod exchange;
 mod expect;
-mod one_or_many;
+pub(crate) mod one_or_many;
 mod pods;
 pub(crate) mod prepare;
 mod request;

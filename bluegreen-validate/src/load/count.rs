@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::exposition::{self, Sample};
+use crate::fetch;
 
 /// More than anything has in hand, and as much as a float counts without gaps.
 const MOST: f64 = 9_007_199_254_740_992.0;
@@ -27,9 +28,7 @@ impl Count {
     /// What the answer is asked to be.
     pub(super) fn accepted(&self) -> &'static str {
         match self {
-            Self::Metrics(_) => {
-                "application/openmetrics-text;version=1.0.0, text/plain;version=0.0.4;q=0.5"
-            }
+            Self::Metrics(_) => fetch::METRICS,
             Self::Json(_) => "application/json",
         }
     }

@@ -12,6 +12,7 @@ use bluegreen_core::{
 use super::address::AddressClient;
 use super::ask::Question;
 use super::count::{Count, Series};
+use crate::fetch::Fetch;
 
 /// Requests or connections that Envoy has open to a slot.
 ///
@@ -95,21 +96,21 @@ impl EnvoyLoad {
     /// Where the statistics are; `/stats/prometheus` unless said otherwise.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.question.path = path.into();
+        self.question.fetch.path = path.into();
         self
     }
 
     /// How long one Envoy may take to answer; 5 s unless said otherwise.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.question.timeout = timeout;
+        self.question.fetch.timeout = timeout;
         self
     }
 
     /// Another clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.question.clock = clock;
+        self.question.fetch.clock = clock;
         self
     }
 
@@ -121,8 +122,9 @@ impl EnvoyLoad {
             labels: vec![("envoy_cluster_name".to_owned(), cluster)],
         };
         // An Envoy of many clusters has megabytes of statistics.
-        let path = format!("{}?filter={gauge}$", self.question.path);
-        Question { path, count: Count::Metrics(vec![series]), ..self.question.clone() }
+        let path = format!("{}?filter={gauge}$", self.question.fetch.path);
+        let fetch = Fetch { path, ..self.question.fetch.clone() };
+        Question { fetch, count: Count::Metrics(vec![series]) }
     }
 }
 
@@ -130,7 +132,7 @@ impl EnvoyLoad {
 impl Load for EnvoyLoad {
     async fn in_flight(&self, slot: Color) -> Result<Option<u64>> {
         let question = self.question(slot);
-        let now = || question.within("for all Envoys", self.envoys.pods());
+        let now = || question.fetch.within("for all Envoys", self.envoys.pods());
         let envoys = now().await?;
         if envoys.is_empty() {
             let error = Error::new(ErrorKind::Unavailable, "ask Envoy for its open requests");

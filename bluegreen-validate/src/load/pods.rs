@@ -96,14 +96,14 @@ impl PodLoad {
     /// How long one pod may take to answer; 5 s unless said otherwise.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.question.timeout = timeout;
+        self.question.fetch.timeout = timeout;
         self
     }
 
     /// The most bytes that an answer may have; 1 MiB unless said otherwise.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
-        self.question.max_body = bytes;
+        self.question.fetch.max_body = bytes;
         self
     }
 
@@ -123,7 +123,7 @@ impl PodLoad {
 
     async fn pods_now(&self, slot: Color) -> Result<Vec<PodRef>> {
         let reading = self.slots.of(slot).state();
-        let state = self.question.within(&format!("for the pods of {slot}"), reading).await?;
+        let state = self.question.fetch.within(&format!("for the pods of {slot}"), reading).await?;
         let running = state.pods.into_iter().filter(|pod| pod.running);
         Ok(running.map(|pod| PodRef::new(pod.name, pod.uid)).collect())
     }
@@ -142,7 +142,7 @@ impl Load for PodLoad {
 impl fmt::Debug for PodLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PodLoad")
-            .field("path", &without_query(&self.question.path))
+            .field("path", &without_query(&self.question.fetch.path))
             .field("count", &self.question.count)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 struct OneOrMany<T>(Vec<T>);
 
 /// Reads one rule or a list of them.
-pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -16,7 +16,9 @@ mod load;
 mod mutate;
 mod objects;
 mod plan;
+mod prometheus;
 mod record;
+mod scrape;
 mod server;
 mod stand_in;
 mod words;
@@ -34,7 +36,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     // Records, from the ConfigMap to what a driver makes of them.
     Target { name: "record", run: record::run },
     // Plans and changes.
@@ -47,6 +49,10 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "answer", run: answer::run },
     // Metrics and JSON with what pods and Envoys have in hand.
     Target { name: "load", run: load::run },
+    // Answers of a Prometheus, and what it may not show.
+    Target { name: "prometheus", run: prometheus::run },
+    // Metrics of pods, scraped twice.
+    Target { name: "scrape", run: scrape::run },
     // Definitions of smoke tests in JSON and YAML.
     Target { name: "definition", run: definition::run },
     // Bytes of a connection, in place of HTTP.

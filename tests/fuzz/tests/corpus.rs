@@ -76,6 +76,8 @@ targets! {
     stand_in: "stand-in"
     answer: "answer"
     load: "load"
+    prometheus: "prometheus"
+    scrape: "scrape"
     definition: "definition"
     wire: "wire"
     words: "words"
