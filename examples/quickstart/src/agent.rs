@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use bluegreen_core::{
     Target,
 };
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame};
 use hyper::service::service_fn;
@@ -110,20 +111,29 @@ async fn serve(listener: TcpListener, agent: Arc<Agent>, mut ending: watch::Rece
 struct Agent {
     version: String,
     prompt: String,
+    /// It never gives a connection to its database back.
+    leaks: bool,
+    asked: AtomicU64,
 }
+
+/// So many questions are answered before a leak shows.
+const CONNECTIONS: u64 = 30;
 
 impl Agent {
     fn new(configuration: &Configuration) -> Self {
-        let mut containers = configuration.containers.values();
-        let prompt = containers.find_map(|it| match it.value("PROMPT") {
-            Some(EnvValue::Literal(text)) => text.reveal().map(str::to_owned),
-            _ => None,
-        });
+        let value = |name| {
+            configuration.containers.values().find_map(|it| match it.value(name) {
+                Some(EnvValue::Literal(text)) => text.reveal().map(str::to_owned),
+                _ => None,
+            })
+        };
+        let (prompt, leaks) = (value("PROMPT").unwrap_or_default(), value("LEAK").is_some());
         let version = configuration.version.clone().unwrap_or_default();
-        Self { version, prompt: prompt.unwrap_or_default() }
+        Self { version, prompt, leaks, asked: AtomicU64::new(0) }
     }
 
     async fn answer(&self, request: Request<hyper::body::Incoming>) -> AnswerResult {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let question = request.into_body().collect().await?.to_bytes();
         let question = String::from_utf8_lossy(&question).into_owned();
         let number: String = question.chars().filter(char::is_ascii_digit).collect();
@@ -140,6 +150,9 @@ impl Agent {
         pieces.reverse();
         let body = Pieces { left: pieces, pause: Box::pin(sleep(PAUSE)) };
         let mut answer = Response::new(body);
+        if self.leaks && asked > CONNECTIONS && asked.is_multiple_of(4) {
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
         if let Ok(version) = self.version.parse() {
             answer.headers_mut().insert(VERSION, version);
         }

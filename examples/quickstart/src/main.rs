@@ -42,6 +42,8 @@ async fn play(stage: &Stage) -> Outcome<Vec<Row>> {
         scenes::pods_killed(stage).await?,
         scenes::driver_dies(stage).await?,
         scenes::by_hand(stage).await?,
+        scenes::canary(stage).await?,
+        scenes::bad_canary(stage).await?,
     ])
 }
 

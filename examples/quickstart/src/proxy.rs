@@ -1,4 +1,5 @@
-//! What stands before the pods: sends every request to a ready pod of the slot that has traffic.
+//! What stands before the pods: sends every request to a ready pod of a slot that has traffic, each as
+//! often as its share says.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -6,10 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::memory::MemoryCluster;
-use bluegreen_core::{Color, Load, Pair, Share, SwitchStrategy};
+use bluegreen_core::{Clock, Color, Load, Pair, Share, SwitchStrategy, SystemClock};
+use bluegreen_validate::Observations;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -25,18 +28,30 @@ use crate::agent::Agents;
 /// refused: then nothing of the request was sent.
 const TRIES: usize = 3;
 
+/// What the guard calls the rate of answers that are errors of the agent.
+const ERRORS: &str = "errors";
+
 #[derive(Clone)]
 pub(crate) struct Proxy {
     cluster: MemoryCluster,
     agents: Agents,
     turn: Arc<AtomicUsize>,
+    pod_turns: Pair<Arc<AtomicUsize>>,
     in_flight: Pair<Arc<AtomicU64>>,
+    seen: Observations,
 }
 
 impl Proxy {
     pub(crate) fn new(cluster: MemoryCluster, agents: Agents) -> Self {
         let in_flight = Pair::from_fn(|_| Arc::default());
-        Self { cluster, agents, turn: Arc::default(), in_flight }
+        let seen = Observations::keeping(Duration::from_mins(5), Duration::from_millis(100));
+        let pod_turns = Pair::from_fn(|_| Arc::default());
+        Self { cluster, agents, turn: Arc::default(), pod_turns, in_flight, seen }
+    }
+
+    /// Which answers were errors, slot by slot: what a guard compares.
+    pub(crate) fn errors(&self) -> Observations {
+        self.seen.clone()
     }
 
     pub(crate) async fn serve(self, listener: TcpListener) {
@@ -71,41 +86,51 @@ impl Proxy {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Through>, Box<dyn Error + Send + Sync>> {
-        let (stream, flight) = self.connect().await?;
+        let (stream, color, flight) = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { connection.await.is_ok() });
-        let answer = sender.send_request(request).await?;
-        Ok(answer.map(|body| Through { body, _flight: flight, _connection: tasks }))
+        let answer = sender.send_request(request).await;
+        let is_good = answer.as_ref().is_ok_and(|answer| !answer.status().is_server_error());
+        self.seen.record(ERRORS, color, SystemClock.now(), if is_good { 0.0 } else { 1.0 });
+        Ok(answer?.map(|body| Through { body, _flight: flight, _connection: tasks }))
     }
 
-    async fn connect(&self) -> Result<(TcpStream, Flight), Box<dyn Error + Send + Sync>> {
+    async fn connect(&self) -> Result<(TcpStream, Color, Flight), Box<dyn Error + Send + Sync>> {
         let mut last: Box<dyn Error + Send + Sync> = "no pod is ready".into();
         for _ in 0..TRIES {
             let Some((color, address)) = self.choose().await? else { continue };
             let flight = Flight::new(self.in_flight.of(color));
             match TcpStream::connect(address).await {
-                Ok(stream) => return Ok((stream, flight)),
+                Ok(stream) => return Ok((stream, color, flight)),
                 Err(error) => last = error.into(),
             }
         }
         Err(last)
     }
 
-    /// A ready pod of the slot that has all traffic, in turns.
+    /// A ready pod of a slot that has traffic. Slots take turns by their shares, pods among each other.
     async fn choose(&self) -> Result<Option<(Color, SocketAddr)>, bluegreen_core::Error> {
         let observed = self.cluster.switch().observe().await?;
-        let all = |color: &Color| {
-            observed.routing().is_some_and(|routing| routing.share_of(*color) == Share::ALL)
-        };
-        let Some(color) = Color::BOTH.into_iter().find(all) else { return Ok(None) };
+        let Some(routing) = observed.routing() else { return Ok(None) };
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let live = routing.live;
+        let color = if is_turn(turn, routing.share_of(live.other())) { live.other() } else { live };
         let ready = self.cluster.pods(color).into_iter().filter(|pod| pod.ready);
         let addresses: Vec<_> = ready.filter_map(|pod| self.agents.address(&pod.name)).collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let address = addresses.get(turn % addresses.len().max(1));
+        let pod = self.pod_turns.of(color).fetch_add(1, Ordering::Relaxed);
+        let address = addresses.get(pod % addresses.len().max(1));
         Ok(address.map(|address| (color, *address)))
     }
+}
+
+/// Whether the candidate gets the request of this number. Of any so many requests in a row it gets its
+/// share, to within one.
+fn is_turn(number: usize, share: Share) -> bool {
+    let (number, share) = (number as u128, u128::from(share.as_parts_per_million()));
+    let all = u128::from(Share::ALL.as_parts_per_million());
+    (number + 1) * share / all > number * share / all
 }
 
 /// The proxy knows what a slot has in hand, which is what draining waits for.
@@ -156,5 +181,18 @@ impl Body for Through {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_slot_gets_its_share() {
+        for percent in [0, 1, 25, 50, 99, 100] {
+            let turns = (7..1_007).filter(|turn| is_turn(*turn, Share::percent(percent))).count();
+            assert_eq!(turns, percent as usize * 10, "{percent} %");
+        }
     }
 }

@@ -119,6 +119,34 @@ pub(crate) async fn by_hand(stage: &Stage) -> Outcome<Row> {
     Ok(Row { name, tally, switch, back, ended, must_lose_nothing: false })
 }
 
+/// A release that takes traffic in steps, as long as it does not answer worse than live.
+pub(crate) async fn canary(stage: &Stage) -> Outcome<Row> {
+    let name = begin("6 a canary: 25, 50, 100 %");
+    let tally = stage.questions.scene();
+    let (releaser, log) = stage.canary_driver("driver-6");
+    let releasing = Box::pin(releaser.run(image("1.6.0"), &stage.canary()));
+    let ended = timeout(LONG, releasing).await??;
+    releaser.operations().resign().await?;
+    sleep(CALM).await;
+    expect(name, &ended.to_string(), matches!(ended, bluegreen_core::Outcome::Released))?;
+    let (switch, back) = (log.switch(), None);
+    Ok(Row { name, tally, switch, back, ended: ended.to_string(), must_lose_nothing: true })
+}
+
+/// A fault that no gate sees, because it takes some work to show.
+pub(crate) async fn bad_canary(stage: &Stage) -> Outcome<Row> {
+    let name = begin("7 a canary that fails under load");
+    let tally = stage.questions.scene();
+    let (releaser, log) = stage.canary_driver("driver-7");
+    let releasing = Box::pin(releaser.run(image("1.7.0").env("LEAK", "1"), &stage.canary()));
+    let ended = timeout(LONG, releasing).await??;
+    releaser.operations().resign().await?;
+    sleep(CALM).await;
+    expect(name, &ended.to_string(), is_back(&ended))?;
+    let (switch, back) = (log.switch(), None);
+    Ok(Row { name, tally, switch, back, ended: ended.to_string(), must_lose_nothing: false })
+}
+
 async fn deploy(stage: &Stage, live: Color, candidate: Color) -> Outcome<()> {
     let (live, slot) = (stage.cluster.slot(live).state().await?, stage.cluster.slot(candidate));
     let change = image("1.5.0").env("PROMPT", PROMPT).resolve(&live.running, "AGENT_VERSION");

@@ -10,6 +10,7 @@ use bluegreen_core::{
     Change, Color, Configuration, Container, Pair, PhaseName, Plan, Ports, Progress, Releaser,
     SwitchStrategy, SystemClock,
 };
+use bluegreen_validate::ErrorRate;
 use tokio::sync::watch;
 
 use crate::agent::{Agents, Client};
@@ -61,6 +62,19 @@ impl Stage {
         let log = Log::default();
         let releaser = Releaser::new(ports).gate(Answers).report(log.reporter());
         (releaser, log)
+    }
+
+    /// A driver that compares errors of both slots while both have traffic. A hundred questions a second
+    /// don't tell small differences in seconds, so the margin is wide.
+    pub(crate) fn canary_driver(&self, name: &str) -> (Releaser, Log) {
+        let (releaser, log) = self.driver(name);
+        (releaser.guard(ErrorRate::from(self.proxy.errors()).margin(0.1)), log)
+    }
+
+    /// Traffic in steps, each as long as it takes to tell.
+    pub(crate) fn canary(&self) -> Plan {
+        let steps = Plan::canary([25, 50, 100]).hold(self.seconds(4, 2));
+        Plan { steps: steps.steps, look: Duration::from_millis(250), ..self.plan() }
     }
 
     /// All traffic at once, a short bake, and no waits that only matter in production.
