@@ -324,7 +324,8 @@ impl SwitchStrategy for RouteWeights {
     }
 
     async fn check(&self, routings: &[Routing], evidence: &EvidenceKind) -> Result<Vec<Problem>> {
-        self.find_problems(routings, evidence).await
+        // On the heap: it looks at many things at once.
+        Box::pin(self.find_problems(routings, evidence)).await
     }
 
     async fn fence(&self, epoch: Epoch) -> Result<()> {

@@ -236,16 +236,13 @@ impl ClusterBuilder {
                 .sharing(&recent, rules);
             Arc::new((self.slots)(slot))
         });
-        let (services, routes, switch) = match weights {
-            Some(weights) => {
-                let routes = weights.routes().to_vec();
-                (Vec::new(), routes, Arc::new(weights) as Arc<dyn SwitchStrategy>)
-            }
-            None => {
+        let (services, routes, switch): (_, _, Arc<dyn SwitchStrategy>) =
+            if let Some(weights) = weights {
+                (Vec::new(), weights.routes().to_vec(), Arc::new(weights))
+            } else {
                 let switch = self.service_switch(rules);
-                (switch.services().to_vec(), Vec::new(), Arc::new(switch) as _)
-            }
-        };
+                (switch.services().to_vec(), Vec::new(), Arc::new(switch))
+            };
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);

@@ -12,6 +12,8 @@ use crate::PREFIX;
 use crate::deployment::tests::deployment;
 use crate::stand_in::StandIn;
 
+mod routes;
+
 const NAMESPACE: &str = "agents";
 const SERVICE: &str = "agent-service";
 

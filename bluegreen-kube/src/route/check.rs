@@ -132,9 +132,9 @@ impl RouteWeights {
                 }
             }
         }
-        let tried = try_join_all(tries).await?;
+        let refused = try_join_all(tries).await?;
         let mut problems: Vec<Problem> = Vec::new();
-        for problem in tried.into_iter().flatten() {
+        for problem in refused.into_iter().flatten() {
             // A webhook says the same of every step.
             if problems.iter().all(|it| it.object != problem.object || it.found != problem.found) {
                 problems.push(problem);

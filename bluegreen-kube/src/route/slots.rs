@@ -36,9 +36,11 @@ impl RouteWeights {
     /// The label selector that finds the pods of both slots.
     pub(super) async fn query(&self) -> Result<String> {
         let base = self.base().await?;
-        let base: String = base.iter().map(|(key, value)| format!("{key}={value},")).collect();
         let label = &self.settings.slot_label;
-        Ok(format!("{base}{label} in ({},{})", Color::Blue, Color::Green))
+        let mut query: Vec<String> =
+            base.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        query.push(format!("{label} in ({},{})", Color::Blue, Color::Green));
+        Ok(query.join(","))
     }
 
     /// The backend of a slot, for people: `service agent-blue`.
