@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser};
+use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser, SwitchStrategy};
 use kube::Client;
 
-use crate::{ConfigMapStore, DeploymentSlot, PodClient, ServiceSwitch, Settings};
+use crate::route::RouteName;
+use crate::{ConfigMapStore, DeploymentSlot, PodClient, Settings};
 
 mod builder;
 mod detach;
@@ -42,9 +43,10 @@ pub struct Cluster {
     settings: Settings,
     name: String,
     services: Vec<String>,
+    routes: Vec<RouteName>,
     slots: Pair<Arc<DeploymentSlot>>,
     clients: Pair<Arc<PodClient>>,
-    switch: Arc<ServiceSwitch>,
+    switch: Arc<dyn SwitchStrategy>,
     store: Arc<ConfigMapStore>,
     liveness: Arc<dyn Liveness>,
     load: Option<Arc<dyn Load>>,
@@ -84,7 +86,7 @@ impl Cluster {
             self.settings.agent.clone(),
             Pair::from_fn(|color| Arc::clone(slots.of(color)) as _),
             Pair::from_fn(|color| Arc::clone(clients.of(color)) as _),
-            Arc::clone(&self.switch) as _,
+            Arc::clone(&self.switch),
             Arc::clone(&self.store) as _,
             Arc::clone(&self.liveness),
         )
@@ -127,7 +129,7 @@ impl Cluster {
     }
 
     /// What moves traffic.
-    pub fn switch(&self) -> &Arc<ServiceSwitch> {
+    pub fn switch(&self) -> &Arc<dyn SwitchStrategy> {
         &self.switch
     }
 
@@ -148,6 +150,7 @@ impl fmt::Debug for Cluster {
             .field("name", &self.name)
             .field("namespace", &self.settings.namespace)
             .field("services", &self.services)
+            .field("routes", &self.routes)
             .field("blue", &self.slots.blue.name())
             .field("green", &self.slots.green.name())
             .finish_non_exhaustive()

@@ -1,8 +1,28 @@
 //! JSON Patches whose tests hold for every text.
 
+use bluegreen_core::{Error, ErrorKind, Result};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::FIELD_MANAGER;
+
+/// How a patch is sent.
+pub(crate) fn params(is_dry_run: bool) -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        dry_run: is_dry_run,
+        ..PatchParams::default()
+    }
+}
+
+/// Makes what kube sends of the operations.
+pub(crate) fn of(operations: Vec<Value>, action: &str) -> Result<Patch<()>> {
+    serde_json::from_value(Value::Array(operations))
+        .map(Patch::Json)
+        .map_err(|error| Error::new(ErrorKind::Rejected, action).with_source(error))
+}
 
 /// Sends a JSON Patch as `Api::patch` does, but with texts written as the API server writes them.
 ///
@@ -46,7 +66,7 @@ fn escaped(json: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answers;
 mod cluster;
 mod config_map;
 mod deployment;
@@ -11,13 +12,19 @@ mod lease;
 mod names;
 mod owners;
 mod pod;
+mod ports;
 mod printable;
+mod reach;
 mod rights;
+mod route;
 mod service;
 mod shared;
+mod slices;
 mod slotless;
+mod stamp;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
+mod version;
 mod watching;
 mod wire;
 
@@ -28,4 +35,6 @@ pub use event::EventReporter;
 pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};
 pub use pod::{PodClient, Route};
-pub use service::{ServiceSwitch, VersionSource};
+pub use route::RouteWeights;
+pub use service::ServiceSwitch;
+pub use version::VersionSource;

@@ -17,7 +17,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use crate::rights::Rules;
-use crate::{Settings, owners};
+use crate::{Settings, VersionSource, owners};
 
 mod answers;
 mod check;
@@ -27,15 +27,12 @@ mod observe;
 mod patch;
 mod preview;
 mod shift;
-mod slices;
-mod version;
 
 #[cfg(test)]
 mod tests;
 
 use live::{Live, Selector};
 use preview::Preview;
-pub use version::VersionSource;
 
 /// Moves traffic by the selector of one or more live Services.
 ///

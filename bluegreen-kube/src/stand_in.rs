@@ -25,7 +25,8 @@
 //!
 //! # What it does not do
 //! * Server-side apply, port-forward, exec, logs, eviction, discovery and `OpenAPI`.
-//! * Unknown fields of custom resources are kept; nothing of them is checked.
+//! * Unknown fields of custom resources are kept. Nothing of them is checked, but for evident
+//!   mistakes in [routes](StandIn::add_gateway_api) of the Gateway API.
 //! * Only evident mistakes are refused. Quotas are kept, not enforced; autoscalers don't scale.
 //! * A later page of a list shows what is there then, not what was there at the first.
 //! * At most 250 pods are made for the sizes of a namespace, whatever those are.
@@ -50,6 +51,7 @@ mod defaults;
 mod delete;
 mod endpoints;
 mod faults;
+mod gateway;
 mod hooks;
 mod json;
 mod managed;
@@ -92,6 +94,8 @@ pub enum Controller {
     Workloads,
     /// Endpoint slices.
     Endpoints,
+    /// What a gateway says of its routes.
+    Gateways,
 }
 
 impl StandIn {

@@ -7,9 +7,12 @@ use bluegreen_core::conformance::deed;
 use bluegreen_core::conformance::liveness::LivenessFixture;
 use bluegreen_core::conformance::slot::SlotFixture;
 use bluegreen_core::conformance::switch::SwitchFixture;
-use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SystemClock, Target};
-use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, ServiceSwitch, Settings};
-use bluegreen_tests::{ACCOUNT, Agent, Manifests, Namespace, SERVICE, change, seconds};
+use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SwitchStrategy, SystemClock, Target};
+use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, Settings};
+use bluegreen_tests::{
+    ACCOUNT, Acceptor, Agent, Manifests, Namespace, ROUTE, SERVICE, change, define_gateway_api,
+    gateway_api, route, seconds,
+};
 use bytes::Bytes;
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Service;
@@ -60,12 +63,44 @@ bluegreen_core::switch_conformance_tests! {
     }
 }
 
+bluegreen_core::switch_conformance_tests! {
+    switch_of_a_route: async || {
+        define_gateway_api().await;
+        let shipped = Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0");
+        let agent = Agent::of(shipped.behind_routes()).await;
+        let acceptor = Acceptor::start(agent.admin().clone(), agent.namespace().name());
+        let builder = agent.builder("conformance").route(ROUTE);
+        let builder = builder.weights(|it| it.with_cookie_pins().with_mirror());
+        let routes = gateway_api(agent.admin(), agent.namespace().name(), "HTTPRoute");
+        SwitchFixture {
+            switch: builder.connect().await.unwrap().switch().clone(),
+            evidence: EvidenceKind::Endpoints,
+            disturb: deed(move || {
+                let routes = routes.clone();
+                async move {
+                    let mut rules = route(ROUTE)["spec"]["rules"].clone();
+                    for (at, weight) in [(0, 60), (1, 40)] {
+                        rules[0]["backendRefs"][at]["weight"] = weight.into();
+                    }
+                    let patch = Patch::Merge(json!({"spec": {"rules": rules}}));
+                    routes.patch(ROUTE, &PatchParams::default(), &patch).await.unwrap();
+                }
+            }),
+            guard: Box::new((acceptor, agent)),
+        }
+    }
+}
+
 /// An agent of which both slots serve, each its version.
 async fn two_versions() -> Agent {
     Agent::of(Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0")).await
 }
 
-fn switching(agent: Agent, switch: Arc<ServiceSwitch>, evidence: EvidenceKind) -> SwitchFixture {
+fn switching(
+    agent: Agent,
+    switch: Arc<dyn SwitchStrategy>,
+    evidence: EvidenceKind,
+) -> SwitchFixture {
     let services = agent.api::<Service>();
     SwitchFixture {
         switch,

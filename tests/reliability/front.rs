@@ -2,20 +2,15 @@
 //! cluster.
 
 use std::env;
-use std::ffi::OsString;
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bluegreen_core::{EvidenceKind, Vantage};
-use bluegreen_tests::{Agent, version_at};
+use bluegreen_tests::{Agent, folder, free_ports, log, program, version_at};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::PostParams;
 use serde_json::json;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// How long a proxy may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -150,40 +145,4 @@ async fn traefik(agent: &Agent) -> (SocketAddr, Vec<Child>) {
         .stderr(log(&folder(namespace), "traefik"))
         .spawn();
     (SocketAddr::from(([127, 0, 0, 1], front)), vec![traefik.unwrap()])
-}
-
-/// The program that a variable names. It ends with this one.
-fn program(variable: &str) -> Command {
-    let path = env::var_os(variable);
-    let path: OsString = path.unwrap_or_else(|| panic!("{variable} should name a program"));
-    let mut command = Command::new(path);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    command
-}
-
-/// Ports that nobody listens at, all different. They are none of those that connections get, which
-/// could be taken again before the program listens.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    [(); COUNT].map(|()| {
-        loop {
-            let port = NEXT.fetch_add(1, Ordering::Relaxed);
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                return port;
-            }
-        }
-    })
-}
-
-/// What a program says, in a folder.
-fn log(folder: &Path, name: &str) -> File {
-    File::create(folder.join(format!("{name}.log"))).unwrap()
-}
-
-/// A folder of this name among the cluster's logs, which goes with it.
-fn folder(name: &str) -> PathBuf {
-    let run = env::var_os("BLUEGREEN_CLUSTER_RUN").unwrap();
-    let folder = PathBuf::from(run).join("logs").join(name);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }

@@ -3,7 +3,7 @@
 use bluegreen_core::{Change, Plan, Problem};
 use bluegreen_kube::Cluster;
 use bluegreen_kube::stand_in::{Denial, StandIn};
-use bluegreen_tests::Manifests;
+use bluegreen_tests::{Manifests, ROUTE, route};
 use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../docs/security.md");
@@ -19,8 +19,9 @@ struct Row<'a> {
     without: &'a str,
 }
 
-fn rows() -> Vec<Row<'static>> {
-    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with("| API group |")).skip(2);
+/// The table whose head begins so.
+fn rows(head: &str) -> Vec<Row<'static>> {
+    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     let table = lines.take_while(|line| line.starts_with('|'));
     let rows = table.map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -32,10 +33,12 @@ fn rows() -> Vec<Row<'static>> {
     rows.collect()
 }
 
-/// The rights of the Role, in its order.
-fn shipped() -> Vec<(String, String, String)> {
-    let mut manifests = Manifests::role();
-    let rules = manifests.object("Role", "bluegreen")["rules"].clone();
+const TABLE: &str = "| API group |";
+const TABLE_OF_ROUTES: &str = "| group of routes |";
+
+/// The rights of a Role, in its order.
+fn shipped(mut manifests: Manifests, name: &str) -> Vec<(String, String, String)> {
+    let rules = manifests.object("Role", name)["rules"].clone();
     let texts = |value: &Value| -> Vec<String> {
         let texts = value.as_array().unwrap().iter();
         texts.map(|it| it.as_str().unwrap().to_owned()).collect()
@@ -54,17 +57,23 @@ fn shipped() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn the_table_is_the_role() {
-    let rows = rows();
+fn the_tables_are_the_roles() {
+    is_the_role(TABLE, &shipped(Manifests::role(), "bluegreen"));
+    let routes = shipped(Manifests::role_of_routes(), "bluegreen-routes");
+    is_the_role(TABLE_OF_ROUTES, &routes);
+}
+
+fn is_the_role(head: &str, shipped: &[(String, String, String)]) {
+    let rows = rows(head);
     let told: Vec<_> = rows
         .iter()
         .map(|row| (row.group.to_owned(), row.resource.to_owned(), row.verb.to_owned()))
         .collect();
-    assert_eq!(told, shipped());
+    assert_eq!(told, shipped);
     for row in &rows {
         assert!(row.why.len() > 8 && !row.who.is_empty(), "nothing is said of it: {row:?}");
     }
-    for (group, resource, verb) in shipped() {
+    for (group, resource, verb) in shipped {
         assert!(group != "*" && resource != "*" && verb != "*", "{group} {resource} {verb}");
         assert!(resource != "secrets" && group != "rbac.authorization.k8s.io", "{resource}");
     }
@@ -72,8 +81,23 @@ fn the_table_is_the_role() {
 
 #[tokio::test(start_paused = true)]
 async fn preflight_does_with_a_missing_right_what_the_table_says() {
-    let (stand_in, cluster) = agent().await;
-    for row in rows() {
+    does_what_is_said(&rows(TABLE), false).await;
+    does_what_is_said(&rows(TABLE_OF_ROUTES), true).await;
+}
+
+/// What preflight does without each of these rights. Without any that the table for routes says
+/// are not needed there, it does nothing.
+async fn does_what_is_said(rows: &[Row<'_>], has_routes: bool) {
+    let (stand_in, cluster) = agent(has_routes).await;
+    if has_routes {
+        for verb in ["watch", "patch", "create", "delete"] {
+            stand_in.deny(Denial::new(verb, "services"));
+        }
+        let problems = check(&cluster().await).await;
+        assert!(problems.iter().all(|it| it.code != "rights"), "{problems:#?}");
+        stand_in.allow_all();
+    }
+    for row in rows {
         // Of the same verb, as few as there are.
         let cluster = cluster().await;
         stand_in.deny(Denial::new(row.verb, row.resource));
@@ -101,14 +125,24 @@ async fn check(cluster: &Cluster) -> Vec<Problem> {
 
 /// The agent of our manifests in the stand-in, and how to connect to it with eyes that have seen
 /// nothing yet: which rights there are is remembered.
-async fn agent() -> (StandIn, impl AsyncFn() -> Cluster) {
+async fn agent(has_routes: bool) -> (StandIn, impl AsyncFn() -> Cluster) {
     let stand_in = StandIn::new();
+    stand_in.add_gateway_api();
     let client = stand_in.client("ai-agents");
     // The stand-in knows no Roles: here everything is allowed that is not denied.
-    let manifests = Manifests::shipped().without(&["ServiceAccount", "Role", "RoleBinding"]);
+    let mut manifests = Manifests::shipped();
+    if has_routes {
+        let mut grpc = route("agent-grpc");
+        grpc["kind"] = "GRPCRoute".into();
+        manifests = manifests.behind_routes().with(grpc);
+    }
+    let manifests = manifests.without(&["ServiceAccount", "Role", "RoleBinding"]);
     manifests.apply(&client, "ai-agents").await;
     let cluster = async move || {
-        let builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
+        let mut builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
+        if has_routes {
+            builder = builder.route(ROUTE).grpc_route("agent-grpc");
+        }
         builder
             .deployment(bluegreen_core::Color::Blue, "agent-blue")
             .deployment(bluegreen_core::Color::Green, "agent-green")

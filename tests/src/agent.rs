@@ -16,6 +16,8 @@ use kube::{Api, Client, ResourceExt as _};
 
 use crate::{Access, Manifests, Namespace, ask};
 
+/// The route between the slots, where there is one.
+pub const ROUTE: &str = "agent";
 /// The live Service of the agent.
 pub const SERVICE: &str = "agent-service";
 /// The service account that has the Role that we ship.

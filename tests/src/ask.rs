@@ -23,18 +23,36 @@ pub async fn ask(
     method: Method,
     path: &str,
 ) -> Result<Response<Bytes>, BoxError> {
-    tokio::time::timeout(LIMIT, exchange(address, method, path)).await?
+    ask_with(address, method, path, &[]).await
+}
+
+/// The same with headers.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_with(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response<Bytes>, BoxError> {
+    tokio::time::timeout(LIMIT, exchange(address, method, path, headers)).await?
 }
 
 async fn exchange(
     address: SocketAddr,
     method: Method,
     path: &str,
+    headers: &[(&str, &str)],
 ) -> Result<Response<Bytes>, BoxError> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
+    let mut request = Request::builder();
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request
         .method(method)
         .uri(path)
         .header(http::header::HOST, address.to_string())

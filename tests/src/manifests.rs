@@ -4,9 +4,10 @@ use bluegreen_core::Color;
 use kube::api::{ApiResource, GroupVersionKind, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
+const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml");
 const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
@@ -36,6 +37,34 @@ impl Manifests {
     /// The Role of `bluegreen-kube` alone, with the account that has it.
     pub fn role() -> Self {
         Self(read(ROLE))
+    }
+
+    /// The Role of `bluegreen-kube` for routes, which comes to the other one.
+    pub fn role_of_routes() -> Self {
+        Self(read(ROLE_OF_ROUTES))
+    }
+
+    /// The same, with the slots behind a [route] as well: a Service for each slot beside the live
+    /// one, and the Role for routes.
+    #[must_use]
+    pub fn behind_routes(mut self) -> Self {
+        let live = self.object("Service", crate::SERVICE).clone();
+        for color in Color::BOTH {
+            let mut service = live.clone();
+            service["metadata"]["name"] = format!("{}-{color}", crate::SERVICE).into();
+            service["spec"]["selector"]["slot"] = color.as_str().into();
+            self.0.push(service);
+        }
+        self.0.extend(read(ROLE_OF_ROUTES));
+        self.0.push(route(crate::ROUTE));
+        self
+    }
+
+    /// The same with one more object.
+    #[must_use]
+    pub fn with(mut self, object: Value) -> Self {
+        self.0.push(object);
+        self
     }
 
     /// The one object of this kind and name, to be changed.
@@ -119,6 +148,19 @@ impl Manifests {
             api.create(&PostParams::default(), &object).await.unwrap();
         }
     }
+}
+
+/// A route through the Gateway `public` whose only rule gives everything to blue.
+pub fn route(name: &str) -> Value {
+    let backend = |color: Color, weight: u32| json!({"name": format!("{}-{color}", crate::SERVICE), "port": 80, "weight": weight});
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": name},
+        "spec": {
+            "parentRefs": [{"name": "public"}],
+            "rules": [{"backendRefs": [backend(Color::Blue, 1), backend(Color::Green, 0)]}],
+        },
+    })
 }
 
 fn read(text: &str) -> Vec<Value> {

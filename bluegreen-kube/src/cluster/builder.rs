@@ -3,14 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bluegreen_core::{Color, HolderId, Liveness, Load, Pair, Ports};
+use bluegreen_core::{Color, HolderId, Liveness, Load, Pair, Ports, SwitchStrategy};
 use kube::Client;
 
 use super::discover::{self, Agent};
 use super::{Cluster, ConnectError, holder};
 use crate::deployment::Recent;
 use crate::rights::Rules;
-use crate::{ConfigMapStore, DeploymentSlot, LeaseLiveness, PodClient, ServiceSwitch, Settings};
+use crate::route::{RouteKind, RouteName};
+use crate::{
+    ConfigMapStore, DeploymentSlot, LeaseLiveness, PodClient, RouteWeights, ServiceSwitch, Settings,
+};
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
 type MakeLoad = Box<dyn FnOnce(&Ports) -> Arc<dyn Load> + Send>;
@@ -36,12 +39,14 @@ pub struct ClusterBuilder {
     settings: Settings,
     name: String,
     services: Vec<String>,
+    routes: Vec<RouteName>,
     deployments: Pair<Option<String>>,
     holder: Option<HolderId>,
     liveness: Option<Arc<dyn Liveness>>,
     slots: Adjust<DeploymentSlot>,
     clients: Adjust<PodClient>,
     switch: Adjust<ServiceSwitch>,
+    weights: Adjust<RouteWeights>,
     load: Option<MakeLoad>,
 }
 
@@ -52,12 +57,14 @@ impl ClusterBuilder {
             settings,
             name: "default".to_owned(),
             services: Vec::new(),
+            routes: Vec::new(),
             deployments: Pair::new(None, None),
             holder: None,
             liveness: None,
             slots: Box::new(|slot| slot),
             clients: Box::new(|client| client),
             switch: Box::new(|switch| switch),
+            weights: Box::new(|weights| weights),
             load: None,
         }
     }
@@ -77,6 +84,34 @@ impl ClusterBuilder {
     /// Another Service that is live and moves together with the first.
     pub fn and_service(mut self, name: impl Into<String>) -> Self {
         self.services.push(name.into());
+        self
+    }
+
+    /// An `HTTPRoute` whose weights move traffic, in place of the live Service's selector: see
+    /// [`RouteWeights`]. Several move together.
+    ///
+    /// The agent keeps its name, and needs no Service of that name: what its pods have in common
+    /// is read from the Services of the slots.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kube::Client) -> Result<(), bluegreen_kube::ConnectError> {
+    /// use bluegreen_kube::Cluster;
+    ///
+    /// let cluster = Cluster::builder(client, "ai-agents", "agent")
+    ///     .route("agent")
+    ///     .weights(|weights| weights.with_slot_services("agent-a", "agent-b"))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn route(mut self, name: impl Into<String>) -> Self {
+        self.routes.push(RouteName::new(RouteKind::Http, name));
+        self
+    }
+
+    /// A `GRPCRoute` whose weights move traffic, as those of [`route`](Self::route) do.
+    pub fn grpc_route(mut self, name: impl Into<String>) -> Self {
+        self.routes.push(RouteName::new(RouteKind::Grpc, name));
         self
     }
 
@@ -126,6 +161,15 @@ impl ClusterBuilder {
         self
     }
 
+    /// Adjusts what moves traffic where routes do.
+    pub fn weights(
+        mut self,
+        adjust: impl Fn(RouteWeights) -> RouteWeights + Send + 'static,
+    ) -> Self {
+        self.weights = Box::new(adjust);
+        self
+    }
+
     /// What counts the work that a slot has in hand; nothing unless said otherwise, and then an old
     /// slot is made smaller after the quiet period of the plan.
     ///
@@ -140,7 +184,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Finds the agent. Two requests; nothing is written.
+    /// Finds the agent. Two requests, or three with routes; nothing is written.
     ///
     /// # Errors
     /// See [`Cluster::connect`].
@@ -148,13 +192,37 @@ impl ClusterBuilder {
     /// # Cancel safety
     /// Only reads.
     pub async fn connect(self) -> Result<Cluster, ConnectError> {
-        let found = discover::agent(&self.client, &self.settings, &self.deployments).await?;
-        Ok(self.build(&found))
+        let rules = Rules::default();
+        let weights = self.make_weights(&rules)?;
+        let (client, settings) = (&self.client, &self.settings);
+        let base = match &weights {
+            Some(weights) if weights.is_between_services() => {
+                discover::base_of_slots(client, settings, weights.slot_services()).await?
+            }
+            Some(weights) => weights.base().await?,
+            None => discover::base(client, settings).await?,
+        };
+        let found = discover::agent(client, settings, base, &self.deployments).await?;
+        Ok(self.build(&found, &rules, weights))
     }
 
-    fn build(self, agent: &Agent) -> Cluster {
+    /// What moves traffic, if routes do.
+    fn make_weights(&self, rules: &Rules) -> Result<Option<RouteWeights>, ConnectError> {
+        let Some(first) = self.routes.first() else { return Ok(None) };
+        if let Some(service) = self.services.first() {
+            return Err(ConnectError::TwoSwitches {
+                route: first.name.clone(),
+                service: service.clone(),
+            });
+        }
+        let weights = RouteWeights::new(self.client.clone(), self.settings.clone()).sharing(rules);
+        let weights = self.routes.iter().cloned().fold(weights, RouteWeights::and);
+        Ok(Some((self.weights)(weights)))
+    }
+
+    fn build(self, agent: &Agent, rules: &Rules, weights: Option<RouteWeights>) -> Cluster {
         let Self { client, settings, .. } = &self;
-        let (recent, rules) = (Recent::default(), Rules::default());
+        let recent = Recent::default();
         let clients = Pair::from_fn(|color| {
             let selector = agent.selector(color, &settings.slot_label);
             let pods = PodClient::new(client.clone(), settings.clone(), selector);
@@ -165,26 +233,29 @@ impl ClusterBuilder {
             let slot = DeploymentSlot::new(client.clone(), settings.clone(), color, name)
                 .with_other(agent.deployments.of(color.other()))
                 .with_client(clients.of(color))
-                .sharing(&recent, &rules);
+                .sharing(&recent, rules);
             Arc::new((self.slots)(slot))
         });
-        let mut switch = ServiceSwitch::new(client.clone(), settings.clone()).sharing(&rules);
-        for service in &self.services {
-            switch = switch.and_service(service);
-        }
-        let switch = (self.switch)(switch);
+        let (services, routes, switch): (_, _, Arc<dyn SwitchStrategy>) =
+            if let Some(weights) = weights {
+                (Vec::new(), weights.routes().to_vec(), Arc::new(weights))
+            } else {
+                let switch = self.service_switch(rules);
+                (switch.services().to_vec(), Vec::new(), Arc::new(switch))
+            };
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
-            Arc::new(lease.sharing(&rules))
+            Arc::new(lease.sharing(rules))
         });
         let store = ConfigMapStore::new(self.client.clone(), self.settings.clone());
         let mut cluster = Cluster {
-            services: switch.services().to_vec(),
+            services,
+            routes,
             slots: made,
             clients,
-            switch: Arc::new(switch),
-            store: Arc::new(store.sharing(&rules)),
+            switch,
+            store: Arc::new(store.sharing(rules)),
             liveness,
             name: self.name,
             client: self.client,
@@ -199,6 +270,11 @@ impl ClusterBuilder {
             make(&ports)
         });
         cluster
+    }
+
+    fn service_switch(&self, rules: &Rules) -> ServiceSwitch {
+        let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone()).sharing(rules);
+        (self.switch)(self.services.iter().fold(switch, ServiceSwitch::and_service))
     }
 }
 

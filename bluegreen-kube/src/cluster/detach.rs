@@ -15,9 +15,9 @@ use crate::names::pointer_step;
 use crate::{FIELD_MANAGER, Purpose, error, json_patch};
 
 impl Cluster {
-    /// Removes everything of ours: annotations on Deployments and Services, the preview Service,
+    /// Removes everything of ours: annotations on Deployments, Services and routes, the preview Service,
     /// the ConfigMaps with the records, and the lease of this process. Both Deployments and the
-    /// live Services stay as they are and go on serving.
+    /// live Services or routes stay as they are and go on serving.
     ///
     /// Can be done again when it was interrupted.
     ///
@@ -33,6 +33,10 @@ impl Cluster {
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.settings.namespace);
         for service in &self.services {
             done.extend(self.clean(&services, "service", service).await?);
+        }
+        for route in &self.routes {
+            let api = route.kind.api(&self.client, &self.settings.namespace);
+            done.extend(self.clean(&api, route.kind.singular(), &route.name).await?);
         }
         done.extend(self.delete_all(&services, "service", Purpose::Preview).await?);
         // The record goes last: as long as it is there, what was interrupted can be told.

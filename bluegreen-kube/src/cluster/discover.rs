@@ -29,19 +29,57 @@ impl Agent {
     }
 }
 
-/// Finds what belongs to the agent. `named` are Deployments that need not be looked for.
+/// Finds what belongs to the agent, whose pods have the labels `base` in common. `named` are Deployments that need not be looked for.
 pub(super) async fn agent(
     client: &Client,
     settings: &Settings,
+    base: BTreeMap<String, String>,
     named: &Pair<Option<String>>,
 ) -> Result<Agent, ConnectError> {
-    let mut base = selector_of(client, settings, settings.agent.as_str()).await?;
-    base.remove(&settings.slot_label);
     let deployments = match (&named.blue, &named.green) {
         (Some(blue), Some(green)) => Pair::new(blue.clone(), green.clone()),
         _ => pair(&list(client, settings).await?, settings, &base, named)?,
     };
     Ok(Agent { base, deployments })
+}
+
+/// What the pods of both slots have in common: the live Service's selector without the slot.
+pub(super) async fn base(
+    client: &Client,
+    settings: &Settings,
+) -> Result<BTreeMap<String, String>, ConnectError> {
+    let mut base = selector_of(client, settings, settings.agent.as_str()).await?;
+    base.remove(&settings.slot_label);
+    Ok(base)
+}
+
+/// The same, read from the Services of the slots.
+pub(super) async fn base_of_slots(
+    client: &Client,
+    settings: &Settings,
+    services: &Pair<String>,
+) -> Result<BTreeMap<String, String>, ConnectError> {
+    let selector = async |color: Color| {
+        let found = selector_of(client, settings, services.of(color)).await;
+        let mut base = found.map_err(|error| match error {
+            ConnectError::NoService { namespace, service } => {
+                ConnectError::NoSlotService { namespace, service, color }
+            }
+            error => error,
+        })?;
+        base.remove(&settings.slot_label);
+        Ok::<_, ConnectError>(base)
+    };
+    let (blue, green) = tokio::try_join!(selector(Color::Blue), selector(Color::Green))?;
+    if blue != green {
+        let found = Color::BOTH.map(|color| {
+            let base = if color == Color::Blue { &blue } else { &green };
+            format!("{} selects {}", services.of(color), labels(base, &settings.slot_label, color))
+        });
+        let namespace = settings.namespace.clone();
+        return Err(ConnectError::SlotsDisagree { namespace, found: found.into() });
+    }
+    Ok(blue)
 }
 
 /// The selector of a live Service.

@@ -17,6 +17,41 @@ pub enum ConnectError {
         /// The name.
         service: String,
     },
+    /// There is no Service for a slot, although routes are to move traffic between such.
+    #[error(
+        "Service {namespace}/{service}: found nothing, wanted the Service of the {color} slot, \
+         between which and the other the weights of the routes are to move"
+    )]
+    NoSlotService {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        service: String,
+        /// The slot.
+        color: Color,
+    },
+    /// The Services of the slots select pods that differ in more than the slot.
+    #[error(
+        "Services in {namespace}, spec.selector: found that {}, wanted selectors that differ in \
+         the slot only", found.join(" and ")
+    )]
+    SlotsDisagree {
+        /// The namespace.
+        namespace: String,
+        /// What each selects, with its slot.
+        found: Vec<String>,
+    },
+    /// Traffic cannot be moved by a route and by a Service's selector.
+    #[error(
+        "route {route} and Service {service}: found both to be moved, wanted either routes or \
+         Services"
+    )]
+    TwoSwitches {
+        /// The first of the routes.
+        route: String,
+        /// The first of the Services.
+        service: String,
+    },
     /// The Service leads elsewhere, not to pods.
     #[error(
         "Service {namespace}/{service}, spec.type: found ExternalName, wanted a Service that \

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bluegreen_core::{Change, Epoch, ErrorKind, Outcome, Plan, Slot as _, SwitchStrategy as _};
+use bluegreen_core::{Change, Epoch, ErrorKind, Outcome, Plan, Slot as _};
 use kube::api::{ListParams, PostParams};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
@@ -11,6 +11,8 @@ use super::*;
 use crate::PREFIX;
 use crate::deployment::tests::deployment;
 use crate::stand_in::StandIn;
+
+mod routes;
 
 const NAMESPACE: &str = "agents";
 const SERVICE: &str = "agent-service";

@@ -16,11 +16,10 @@ use super::patch;
 use crate::error::{read, write};
 use crate::rights::Right;
 use crate::slotless::Leads;
+use crate::{ports, reach};
 
 mod coverage;
 mod owners;
-mod ports;
-mod reach;
 mod shape;
 
 /// What a check looks at.
@@ -315,7 +314,7 @@ impl ServiceSwitch {
     /// Answers can show a version only if it is known which one is wanted.
     fn untold_versions(&self, lives: &[&Service], found: &Found) -> Vec<Problem> {
         let (slot, version) = (&self.settings.slot_label, &self.settings.version_label);
-        if self.version == super::VersionSource::None {
+        if self.version == crate::VersionSource::None {
             return Vec::new();
         }
         let bases: Vec<Selector> =

@@ -13,7 +13,7 @@ use kube::runtime::watcher;
 
 use super::ServiceSwitch;
 use super::live::Selector;
-use super::slices::{Listed, SERVICE_NAME};
+use crate::slices::{Listed, SERVICE_NAME};
 use crate::watching::{Watched, any};
 
 /// The identities of pods that a Service may list, and of those that it must not.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 
 use crate::Settings;
+use crate::stamp::Stamp;
 
 /// A label selector of a Service.
 pub(super) type Selector = BTreeMap<String, String>;
@@ -23,33 +24,17 @@ pub(super) struct Live {
     pub(super) transition: Option<String>,
 }
 
-/// What was found in place of the epoch annotation. A patch has to test exactly that.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Stamp {
-    /// No annotations at all.
-    NoAnnotations,
-    /// Others, but not ours.
-    Missing,
-    /// This text.
-    Text(String),
-}
-
 impl Live {
     pub(super) fn read(service: &Service, settings: &Settings) -> Self {
         let annotations = service.metadata.annotations.as_ref();
         let text = |key: String| annotations.and_then(|found| found.get(&key)).cloned();
-        let stamp = match (annotations, text(settings.epoch_annotation())) {
-            (_, Some(text)) => Stamp::Text(text),
-            (Some(_), None) => Stamp::Missing,
-            (None, None) => Stamp::NoAnnotations,
-        };
         let spec = service.spec.as_ref();
         Self {
             name: service.name_any(),
             uid: service.uid().unwrap_or_default(),
             resource_version: service.resource_version().unwrap_or_default(),
             selector: spec.and_then(|spec| spec.selector.clone()).unwrap_or_default(),
-            stamp,
+            stamp: Stamp::read(annotations, settings),
             transition: text(settings.transition_annotation()),
         }
     }
@@ -71,10 +56,7 @@ impl Live {
     /// # Errors
     /// The text that is there and is none.
     pub(super) fn epoch(&self) -> Result<Epoch, &str> {
-        match &self.stamp {
-            Stamp::NoAnnotations | Stamp::Missing => Ok(Epoch::default()),
-            Stamp::Text(text) => text.parse().map(Epoch::new).map_err(|_| text.as_str()),
-        }
+        self.stamp.epoch()
     }
 }
 

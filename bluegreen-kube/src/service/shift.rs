@@ -8,13 +8,15 @@ use super::live::{Live, Selector, in_words, select, transition};
 use super::{Known, ServiceSwitch, patch};
 use crate::error::{read, write};
 use crate::slotless::Leads;
+use crate::stamp::all;
 
 /// How often a write is decided anew because the object was changed in between.
 const ATTEMPTS: usize = 5;
 
 impl ServiceSwitch {
     pub(super) async fn fence_all(&self, epoch: Epoch) -> Result<()> {
-        all(join_all(self.services.iter().map(|name| self.fence_one(name, epoch))).await)
+        let fences = self.services.iter().map(|name| self.fence_one(name, epoch));
+        all(join_all(fences).await, "service")
     }
 
     /// Stamps the epoch on one Service. This is the first write of a release, so it also names
@@ -28,7 +30,7 @@ impl ServiceSwitch {
                 Some(recent) => recent.live,
                 None => self.read(name).await?.live,
             };
-            refuse_higher(&live, epoch, &action)?;
+            live.stamp.refuse_higher(epoch, &action)?;
             let operations = match self.leads(&live).await? {
                 Some(Leads::To(color)) => {
                     let label = &self.settings.slot_label;
@@ -51,7 +53,7 @@ impl ServiceSwitch {
     pub(super) async fn shift_all(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {
         let moves =
             self.services.iter().map(|name| self.shift_one(name, from.live, to.live, epoch));
-        all(join_all(moves).await)
+        all(join_all(moves).await, "service")
     }
 
     async fn shift_one(&self, name: &str, from: Color, to: Color, epoch: Epoch) -> Result<()> {
@@ -65,7 +67,7 @@ impl ServiceSwitch {
         let uid = live.uid.clone();
         let mut conflict = None;
         for _ in 0..ATTEMPTS {
-            refuse_higher(&live, epoch, &action)?;
+            live.stamp.refuse_higher(epoch, &action)?;
             let old = self.selector_of(&live, &base, from).await?;
             let text = transition(from, to, epoch);
             let operations = patch::shift(&live, &old, &new, epoch.number(), &text, &self.settings);
@@ -80,7 +82,7 @@ impl ServiceSwitch {
                     .with_source(format!("found uid {}, wanted {uid}", live.uid)));
             }
             if live.selector == new {
-                refuse_higher(&live, epoch, &action)?;
+                live.stamp.refuse_higher(epoch, &action)?;
                 return self.stamp_if_older(&live, epoch).await;
             }
             let old = self.selector_of(&live, &base, from).await?;
@@ -126,16 +128,6 @@ impl ServiceSwitch {
     }
 }
 
-fn refuse_higher(live: &Live, epoch: Epoch, action: &str) -> Result<()> {
-    match live.epoch() {
-        Ok(found) if found <= epoch => Ok(()),
-        Ok(found) => Err(Error::new(ErrorKind::Conflict, action)
-            .with_source(format!("found epoch {found}, wanted at most {epoch}"))),
-        Err(text) => Err(Error::new(ErrorKind::Rejected, action)
-            .with_source(format!("found epoch {text:?}, which is no number"))),
-    }
-}
-
 fn refuse_other(live: &Live, wanted: &Selector, action: &str) -> Result<()> {
     if live.selector == *wanted {
         return Ok(());
@@ -143,27 +135,4 @@ fn refuse_other(live: &Live, wanted: &Selector, action: &str) -> Result<()> {
     let (found, wanted) = (in_words(&live.selector), in_words(wanted));
     Err(Error::new(ErrorKind::Conflict, action)
         .with_source(format!("found selector {found}, wanted {wanted}")))
-}
-
-/// What several writes that went out together come to.
-///
-/// A refusal is told as it is. Where one write was made and another certainly was not, the whole
-/// is [`Unknown`](ErrorKind::Unknown): it had an effect, so it is to be read before deciding.
-fn all(results: Vec<Result<()>>) -> Result<()> {
-    let some_done = results.iter().any(Result::is_ok);
-    let rank = |error: &Error| match error.kind() {
-        ErrorKind::Conflict => 0,
-        ErrorKind::Unknown => 1,
-        ErrorKind::Rejected => 2,
-        ErrorKind::NotFound => 3,
-        _ => 4,
-    };
-    match results.into_iter().filter_map(Result::err).min_by_key(rank) {
-        None => Ok(()),
-        Some(error) if some_done && error.kind() == ErrorKind::Unavailable => {
-            Err(Error::new(ErrorKind::Unknown, error.action().to_owned())
-                .with_source(format!("another service was written: {}", error.chain())))
-        }
-        Some(error) => Err(error),
-    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::gateway;
 use super::json::{at, default, list, text};
 use super::resource::Resource;
 
@@ -15,6 +16,8 @@ pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
         }
         "pods" => pod_spec(object.pointer_mut("/spec")),
         "services" => service(object, address),
+        gateway::HTTP_ROUTES => gateway::fill(object, true),
+        gateway::GRPC_ROUTES => gateway::fill(object, false),
         "events.events.k8s.io" => default(at(object, &[]), "deprecatedSource", json!({})),
         "horizontalpodautoscalers.autoscaling" => {
             let spec = at(object, &["spec"]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::gateway;
 use super::json::{at, number};
 use super::managed::Manager;
 use super::patch::apply_merge;
@@ -32,6 +33,14 @@ impl StandIn {
     pub fn add_kind(&self, group: &str, version: &str, plural: &str, kind: &str) {
         let kind = Resource::custom(group, version, plural, kind);
         self.shared.look(|state| state.add_kind(kind));
+    }
+
+    /// Adds `HTTPRoute` and `GRPCRoute` of the Gateway API, with a gateway that accepts all that there
+    /// are and says in their status which Services it does not find.
+    pub fn add_gateway_api(&self) {
+        for (plural, kind) in gateway::KINDS {
+            self.add_kind(gateway::GROUP, "v1", plural, kind);
+        }
     }
 
     /// An object as it is stored. `resource` is its plural with its group: `"services"`,

@@ -16,7 +16,7 @@ use super::resource::{Has, Resource, built_in};
 use super::rights::Rights;
 use super::status::Refusal;
 use super::store::{Key, Store, now};
-use super::{Controller, endpoints, pods, replica_sets, rollout, watch::Watch};
+use super::{Controller, endpoints, gateway, pods, replica_sets, rollout, watch::Watch};
 
 /// Rounds in which controllers may answer to each other before something must be wrong.
 const MOST_ROUNDS: usize = 1000;
@@ -129,6 +129,9 @@ impl State {
         }
         if !self.paused.contains(&Controller::Endpoints) {
             endpoints::reconcile(self, namespace);
+        }
+        if !self.paused.contains(&Controller::Gateways) {
+            gateway::reconcile(self, namespace);
         }
     }
 

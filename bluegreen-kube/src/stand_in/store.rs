@@ -10,8 +10,15 @@ use serde_json::Value;
 const KEPT_CHANGES: usize = 50_000;
 
 /// What the controllers look at.
-const LOOKED_AT: [&str; 5] =
-    ["deployments.apps", "replicasets.apps", "pods", "services", "endpointslices.discovery.k8s.io"];
+const LOOKED_AT: [&str; 7] = [
+    "deployments.apps",
+    "replicasets.apps",
+    "pods",
+    "services",
+    "endpointslices.discovery.k8s.io",
+    super::gateway::HTTP_ROUTES,
+    super::gateway::GRPC_ROUTES,
+];
 
 /// Where an object is kept.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

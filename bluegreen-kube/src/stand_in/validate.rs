@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::gateway;
 use super::json::{list, map, number, pairs, text};
 use super::resource::Resource;
 use super::selector::selects;
@@ -20,6 +21,10 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
         "deployments.apps" => deployment(old, new, &mut causes),
         "pods" => containers(new, "/spec/containers", "spec.containers", &mut causes),
         "services" => service(old, new, &mut causes),
+        gateway::HTTP_ROUTES | gateway::GRPC_ROUTES => {
+            let mistakes = gateway::mistakes(new).into_iter();
+            causes.extend(mistakes.map(|(field, found, why)| Cause::invalid(field, &found, &why)));
+        }
         "configmaps" | "secrets" => data(old, new, &mut causes),
         "leases.coordination.k8s.io" => {
             let seconds = number(new, "/spec/leaseDurationSeconds");

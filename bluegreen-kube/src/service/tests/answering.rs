@@ -110,7 +110,7 @@ async fn a_version_may_be_in_the_body_or_nowhere() {
 
 #[test]
 fn a_url_without_a_path_gets_the_probes() {
-    let path = |url| answers::parse(url, "/readyz").map(|address| address.path.to_string());
+    let path = |url| crate::answers::parse(url, "/readyz").map(|address| address.path.to_string());
     assert_eq!(path("http://agent.example.com"), Ok("/readyz".to_owned()));
     assert_eq!(path("http://agent.example.com/"), Ok("/readyz".to_owned()));
     assert_eq!(path("http://agent.example.com:81/v?a=b"), Ok("/v?a=b".to_owned()));

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::service::answers::Address;
+use crate::answers::{self, Address};
 
 /// Longer than an answer is waited for, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,10 +35,10 @@ where
         }
     });
     let (authority, path) = (address.to_string().parse().unwrap(), "/readyz".parse().unwrap());
-    let switch = switch(&StandIn::new()).with_version(version);
     let wanted = BTreeSet::from(["1-green".to_owned()]);
-    let address = Address { authority, path };
-    let asked = tokio::time::timeout(PATIENCE, switch.ask(&address, Some(&wanted))).await;
+    let address = Address::new(authority, path);
+    let asked =
+        tokio::time::timeout(PATIENCE, answers::ask(&address, &version, Some(&wanted))).await;
     let reason = asked.expect("it has to end").expect_err("it is no evidence");
     assert!(reason.len() < 500 && !reason.contains(char::is_control), "{reason:?}");
     reason

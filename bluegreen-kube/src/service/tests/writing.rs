@@ -6,8 +6,9 @@ use bluegreen_core::ObservedState;
 use bluegreen_core::conformance::deed;
 use bluegreen_core::conformance::switch::SwitchFixture;
 
-use super::live::{Stamp, select};
+use super::live::select;
 use super::*;
+use crate::stamp::Stamp;
 use crate::stand_in::{Failure, Fault};
 
 bluegreen_core::switch_conformance_tests!(one: async || {

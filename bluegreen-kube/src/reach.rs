@@ -5,13 +5,13 @@ use std::time::Duration;
 use bluegreen_core::Problem;
 use futures_util::future::join_all;
 
-use crate::service::answers::{Address, connect};
+use crate::answers::{Address, connect};
 
 /// How long a connection may take. A Service without endpoints makes clients hang.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tries one connection to each address.
-pub(super) async fn problems(addresses: &[Address]) -> Vec<Problem> {
+pub(crate) async fn problems(addresses: &[Address]) -> Vec<Problem> {
     let tries = addresses.iter().map(|address| async move {
         let reason = match tokio::time::timeout(PATIENCE, connect(&address.authority)).await {
             Ok(Ok(_)) => return None,
@@ -23,7 +23,7 @@ pub(super) async fn problems(addresses: &[Address]) -> Vec<Problem> {
     join_all(tries).await.into_iter().flatten().collect()
 }
 
-pub(super) fn problem(place: &str, found: impl Into<String>) -> Problem {
+pub(crate) fn problem(place: &str, found: impl Into<String>) -> Problem {
     Problem::new("unreachable-vantage", format!("evidence by answers, {place}"))
         .found(found)
         .wanted("an address that this process can connect to")

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// A pod without the named port is published with the port silently missing, so that the switch
 /// would cut it off.
-pub(super) fn problems<'a>(
+pub(crate) fn problems<'a>(
     service: &Service,
     object: &str,
     templates: impl Iterator<Item = (&'a String, &'a PodTemplateSpec)>,
@@ -47,7 +47,7 @@ fn resolves(port: &ServicePort, template: &PodTemplateSpec) -> bool {
 }
 
 /// The pod template of a Deployment, whose type differs between versions of Kubernetes.
-pub(super) fn template(deployment: &Deployment) -> Option<PodTemplateSpec> {
+pub(crate) fn template(deployment: &Deployment) -> Option<PodTemplateSpec> {
     let mut value = serde_json::to_value(deployment).ok()?;
     serde_json::from_value(value.pointer_mut("/spec/template")?.take()).ok()
 }

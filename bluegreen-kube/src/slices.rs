@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::ResourceExt as _;
 
+use crate::pod::is_ready;
+
 /// The label of a slice with the name of its Service.
-pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 k8s_openapi::k8s_if_ge_1_36! {
     fn endpoints(slice: &EndpointSlice) -> &[Endpoint] {
@@ -22,8 +25,9 @@ k8s_openapi::k8s_if_le_1_35! {
 
 /// What the slices of one Service list.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Listed {
-    slices: usize,
+pub(crate) struct Listed {
+    /// How many slices there are; nothing where pods were looked at.
+    slices: Option<usize>,
     /// Pods that take traffic now.
     serving: BTreeSet<String>,
     /// Pods that are listed, not ending, and not serving.
@@ -37,17 +41,18 @@ pub(super) struct Listed {
 impl Listed {
     /// What all slices of `service` list. Endpoints that are ending don't count: they get no new
     /// connections as long as another one serves.
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         slices: impl IntoIterator<Item = &'a EndpointSlice>,
         service: &str,
     ) -> Self {
         let mut listed = Self::default();
+        let mut count = 0;
         let mut families: BTreeMap<&str, bool> = BTreeMap::new();
         for slice in slices {
             if slice.labels().get(SERVICE_NAME).is_none_or(|name| name != service) {
                 continue;
             }
-            listed.slices += 1;
+            count += 1;
             for endpoint in endpoints(slice).iter().filter(|endpoint| !is_terminating(endpoint)) {
                 let serves = is_serving(endpoint);
                 *families.entry(&slice.address_type).or_default() |= serves;
@@ -58,18 +63,35 @@ impl Listed {
                 }
             }
         }
+        listed.slices = Some(count);
         let dead = families.into_iter().filter(|(_, serves)| !serves);
         listed.dead_families = dead.map(|(family, _)| family.to_owned()).collect();
         listed
     }
 
+    /// The same of pods themselves, for backends without slices.
+    pub(crate) fn of_pods<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+        let mut listed = Self::default();
+        let pods = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        for pod in pods {
+            let of_its_kind = if is_ready(pod) { &mut listed.serving } else { &mut listed.waiting };
+            of_its_kind.extend(pod.uid());
+        }
+        listed
+    }
+
     /// Whether every one of `pods` takes traffic.
-    pub(super) fn serves_all(&self, pods: &[String]) -> bool {
+    pub(crate) fn serves_all(&self, pods: &[String]) -> bool {
         pods.iter().all(|uid| self.serving.contains(uid))
     }
 
+    /// Whether anything takes traffic.
+    pub(crate) fn serves_any(&self) -> bool {
+        !self.serving.is_empty()
+    }
+
     /// The pods that are listed and are none of `right`.
-    pub(super) fn wrong<'a>(
+    pub(crate) fn wrong<'a>(
         &'a self,
         right: &'a BTreeSet<String>,
     ) -> impl Iterator<Item = &'a str> {
@@ -79,7 +101,7 @@ impl Listed {
 
     /// Whether only pods of `right` are listed, and at least one of them serves in each address
     /// family.
-    pub(super) fn only(&self, right: &BTreeSet<String>) -> bool {
+    pub(crate) fn only(&self, right: &BTreeSet<String>) -> bool {
         self.strangers.is_empty()
             && self.dead_families.is_empty()
             && !self.serving.is_empty()
@@ -98,7 +120,10 @@ impl fmt::Display for Listed {
         if !self.strangers.is_empty() {
             write!(f, " and {} that are no pods", self.strangers.len())?;
         }
-        write!(f, " in {} slice{}", self.slices, plural(self.slices))
+        match self.slices {
+            Some(slices) => write!(f, " in {slices} slice{}", plural(slices)),
+            None => Ok(()),
+        }
     }
 }
 

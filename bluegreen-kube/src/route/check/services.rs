@@ -1,0 +1,186 @@
+//! What the Services of the slots must be like, and which others lead to the same pods.
+
+use bluegreen_core::{Color, Pair, Problem};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
+
+use super::{Found, matches};
+use crate::route::slots::{in_words, selector};
+use crate::route::{RouteWeights, Selector};
+use crate::{VersionSource, ports};
+
+impl RouteWeights {
+    pub(super) fn backend_problems(&self, found: &Found) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut bases: Vec<Selector> = Vec::new();
+        for color in Color::BOTH {
+            let kind = self.slots.backend.kind();
+            let name = self.slots.names.of(color);
+            let object = format!("{kind} {}/{name}", self.settings.namespace);
+            let Some(mut selector) = found.selector(self, color) else {
+                let problem = Problem::new("no-backend", object)
+                    .found(format!("no such {kind}"))
+                    .wanted(format!("the {kind} of the slot {color}"))
+                    .mend(format!("create it, or say what the {kind}s of the slots are called"));
+                problems.push(problem);
+                continue;
+            };
+            problems.extend(self.about_selector(&selector, color, &object, found));
+            let service = found.services.get(name).filter(|_| self.is_between_services());
+            if let Some(service) = service {
+                problems.extend(about_service(service, &object));
+                let templates = found.templates.iter();
+                let templates = templates.filter(|(_, it)| has(it, &selector));
+                problems.extend(ports::problems(service, &object, templates));
+            }
+            selector.remove(&self.settings.slot_label);
+            bases.push(selector);
+        }
+        if let [blue, green] = bases.as_slice() {
+            if blue == green {
+                self.keep_base(blue);
+            } else {
+                let object = format!("{}s {}", self.slots.backend.kind(), self.slots.in_words());
+                problems.push(
+                    Problem::new("slots-disagree", object)
+                        .found(format!("selectors {} and {}", in_words(blue), in_words(green)))
+                        .wanted("selectors that differ in the slot only"),
+                );
+            }
+        }
+        problems.extend(self.unlisted_services(found));
+        problems
+    }
+
+    /// It has to select exactly the pods of its slot.
+    fn about_selector(
+        &self,
+        selector: &Selector,
+        color: Color,
+        object: &str,
+        found: &Found,
+    ) -> Option<Problem> {
+        let label = &self.settings.slot_label;
+        let problem = Problem::new("slot-selector", object);
+        if selector.get(label).map(String::as_str) != Some(color.as_str()) {
+            let problem = problem.found(format!("selector {}", in_words(selector)));
+            return Some(
+                problem.wanted(format!("{label}={color} in it: exactly the pods of its slot")),
+            );
+        }
+        let templates = found.templates.iter().filter(|(_, template)| has(template, selector));
+        let names: Vec<&str> = templates.map(|(name, _)| name.as_str()).collect();
+        (names.len() > 1).then(|| {
+            problem
+                .found(format!("it selects pods of {}", names.join(" and ")))
+                .wanted("the pods of one Deployment: exactly those of its slot")
+        })
+    }
+
+    /// Other Services that lead to pods of a slot: what comes through them does not move. The one
+    /// that the agent is named after may well be among them, and is only told of.
+    fn unlisted_services(&self, found: &Found) -> Vec<Problem> {
+        let slots = self.selectors(found);
+        let pods: Vec<_> = found
+            .templates
+            .values()
+            .filter_map(|template| template.metadata.as_ref()?.labels.as_ref())
+            .chain(found.pods.iter().map(kube::ResourceExt::labels))
+            .filter(|labels| slots.iter().any(|it| matches(it, labels)))
+            .collect();
+        let is_slot = |name: &String| {
+            let Pair { blue, green, .. } = &self.slots.names;
+            self.is_between_services() && (name == blue || name == green)
+        };
+        let is_known = |name: &String| {
+            is_slot(name)
+                || self.ignored_services.contains(name)
+                || *name == self.settings.preview_service()
+        };
+        let leads = |service: &Service| {
+            let selector = selector(service);
+            !selector.is_empty() && pods.iter().any(|labels| matches(&selector, labels))
+        };
+        let others = found.services.iter().filter(|(name, _)| !is_known(name));
+        others
+            .filter(|(_, service)| leads(service))
+            .map(|(name, service)| {
+                let object = format!("Service {}/{name}", self.settings.namespace);
+                let problem = Problem::new("unlisted-service", object)
+                    .found(format!(
+                        "it selects {}, which finds pods of a slot",
+                        in_words(&selector(service))
+                    ))
+                    .wanted("requests to come through the routes only: these do not move")
+                    .mend("name it with ignore_service, if that is meant");
+                if *name == self.settings.agent.as_str() { problem.warning() } else { problem }
+            })
+            .collect()
+    }
+
+    /// Answers can show a version only if it is known which one is wanted.
+    pub(super) fn untold_versions(&self, found: &Found) -> Vec<Problem> {
+        let version = &self.settings.version_label;
+        if self.version == VersionSource::None {
+            return Vec::new();
+        }
+        let selectors = self.selectors(found);
+        let without = found.templates.iter().filter(|(_, template)| {
+            let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
+            labels.is_some_and(|labels| !labels.contains_key(version))
+                && selectors.iter().any(|it| has(template, it))
+        });
+        without
+            .map(|(name, _)| {
+                let object = format!("Deployment {}/{name}", self.settings.namespace);
+                Problem::new("no-version-label", object)
+                    .found(format!("pods without the label {version}"))
+                    .wanted("the version that their answers show")
+                    .mend("label the pod template, or ask for no version in answers")
+                    .warning()
+            })
+            .collect()
+    }
+
+    /// What the slots select.
+    fn selectors(&self, found: &Found) -> Vec<Selector> {
+        let all = Color::BOTH.into_iter().filter_map(|color| found.selector(self, color));
+        all.filter(|selector| !selector.is_empty()).collect()
+    }
+}
+
+/// What a slot's Service itself must be like.
+fn about_service(service: &Service, object: &str) -> Vec<Problem> {
+    let spec = service.spec.clone().unwrap_or_default();
+    let problem = |code: &str| Problem::new(code, object);
+    let mut problems = Vec::new();
+    if service.metadata.deletion_timestamp.is_some() {
+        problems.push(problem("being-deleted").found("it is being deleted"));
+    }
+    if spec.type_.as_deref() == Some("ExternalName") {
+        problems
+            .push(problem("external-name").found("type ExternalName").wanted("it to select pods"));
+    }
+    if spec.session_affinity.as_deref() == Some("ClientIP") {
+        problems.push(
+            problem("session-affinity")
+                .found("sessionAffinity ClientIP")
+                .wanted("None: it may keep clients of a gateway on one pod")
+                .warning(),
+        );
+    }
+    if spec.publish_not_ready_addresses == Some(true) {
+        problems.push(
+            problem("publishes-not-ready")
+                .found("publishNotReadyAddresses true")
+                .wanted("false: pods get traffic before they are ready")
+                .warning(),
+        );
+    }
+    problems
+}
+
+/// Whether pods of a template are selected.
+fn has(template: &PodTemplateSpec, selector: &Selector) -> bool {
+    let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
+    labels.is_some_and(|labels| matches(selector, labels))
+}

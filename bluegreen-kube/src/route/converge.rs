@@ -1,0 +1,131 @@
+//! Waits until there is evidence that traffic follows the routes.
+
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+
+use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::ListParams;
+use tokio::time::Instant;
+
+use super::observe::agree;
+use super::{FRESH, RouteWeights, status};
+use crate::slices::Listed;
+
+/// Pods by the slot that their label names.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    right: BTreeSet<String>,
+    /// Those of the other slot, and those that the last look could not find.
+    wrong: BTreeSet<String>,
+}
+
+impl RouteWeights {
+    pub(super) async fn await_evidence(
+        &self,
+        to: &Routing,
+        kind: &EvidenceKind,
+    ) -> Result<Evidence> {
+        // Answers are asked for once there is a reason to expect the right ones.
+        let listed = self.await_endpoints(to).await?;
+        let detail = match kind {
+            EvidenceKind::Answers { vantage, in_a_row } => {
+                let answered = self.await_answers(to, vantage, *in_a_row).await?;
+                format!("{answered}; {listed}")
+            }
+            _ => listed,
+        };
+        Ok(Evidence::new(kind.clone(), detail))
+    }
+
+    /// Returns once the routes are what `to` wants them to be, gateways have taken them, and the
+    /// slices of each slot with traffic list pods of that slot only.
+    async fn await_endpoints(&self, to: &Routing) -> Result<String> {
+        let colors: Vec<Color> =
+            Color::BOTH.into_iter().filter(|color| to.reaches(*color)).collect();
+        let mut routes = self.watch_routes(|config| config);
+        let mut endpoints = self.watch_endpoints(&colors).await?;
+        tokio::try_join!(routes.listed(), endpoints.changed())?;
+        let mut sorted: Vec<(Color, Sorted)> =
+            colors.iter().map(|color| (*color, Sorted::default())).collect();
+        loop {
+            let mut seen = Vec::new();
+            for (color, sorted) in &mut sorted {
+                let backend = self.backend(*color);
+                let listed = endpoints.of(self, *color);
+                self.look_for_strangers(&listed, *color, sorted).await?;
+                if listed.only(&sorted.right) {
+                    seen.push(format!("{backend}: {listed}, all of {color}"));
+                } else {
+                    tracing::debug!(backend, %listed, "endpoints are not yet right");
+                }
+            }
+            let all_listed = seen.len() == colors.len();
+            if let Ok(found) = routes.found(self)
+                && agree(&found, &self.slots).routing() == Some(to)
+            {
+                let lacks: Vec<String> = found.iter().flat_map(status::lacks).collect();
+                if lacks.is_empty() && all_listed {
+                    let names: Vec<_> = found.iter().map(|route| route.name.to_string()).collect();
+                    let names = names.join(", ");
+                    return Ok(format!("{names}: {to}, accepted; {}", seen.join("; ")));
+                }
+                tracing::debug!(?lacks, "gateways have not yet taken the routes");
+            }
+            tokio::select! {
+                changed = routes.changed() => changed?,
+                changed = endpoints.changed() => changed?,
+            }
+        }
+    }
+
+    /// Pods that were not there at the last look are looked for once: in the cache of the server,
+    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
+    /// changes its slot, so what the cache has is good.
+    async fn look_for_strangers(
+        &self,
+        listed: &Listed,
+        color: Color,
+        sorted: &mut Sorted,
+    ) -> Result<()> {
+        for params in [ListParams::default().match_any(), ListParams::default()] {
+            if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
+                return Ok(());
+            }
+            let pods = self.slot_pods(params).await?;
+            let uids = |color| pods.of(color).iter().filter_map(Pod::uid);
+            sorted.right.extend(uids(color));
+            sorted.wrong.extend(uids(color.other()));
+        }
+        let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
+        sorted.wrong.extend(still);
+        Ok(())
+    }
+
+    /// Returns once the candidate's backend lists every one of `pods` as serving.
+    pub(super) async fn await_listed(&self, candidate: Color, pods: &[String]) -> Result<()> {
+        let backend = self.backend(candidate);
+        let mut endpoints = self.watch_endpoints(&[candidate]).await?;
+        loop {
+            endpoints.changed().await?;
+            let listed = endpoints.of(self, candidate);
+            if listed.serves_all(pods) {
+                if listed.serves_any() {
+                    *self.listed() = Some((candidate, Instant::now()));
+                }
+                return Ok(());
+            }
+            tracing::debug!(backend, %listed, wanted = pods.len(), "pods are not yet known");
+        }
+    }
+
+    /// Whether the endpoints of a slot were seen to serve a moment ago.
+    pub(super) fn was_just_listed(&self, color: Color) -> bool {
+        self.listed().is_some_and(|(of, at)| of == color && at.elapsed() < FRESH)
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<(Color, Instant)>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,117 @@
+//! How traffic is routed, read from the routes.
+
+use bluegreen_core::{Observed, ObservedState, Result};
+use futures_util::FutureExt as _;
+use futures_util::future::{select_all, try_join_all};
+use kube::api::DynamicObject;
+use kube::runtime::watcher;
+
+use super::RouteWeights;
+use super::name::RouteName;
+use super::note::Note;
+use super::object::Object;
+use super::rule::Slots;
+use crate::watching::{Watched, named};
+
+impl RouteWeights {
+    pub(super) async fn read_routing(&self) -> Result<Observed> {
+        let read = try_join_all(self.routes.iter().map(|name| self.read(name))).await?;
+        Ok(agree(&read, &self.slots))
+    }
+
+    pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
+        let mut watched = self.watch_routes(|config| config);
+        watched.listed().await?;
+        loop {
+            let observed = match watched.found(self) {
+                Ok(found) => agree(&found, &self.slots),
+                Err(missing) => {
+                    let text = format!("{missing} is not there");
+                    Observed::new(ObservedState::Foreign(text), known.epoch)
+                }
+            };
+            if observed.state != known.state {
+                return Ok(observed);
+            }
+            watched.changed().await?;
+        }
+    }
+
+    /// Watches all routes, each by its name.
+    pub(super) fn watch_routes(&self, adjust: fn(watcher::Config) -> watcher::Config) -> Routes {
+        let watch = |name: &RouteName| {
+            let action = self.action("watch", name);
+            let watched = Watched::new(self.api(name.kind), adjust(named(&name.name)), action);
+            (name.clone(), watched)
+        };
+        Routes(self.routes.iter().map(watch).collect())
+    }
+}
+
+/// Routes as they change.
+pub(super) struct Routes(Vec<(RouteName, Watched<DynamicObject>)>);
+
+impl Routes {
+    /// Returns once all of them were looked for.
+    pub(super) async fn listed(&mut self) -> Result<()> {
+        let looks = self.0.iter_mut().map(|(_, watched)| async move {
+            watched.changed().await?;
+            Ok(())
+        });
+        try_join_all(looks).await.map(drop)
+    }
+
+    /// Returns once one of them has changed.
+    ///
+    /// # Cancel safety
+    /// What was read is kept.
+    pub(super) async fn changed(&mut self) -> Result<()> {
+        if self.0.is_empty() {
+            return std::future::pending().await;
+        }
+        let changes = self.0.iter_mut().map(|(_, watched)| watched.changed().boxed());
+        select_all(changes).await.0?;
+        Ok(())
+    }
+
+    /// All of them as they are now, which is remembered.
+    ///
+    /// # Errors
+    /// The one that is not there.
+    pub(super) fn found(&self, switch: &RouteWeights) -> Result<Vec<Object>, RouteName> {
+        let found = self.0.iter().map(|(name, watched)| {
+            let found = watched.objects().get(&name.name).ok_or_else(|| name.clone())?;
+            Ok(switch.remember(name, found))
+        });
+        found.collect()
+    }
+}
+
+/// What the routes together say.
+pub(super) fn agree(routes: &[Object], slots: &Slots) -> Observed {
+    let epochs = routes.iter().filter_map(|route| route.stamp.epoch().ok());
+    let epoch = epochs.max().unwrap_or_default();
+    let foreign = |found: String| Observed::new(ObservedState::Foreign(found), epoch);
+    let mut found = Vec::with_capacity(routes.len());
+    for route in routes {
+        match route.routing(slots) {
+            Ok(routing) => found.push(routing),
+            Err(other) => return foreign(other),
+        }
+    }
+    let Some(first) = found.first() else { return foreign("no route".to_owned()) };
+    if found.iter().all(|routing| routing == first) {
+        return Observed::routed(first.clone(), epoch);
+    }
+    // A shift that stopped on its way has left its note on those that it came to.
+    // One epoch makes many, so it has to be one that explains where they all are.
+    let explains = |note: &&Note| found.iter().all(|at| *at == note.from || *at == note.to);
+    let notes = routes.iter().filter_map(Object::note).filter(explains);
+    if let Some(note) = notes.max_by_key(|note| note.epoch) {
+        let (from, to) = (note.from.clone(), note.to.clone());
+        return Observed::new(ObservedState::Between { from, to }, epoch);
+    }
+    let each = routes.iter().zip(&found);
+    let each: Vec<_> = each.map(|(route, routing)| format!("{}: {routing}", route.name)).collect();
+    foreign(format!("routes that disagree: {}", each.join("; ")))
+}
