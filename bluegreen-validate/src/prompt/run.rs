@@ -100,16 +100,16 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
             biased;
             Some(pair) = running.next() => {
                 results.add(pair);
+                // What stands in the way says more than that it is decided by it.
+                ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
                 since_saved += 1;
-                if since_saved >= batch {
+                if since_saved >= batch && ended.is_none() {
                     since_saved = 0;
                     tell(suite, &results, planned, &ledger, trial);
                     let state = saved.bytes(&results, ledger.spent());
                     saving.set(save(state, trial).fuse());
                     ended = results.decided(suite);
                 }
-                ended = ended.or_else(|| pace.forbidden().map(Ended::Busy));
-                ended = ended.or_else(|| results.away(suite));
             }
             problem = &mut saving => {
                 if let Some(problem) = problem {

@@ -69,7 +69,7 @@ fn what_promptfoo_lets_pass_is_refused() {
     let text = refused("typing-error.yaml");
     assert!(text.contains("typing-error.yaml:5:5, tests[0].asserts"), "{text}");
     let text = refused("no-such-file.yaml");
-    assert!(text.contains("no-such-file.yaml:2:3") && text.contains("nowhere/*.yaml"), "{text}");
+    assert!(text.contains("no-such-file.yaml:2:5") && text.contains("nowhere/*.yaml"), "{text}");
     let text = refused("bad-table.yaml");
     assert!(text.contains("bad-table.csv, row 1, column __expectd"), "{text}");
 }
