@@ -167,7 +167,7 @@ impl<'a> Loading<'a> {
         };
         match self.files.tests(name) {
             Ok(tests) if tests.is_empty() => {
-                self.say(format!("no tests in {name}"), "at least one")
+                self.say(format!("no tests in {name}"), "at least one");
             }
             Ok(tests) => tests.iter().for_each(|test| self.test(&test.over(default))),
             Err(problems) => self.take(problems),

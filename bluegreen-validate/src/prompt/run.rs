@@ -99,7 +99,7 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
             // What has already come counts, also when the time is over.
             biased;
             Some(pair) = running.next() => {
-                results.add(pair);
+                results.add(&pair);
                 // What stands in the way says more than that it is decided by it.
                 ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
                 since_saved += 1;

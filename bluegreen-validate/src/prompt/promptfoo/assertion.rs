@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Loading;
+use super::files::Files;
 use super::form::Assert;
 use crate::prompt::suite::{
     ArgumentMode, Arguments, AssertSet, Assertion, CallMode, Check, Distance, Likeness, Limits,
@@ -223,7 +224,7 @@ impl Loading<'_> {
             "trajectory:tool-sequence" => sequence(&value).ok_or_else(|| wrong(SEQUENCE))?,
             "trajectory:tool-args-match" => arguments(&value).ok_or_else(|| wrong(ARGUMENTS))?,
             "assert-set" => {
-                let list = assert.assert.as_deref().unwrap_or_default();
+                let list = assert.members.as_deref().unwrap_or_default();
                 let set = self.assertions(list);
                 if set.len() != list.len() {
                     // What is wrong with them has been said.
@@ -255,7 +256,7 @@ impl Loading<'_> {
         }
         let found = self.files.find(name).map_err(|found| (found, wanted.clone()))?;
         match found.as_slice() {
-            [file] => self.files.value(file).map_err(|found| (found, wanted)),
+            [file] => Files::value(file).map_err(|found| (found, wanted)),
             files => Err((format!("{} files", files.len()), "one file".to_owned())),
         }
     }
