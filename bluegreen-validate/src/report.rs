@@ -2,7 +2,7 @@
 //!
 //! A [`RunReport`] is plain data: what was asked, what both slots answered, and the verdict. It is
 //! written as [JSON](RunReport::to_json), from which the verdict can be computed again; as
-//! [JUnit XML](RunReport::to_junit) for a CI; as [Markdown](RunReport::to_markdown) for a pull
+//! [`JUnit` XML](RunReport::to_junit) for a CI; as [Markdown](RunReport::to_markdown) for a pull
 //! request; and as one [HTML page](RunReport::to_html) that needs no network.
 #![allow(clippy::cast_precision_loss, reason = "counts and sums are far below 2^52")]
 

@@ -39,7 +39,9 @@ pub(super) fn assess(rules: &Rules, outcomes: &[CaseOutcomes], look: Look) -> Su
         outcomes.iter().map(|case| Sample::of(case, rules, look.missing)).collect();
     let counted: Vec<&Sample<'_>> = samples.iter().filter(|sample| sample.case.counts()).collect();
     let mut errors = Errors::default();
-    counted.iter().for_each(|sample| errors.add(sample.errors));
+    for sample in &counted {
+        errors.add(sample.errors);
+    }
 
     let differences = Differences::of(&counted, false);
     let mut result = SuiteVerdict {

@@ -136,7 +136,9 @@ pub(super) fn clustered<'a>(values: impl Iterator<Item = (&'a Sample<'a>, f64)>)
     }
     clusters.extend(conversations.into_values());
     // A sum of fractions hangs on their order in its last digit.
-    clusters.iter_mut().for_each(|cluster| cluster.sort_by(f64::total_cmp));
+    for cluster in &mut clusters {
+        cluster.sort_by(f64::total_cmp);
+    }
     clusters.sort_by(|a, b| {
         let values = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
         a.len().cmp(&b.len()).then(values.unwrap_or(Ordering::Equal))

@@ -39,7 +39,7 @@ const LONGEST: Duration = days(90);
 /// assert!(suite[0].quarantined);
 /// ledger.apply(&mut suite, monday.plus(week));
 /// assert!(!suite[0].quarantined);
-/// # Ok::<(), bluegreen_core::Problem>(())
+/// # Ok::<(), Box<bluegreen_core::Problem>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -144,17 +144,20 @@ impl FlakeLedger {
         reason: &str,
         now: Timestamp,
         time: Duration,
-    ) -> Result<(), Problem> {
-        let problem = || Problem::new("flake-quarantine", format!("case {case}"));
+    ) -> Result<(), Box<Problem>> {
+        let problem = |found: String, wanted: &str| {
+            let problem = Problem::new("flake-quarantine", format!("case {case}"));
+            Box::new(problem.found(found).wanted(wanted))
+        };
         if reason.trim().is_empty() {
-            return Err(problem().found("no reason").wanted("why it is kept out"));
+            return Err(problem("no reason".to_owned(), "why it is kept out"));
         }
         if time.is_zero() || time > LONGEST {
             let found = humantime::format_duration(time).to_string();
-            return Err(problem().found(found).wanted("more than nothing and at most 90 days"));
+            return Err(problem(found, "more than nothing and at most 90 days"));
         }
         let Some(history) = self.cases.get_mut(case) else {
-            return Err(problem().found("no such case").wanted("a case that has been run"));
+            return Err(problem("no such case".to_owned(), "a case that has been run"));
         };
         history.quarantine = Some(Quarantine {
             actor: actor.clone(),

@@ -55,7 +55,7 @@ impl RunReport {
         self.write_cases(page)?;
         self.write_flaky(page)?;
         self.write_effort(page)?;
-        write!(page, "</main><script>{SCRIPT}</script></body></html>\n")
+        writeln!(page, "</main><script>{SCRIPT}</script></body></html>")
     }
 
     fn write_facts(&self, page: &mut String) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! JUnit XML, for CI systems.
+//! `JUnit` XML, for CI systems.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::text::{self, Traits};
 use super::{CaseReport, RunReport};
 
 impl RunReport {
-    /// JUnit XML: the verdict with its reasons as a test of its own, and one test per case.
+    /// `JUnit` XML: the verdict with its reasons as a test of its own, and one test per case.
     ///
     /// What fails the pipeline is the verdict, which is a failure unless it is a pass. A case is a
     /// failure where idle did worse than live, so that such cases are listed; one that live fails

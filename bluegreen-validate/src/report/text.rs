@@ -7,6 +7,7 @@ use crate::paired::{Attempt, Comparison};
 
 /// What a case is, for filters and for the order of reports.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Traits {
     pub(super) critical: bool,
     pub(super) regressed: bool,

@@ -6,7 +6,7 @@ use crate::paired::dice::Dice;
 /// The most values whose signs are flipped in every way there is.
 const MOST_FLIPS: usize = 20;
 
-/// Efron's BCa bootstrap interval for the mean difference (J. Am. Stat. Assoc. 82:171, 1987).
+/// Efron's `BCa` bootstrap interval for the mean difference (J. Am. Stat. Assoc. 82:171, 1987).
 ///
 /// `clusters` are the sum of the differences of each cluster and the number of its cases; whole
 /// clusters are drawn. The same seed gives the same interval, whatever the order of the clusters.
@@ -64,13 +64,12 @@ pub fn sign_flip(differences: &[f64]) -> Option<f64> {
     Some(far.count() as f64 / f64::from(ways))
 }
 
+/// The sum of each cluster's differences, and its cases.
+type Clusters = Vec<(f64, u64)>;
+
 /// The clusters in order, and the sorted means of so many samples of them.
-fn resampled(
-    clusters: &[(f64, u64)],
-    resamples: u32,
-    seed: u64,
-) -> Option<(Vec<(f64, u64)>, Vec<f64>)> {
-    let mut sorted: Vec<(f64, u64)> = clusters.iter().copied().filter(|(_, n)| *n > 0).collect();
+fn resampled(clusters: &[(f64, u64)], resamples: u32, seed: u64) -> Option<(Clusters, Vec<f64>)> {
+    let mut sorted: Clusters = clusters.iter().copied().filter(|(_, n)| *n > 0).collect();
     sorted.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.total_cmp(&b.0)));
     let first = sorted.first().map(|(sum, n)| sum / *n as f64)?;
     let flat = sorted.iter().all(|(sum, n)| (sum / *n as f64 - first).abs() < 1e-12);

@@ -1,9 +1,9 @@
-//! McNemar's test.
+//! `McNemar`'s test.
 
 use super::Table;
 use super::distribution::{binomial_at_most, binomial_exactly};
 
-/// McNemar's exact test that the slots differ, from the pairs in which they came out differently
+/// `McNemar`'s exact test that the slots differ, from the pairs in which they came out differently
 /// (Psychometrika 12:153, 1947; the mid-p value as Fagerland, Lydersen and Laake, BMC Med. Res.
 /// Methodol. 13:91, 2013).
 ///
@@ -36,7 +36,7 @@ impl McNemar {
     }
 }
 
-/// The chance that McNemar's exact one-sided test finds idle worse at `alpha`, where a pair comes
+/// The chance that `McNemar`'s exact one-sided test finds idle worse at `alpha`, where a pair comes
 /// out for live alone with the chance `live_only` and for idle alone with `idle_only`.
 pub fn mcnemar_power(cases: u64, live_only: f64, idle_only: f64, alpha: f64) -> f64 {
     let discordant = live_only + idle_only;

@@ -4,7 +4,7 @@ use super::distribution::normal_quantile;
 
 /// The cases that it takes to show, with the chance `power`, that a candidate as good as live is
 /// worse by less than `margin`, if a share `discordance` of pairs comes out differently:
-/// (z₁₋α + z_power)² · discordance / margin², rounded up.
+/// (z₁₋α + z₁₋β)² · discordance / margin², rounded up, 1 − β being that chance.
 ///
 /// ```
 /// use bluegreen_validate::paired::stats::cases_for;

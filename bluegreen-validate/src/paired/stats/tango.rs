@@ -35,12 +35,14 @@ pub fn tango_statistic(table: Table, difference: f64) -> f64 {
     statistic(live_only as f64, idle_only as f64, table.cases() as f64, difference)
 }
 
-pub(super) fn statistic(b: f64, c: f64, n: f64, difference: f64) -> f64 {
-    let d = difference;
-    let (qa, qb, qc) = (2.0 * n, (2.0 * n - c + b) * d - c - b, -b * d * (1.0 - d));
+pub(super) fn statistic(losses: f64, gains: f64, cases: f64, difference: f64) -> f64 {
+    let square = 2.0 * cases;
+    let linear = (2.0 * cases - gains + losses) * difference - gains - losses;
+    let constant = -losses * difference * (1.0 - difference);
     // The likeliest chance of a pair in which live alone passes, given the difference.
-    let q = ((qb * qb - 4.0 * qa * qc).max(0.0).sqrt() - qb) / (2.0 * qa);
-    let variance = n * (2.0 * q + d * (1.0 - d));
-    let over = c - b - n * d;
+    let root = (linear * linear - 4.0 * square * constant).max(0.0).sqrt();
+    let loss = (root - linear) / (2.0 * square);
+    let variance = cases * (2.0 * loss + difference * (1.0 - difference));
+    let over = gains - losses - cases * difference;
     if over.abs() < 1e-12 { 0.0 } else { over / variance.max(0.0).sqrt() }
 }

@@ -1,4 +1,4 @@
-//! Every reference value, which were computed with other programs (SciPy, statsmodels) or taken
+//! Every reference value, which were computed with other programs (`SciPy`, statsmodels) or taken
 //! from published examples.
 
 use serde_json::Value;
@@ -114,7 +114,8 @@ fn clusters() {
     let wanted = &vectors["clustered"];
     let differences = numbers(&wanted["d"]);
     let of = wanted["g"].as_array().unwrap();
-    let mut clusters: std::collections::BTreeMap<&str, Vec<f64>> = Default::default();
+    let mut clusters: std::collections::BTreeMap<&str, Vec<f64>> =
+        std::collections::BTreeMap::new();
     for (difference, cluster) in differences.iter().zip(of) {
         clusters.entry(cluster.as_str().unwrap()).or_default().push(*difference);
     }
@@ -221,7 +222,7 @@ fn scores() {
 }
 
 /// Wilcoxon's signed ranks: zeros are dropped, and equal sizes share their ranks. Equal to the last
-/// digit, as for SciPy: 0.8 − 0.75 and 0.95 − 0.9 are not.
+/// digit, as for `SciPy`: 0.8 − 0.75 and 0.95 − 0.9 are not.
 fn signed_ranks(differences: &[f64]) -> Vec<f64> {
     let sizes: Vec<f64> = differences.iter().copied().filter(|d| d.abs() > 0.0).collect();
     let rank = |size: f64| {

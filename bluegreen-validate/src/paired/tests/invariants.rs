@@ -44,9 +44,7 @@ fn suite() -> impl Strategy<Value = (Rules, Vec<CaseOutcomes>)> {
             for (number, case) in cases.iter_mut().enumerate() {
                 case.case = format!("case {number}");
             }
-            let mut rules = Rules::default();
-            rules.repeats = u32::try_from(repeats).unwrap();
-            (rules, cases)
+            (Rules { repeats: u32::try_from(repeats).unwrap(), ..Rules::default() }, cases)
         })
     })
 }
@@ -94,7 +92,9 @@ proptest! {
     /// changes nothing.
     #[test]
     fn equal_slots_can_be_exchanged((rules, mut suite) in suite()) {
-        suite.iter_mut().for_each(|case| case.idle.clone_from(&case.live));
+        for case in &mut suite {
+            case.idle.clone_from(&case.live);
+        }
         let found = judge(&rules, &suite);
         prop_assert!(found.verdict != Verdict::Fail);
         prop_assert_eq!(found.live, found.idle);

@@ -148,7 +148,8 @@ fn without_a_baseline_it_stops_later() {
         let mut so_far = suite.clone();
         for (number, case) in so_far.iter_mut().enumerate() {
             let keep = usize::from(number < done);
-            (case.live.truncate(keep), case.idle.truncate(keep));
+            case.live.truncate(keep);
+            case.idle.truncate(keep);
         }
         curtail(&rules, 100, &so_far)
     };
@@ -156,7 +157,10 @@ fn without_a_baseline_it_stops_later() {
     assert!((40..60).contains(&stopped), "{stopped}");
     let unlisted = |done: usize| {
         let mut so_far = suite[..done].to_vec();
-        so_far.iter_mut().for_each(|case| (case.live.truncate(1), case.idle.truncate(1)).0);
+        for case in &mut so_far {
+            case.live.truncate(1);
+            case.idle.truncate(1);
+        }
         curtail(&rules, 100, &so_far)
     };
     assert_eq!((0..=100).find(|done| unlisted(*done).is_some()), Some(stopped));
