@@ -17,6 +17,7 @@ mod files;
 mod form;
 mod prompts;
 mod table;
+mod values;
 
 use files::Files;
 use form::{Config, Scenario, Test, TestEntry, Tests};

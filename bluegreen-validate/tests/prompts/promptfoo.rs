@@ -22,7 +22,8 @@ async fn a_configuration_is_run_as_it_is() {
     let gate = gate("promptfooconfig.yaml");
     // 20 parcels of a list, 30 of a table, 5 of a file of lines, 6 of files that a pattern finds.
     assert_eq!(gate.suite().cases.len(), 20 + 30 + 5 + 6);
-    let refusals: Vec<_> = gate.problems().into_iter().filter(|it| it.is_refusal()).collect();
+    let refusals: Vec<_> =
+        gate.problems().into_iter().filter(bluegreen_core::Problem::is_refusal).collect();
     assert!(refusals.is_empty(), "{refusals:?}");
     let live = knowing(|_| false).await;
     let (good, bad) = (knowing(|_| false).await, knowing(|number| number % 4 == 0).await);
