@@ -37,11 +37,19 @@ cases:
 ";
 
 fn suite(stream: bool) -> Suite {
-    let mut text = SUITE.replace("STREAM", if stream { "true" } else { "false" });
-    for number in 0..40 {
-        let first_token = if stream { "      - first-token: 30s\n" } else { "" };
-        text += &format!(
-            r#"
+    let head = SUITE.replace("STREAM", if stream { "true" } else { "false" });
+    let cases: Vec<String> = (0..40).map(|number| case(number, stream)).collect();
+    let text = head + &cases.concat();
+    PromptRegression::from_text("suite.yaml", &text)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .suite()
+        .clone()
+}
+
+fn case(number: u32, stream: bool) -> String {
+    let first_token = if stream { "      - first-token: 30s\n" } else { "" };
+    format!(
+        r#"
   - id: order {number}
     vars: {{ order: {number} }}
     turns:
@@ -59,12 +67,7 @@ fn suite(stream: bool) -> Suite {
       - cost: 0.00004
       - latency: 30s
 {first_token}"#
-        );
-    }
-    PromptRegression::from_text("suite.yaml", &text)
-        .unwrap_or_else(|error| panic!("{error}"))
-        .suite()
-        .clone()
+    )
 }
 
 /// What the agent says to these messages, and which tools it calls.
