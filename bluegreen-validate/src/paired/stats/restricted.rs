@@ -74,22 +74,38 @@ impl Sums {
     /// How many standard errors the mean found is above `difference`, if that is the true one.
     /// Under it, it is about Student's t with one degree of freedom less than there are clusters.
     pub fn statistic(&self, difference: f64) -> f64 {
-        let over = self.total - difference * self.cases;
-        if over.abs() < 1e-12 {
-            return 0.0;
-        }
-        let n = self.clusters;
-        over / (n * self.variance(difference)).sqrt() * ((n - 1.0) / n).sqrt()
+        self.standardized(difference).0
     }
 
     /// The chance of a result at least so good when the true difference is `difference`.
     pub fn p_above(&self, difference: f64) -> f64 {
-        t_above(self.statistic(difference), self.clusters - 1.0)
+        let (t, skew) = self.standardized(difference);
+        (t_above(t, self.clusters - 1.0) + self.excess(t, skew)).clamp(0.0, 1.0)
     }
 
     /// The chance of a result at least so bad when the true difference is `difference`.
     pub fn p_below(&self, difference: f64) -> f64 {
-        t_above(-self.statistic(difference), self.clusters - 1.0)
+        let (t, skew) = self.standardized(difference);
+        (t_above(-t, self.clusters - 1.0) + self.excess(t, -skew)).clamp(0.0, 1.0)
+    }
+
+    /// The statistic, and the skewness of a cluster's sum under the distribution it assumes.
+    fn standardized(&self, difference: f64) -> (f64, f64) {
+        let over = self.total - difference * self.cases;
+        if over.abs() < 1e-12 {
+            return (0.0, 0.0);
+        }
+        let n = self.clusters;
+        let (variance, third) = self.moments(difference);
+        let t = over / (n * variance).sqrt() * ((n - 1.0) / n).sqrt();
+        (t, third / variance.powf(1.5))
+    }
+
+    /// What the tail beyond `t` has more than Student's, to first order of the skewness towards it
+    /// (Edgeworth's expansion). Where it has less, nothing is given back.
+    fn excess(&self, t: f64, skew: f64) -> f64 {
+        let density = (-t * t / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        (density * skew / (6.0 * self.clusters.sqrt()) * (t * t - 1.0)).max(0.0)
     }
 
     /// The differences that the test at this level does not rule out.
@@ -104,13 +120,13 @@ impl Sums {
         (low, high)
     }
 
-    /// The variance of a cluster's sum around `difference` times its cases, under the likeliest
-    /// distribution of which that is the mean.
+    /// The second and the third moment of a cluster's sum around `difference` times its cases,
+    /// under the likeliest distribution of which that is the mean.
     ///
     /// With Lagrange's multiplier λ the weight of a value z is 1 / (n (1 + λ z)), and λ solves
     /// Σ z / (1 + λ z) = 0. The end of the scale, which need not have been seen, bounds λ: there
     /// it takes up what weight the values leave.
-    fn variance(&self, difference: f64) -> f64 {
+    fn moments(&self, difference: f64) -> (f64, f64) {
         // Turned so that the values are too high, and weight must go to the low end.
         let sign = (self.total - difference * self.cases).signum();
         let values: Vec<(f64, f64)> = self
@@ -126,13 +142,19 @@ impl Sums {
         let most = 1.0 / end.max(lowest);
         let at_end = lowest < end && slope(most) >= 0.0;
         let lambda = if at_end { most } else { falls_to_zero(&values, most) };
-        let (mut weight, mut variance) = (0.0, 0.0);
+        let (mut weight, mut variance, mut third) = (0.0, 0.0, 0.0);
         for (z, count) in &values {
             let share = count / (self.clusters * (1.0 + lambda * z));
             weight += share;
             variance += share * z * z;
+            third += share * z.powi(3);
         }
-        if at_end { variance + (1.0 - weight).max(0.0) * end * end } else { variance }
+        if at_end {
+            let rest = (1.0 - weight).max(0.0);
+            variance += rest * end * end;
+            third -= rest * end.powi(3);
+        }
+        (variance, sign * third)
     }
 }
 

@@ -24,7 +24,7 @@ pub fn cases_for(margin: f64, discordance: f64, alpha: f64, power: f64) -> u64 {
 pub fn cases_for_gate(margin: f64, discordance: f64, repeats: u32, alpha: f64, power: f64) -> u64 {
     // The variance of a case's difference in truth, where the candidate is as good as live.
     let truth = discordance / f64::from(repeats.max(1));
-    // The weight that the test puts on cases which broke, to second order; see Sums::variance.
+    // The weight that the test puts on cases which broke, to second order; see Sums::moments.
     let lambda = 1.0 / (1.0 - margin);
     let broken = lambda * margin - lambda * lambda * (truth + margin * margin);
     let broken = broken.max(0.0);
