@@ -54,7 +54,7 @@ impl std::fmt::Debug for Hidden {
 #[derive(Debug)]
 pub(super) enum Reply {
     /// An answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// An answer that is none: without what it should have, where it should have it.
     Malformed(String),
     /// Too many requests: again after this time, if it says so.
@@ -161,7 +161,7 @@ impl Asker {
             _ => match self.read(body, begin).await {
                 Ok(mut answer) => {
                     answer.total = begin.elapsed();
-                    Reply::Answer(answer)
+                    Reply::Answer(Box::new(answer))
                 }
                 Err(reply) => reply,
             },

@@ -1,5 +1,6 @@
 //! ECMAScript's regular expressions, on an engine whose backtracking is bounded.
 
+use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -58,7 +59,8 @@ fn translated(pattern: &str) -> Result<String, String> {
         match symbol {
             '\\' => escape(&mut rest, &mut out, false)?,
             '[' => class(&mut rest, &mut out)?,
-            '.' => out.push_str(&format!("[^{ENDS}]")),
+            // Writing to a String cannot fail, here and below.
+            '.' => _ = write!(out, "[^{ENDS}]"),
             '$' => out.push_str(r"\z"),
             '^' => out.push_str(r"\A"),
             '{' => match quantifier(&rest) {
@@ -114,7 +116,7 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String, in_class: bool) -> R
         return Err("a pattern that ends with a backslash".to_owned());
     };
     let set = |inner: &str, out: &mut String| {
-        out.push_str(&if in_class { inner.to_owned() } else { format!("[{inner}]") });
+        _ = if in_class { write!(out, "{inner}") } else { write!(out, "[{inner}]") };
     };
     match symbol {
         'd' => set("0-9", out),
@@ -122,10 +124,10 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String, in_class: bool) -> R
         's' => set(BLANKS, out),
         'D' => out.push_str("[^0-9]"),
         'W' => out.push_str("[^A-Za-z0-9_]"),
-        'S' => out.push_str(&format!("[^{BLANKS}]")),
+        'S' => _ = write!(out, "[^{BLANKS}]"),
         'b' if in_class => out.push_str(r"\x08"),
         'b' => out.push_str(BOUNDARY),
-        'B' => out.push_str(&format!("(?!{BOUNDARY})")),
+        'B' => _ = write!(out, "(?!{BOUNDARY})"),
         'n' | 'r' | 't' | 'f' | 'v' => {
             out.push('\\');
             out.push(symbol);
@@ -144,7 +146,7 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String, in_class: bool) -> R
         'x' => code(rest, out, symbol, 2),
         'u' => code(rest, out, symbol, 4),
         'c' => match rest.next_if(char::is_ascii_alphabetic) {
-            Some(letter) => out.push_str(&format!(r"\x{:02X}", letter as u32 % 32)),
+            Some(letter) => _ = write!(out, r"\x{:02X}", letter as u32 % 32),
             None => out.push_str(r"\\c"),
         },
         plain => literal(plain, out),
@@ -173,7 +175,7 @@ fn literal(symbol: char, out: &mut String) {
         out.push('\\');
         out.push(symbol);
     } else if symbol.is_control() {
-        out.push_str(&format!(r"\x{{{:X}}}", symbol as u32));
+        _ = write!(out, r"\x{{{:X}}}", symbol as u32);
     } else {
         out.push(symbol);
     }

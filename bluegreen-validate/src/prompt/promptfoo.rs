@@ -17,6 +17,7 @@ mod files;
 mod form;
 mod prompts;
 mod table;
+mod values;
 
 use files::Files;
 use form::{Config, Scenario, Test, TestEntry, Tests};
@@ -167,7 +168,7 @@ impl<'a> Loading<'a> {
         };
         match self.files.tests(name) {
             Ok(tests) if tests.is_empty() => {
-                self.say(format!("no tests in {name}"), "at least one")
+                self.say(format!("no tests in {name}"), "at least one");
             }
             Ok(tests) => tests.iter().for_each(|test| self.test(&test.over(default))),
             Err(problems) => self.take(problems),

@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::prepare::Prepared;
 use super::suite::Suite;
-use crate::paired::{Curtailed, curtail, judge_curtailed};
+use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
 
 mod attempt;
 mod ledger;
@@ -99,17 +99,17 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
             // What has already come counts, also when the time is over.
             biased;
             Some(pair) = running.next() => {
-                results.add(pair);
+                results.add(&pair);
+                // What stands in the way says more than that it is decided by it.
+                ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
                 since_saved += 1;
-                if since_saved >= batch {
+                if since_saved >= batch && ended.is_none() {
                     since_saved = 0;
                     tell(suite, &results, planned, &ledger, trial);
                     let state = saved.bytes(&results, ledger.spent());
                     saving.set(save(state, trial).fuse());
                     ended = results.decided(suite);
                 }
-                ended = ended.or_else(|| pace.forbidden().map(Ended::Busy));
-                ended = ended.or_else(|| results.away(suite));
             }
             problem = &mut saving => {
                 if let Some(problem) = problem {
@@ -176,7 +176,19 @@ fn tell(suite: &Suite, results: &Results, planned: usize, ledger: &Ledger<'_>, t
 impl Results {
     /// What is decided, whatever comes. What can't pass any more is run on until it is shown to fail.
     fn decided(&self, suite: &Suite) -> Option<Ended> {
-        let cases = self.outcomes();
+        let mut cases = self.outcomes();
+        if suite.rules.score_margin.is_none() {
+            // Scores decide nothing then, and to compare them takes long.
+            let attempts =
+                cases.iter_mut().flat_map(|case| case.live.iter_mut().chain(&mut case.idle));
+            for attempt in attempts {
+                *attempt = match attempt {
+                    Attempt::Passed { .. } => Attempt::passed(),
+                    Attempt::Failed { .. } => Attempt::failed(),
+                    Attempt::Error => Attempt::Error,
+                };
+            }
+        }
         match curtail(&suite.rules, cases.len(), &cases)? {
             it @ Curtailed::Verdict(_) => Some(Ended::Decided(it)),
             it => {

@@ -156,8 +156,8 @@ impl Suite {
     /// Whether a case has everything that it needs.
     pub(super) fn unsupported<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
         let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
-        let all = self.defaults.assert.iter().chain(&case.assert).chain(of_turns);
-        all.filter_map(Assertion::unsupported).next()
+        let mut all = self.defaults.assert.iter().chain(&case.assert).chain(of_turns);
+        all.find_map(Assertion::unsupported)
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn number(message: &str) -> usize {
 }
 
 pub(crate) fn message(got: &Got) -> String {
+    assert_eq!((got.method.as_str(), got.uri.path()), ("POST", "/chat"));
     let body: Value = serde_json::from_slice(&got.body).unwrap();
     body["message"].as_str().unwrap().to_owned()
 }

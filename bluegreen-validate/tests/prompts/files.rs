@@ -61,7 +61,7 @@ cases:
 
 #[test]
 fn a_suite_reads_back_what_it_wrote_and_its_digest_stays() {
-    let text = r#"
+    let text = r"
 agent: { openai: { model: m, parameters: { temperature: 0 } } }
 rules: { min_cases: 2 }
 budget: { time: 1h, money: 2.5 }
@@ -69,7 +69,7 @@ prices: { input: 1, output: 2 }
 cases:
   - { id: a, prompt: hi, critical: true, assert: [{ not-contains: x, weight: 2 }, is-refusal] }
   - { id: b, turns: [{ prompt: hi, assert: [{ latency: 2s }] }], threshold: 0.5 }
-"#;
+";
     let gate = PromptRegression::from_text("suite.yaml", text).unwrap();
     let written = serde_json::to_string(gate.suite()).unwrap();
     let read = PromptRegression::from_text("suite.json", &written).unwrap();

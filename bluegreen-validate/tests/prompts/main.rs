@@ -14,5 +14,6 @@ mod promptfoo;
 mod resume;
 #[path = "../smoke/server.rs"]
 mod server;
+mod streams;
 mod verdicts;
 mod world;

@@ -16,7 +16,7 @@ use crate::server::{Answer, Got, Server, answer};
 use crate::world::{assert_verdict, judge, told, trial};
 
 /// So many cases of two turns: a tool is called, then its result is told.
-const SUITE: &str = r#"
+const SUITE: &str = r"
 agent:
   openai:
     model: agent
@@ -34,14 +34,22 @@ rules: { repeats: 1, margin: 0.2, min_cases: 20 }
 prices: { input: 1, output: 2 }
 defaults: { vars: { tone: please } }
 cases:
-"#;
+";
 
 fn suite(stream: bool) -> Suite {
-    let mut text = SUITE.replace("STREAM", if stream { "true" } else { "false" });
-    for number in 0..40 {
-        let first_token = if stream { ", { first-token: 30s }" } else { "" };
-        text.push_str(&format!(
-            r#"
+    let head = SUITE.replace("STREAM", if stream { "true" } else { "false" });
+    let cases: Vec<String> = (0..40).map(|number| case(number, stream)).collect();
+    let text = head + &cases.concat();
+    PromptRegression::from_text("suite.yaml", &text)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .suite()
+        .clone()
+}
+
+fn case(number: u32, stream: bool) -> String {
+    let first_token = if stream { "      - first-token: 30s\n" } else { "" };
+    format!(
+        r#"
   - id: order {number}
     vars: {{ order: {number} }}
     turns:
@@ -57,15 +65,9 @@ fn suite(stream: bool) -> Suite {
       - tool-count: {{ min: 1, max: 1 }}
       - tokens: {{ total: 30 }}
       - cost: 0.00004
-      - latency: 30s{}
-"#,
-            first_token.replace(", { ", "\n      - ").replace(" }", "")
-        ));
-    }
-    PromptRegression::from_text("suite.yaml", &text)
-        .unwrap_or_else(|error| panic!("{error}"))
-        .suite()
-        .clone()
+      - latency: 30s
+{first_token}"#
+    )
 }
 
 /// What the agent says to these messages, and which tools it calls.
@@ -81,7 +83,7 @@ fn turn(body: &Value, wrong: bool) -> (Option<String>, Option<Value>) {
         return (Some(format!("Order {number} is sent.")), None);
     }
     assert_eq!(messages[0], json!({"role": "system", "content": "Be brief, please."}));
-    let id = if wrong && number % 2 == 0 { number + 1 } else { number };
+    let id = if wrong && number.is_multiple_of(2) { number + 1 } else { number };
     let function = json!({"name": "find", "arguments": json!({"id": id}).to_string()});
     (
         None,

@@ -22,7 +22,8 @@ async fn a_configuration_is_run_as_it_is() {
     let gate = gate("promptfooconfig.yaml");
     // 20 parcels of a list, 30 of a table, 5 of a file of lines, 6 of files that a pattern finds.
     assert_eq!(gate.suite().cases.len(), 20 + 30 + 5 + 6);
-    let refusals: Vec<_> = gate.problems().into_iter().filter(|it| it.is_refusal()).collect();
+    let refusals: Vec<_> =
+        gate.problems().into_iter().filter(bluegreen_core::Problem::is_refusal).collect();
     assert!(refusals.is_empty(), "{refusals:?}");
     let live = knowing(|_| false).await;
     let (good, bad) = (knowing(|_| false).await, knowing(|number| number % 4 == 0).await);
@@ -69,7 +70,7 @@ fn what_promptfoo_lets_pass_is_refused() {
     let text = refused("typing-error.yaml");
     assert!(text.contains("typing-error.yaml:5:5, tests[0].asserts"), "{text}");
     let text = refused("no-such-file.yaml");
-    assert!(text.contains("no-such-file.yaml:2:3") && text.contains("nowhere/*.yaml"), "{text}");
+    assert!(text.contains("no-such-file.yaml:2:5") && text.contains("nowhere/*.yaml"), "{text}");
     let text = refused("bad-table.yaml");
     assert!(text.contains("bad-table.csv, row 1, column __expectd"), "{text}");
 }

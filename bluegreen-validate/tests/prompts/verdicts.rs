@@ -21,12 +21,12 @@ async fn agents_that_are_the_same_pass() {
 
 #[tokio::test]
 async fn a_prompt_that_is_20_points_worse_fails_with_its_cases_named() {
-    let (live, idle) = (knowing(|_| false).await, knowing(|n| n % 5 == 0).await);
+    let (live, idle) = (knowing(|_| false).await, knowing(|n| n.is_multiple_of(5)).await);
     let judgement = judge(suite(100), &trial(client(&live), client(&idle))).await;
     assert_verdict(&judgement, Verdict::Fail);
     let first = &judgement.evidence[0];
     let number = number(&first.subject);
-    assert!(first.subject.starts_with("case case ") && number % 5 == 0, "{first}");
+    assert!(first.subject.starts_with("case case ") && number.is_multiple_of(5), "{first}");
     assert_eq!(first.asked, format!("Where is parcel {number}?"));
     assert!(first.wanted.contains(&format!("Your parcel {number} is on its way.")), "{first}");
     assert!(first.found.contains("I cannot find that"), "{first}");

@@ -10,12 +10,20 @@ use crate::prompt::answer::{Answer, ToolCall, Usage};
 use crate::prompt::suite::{Agent, HttpAgent, Reading};
 use crate::prompt::template::{Scope, Templates};
 
+/// What kind of body is made.
+#[derive(Debug)]
+enum Kind {
+    /// The template itself.
+    Own,
+    /// That of chat completions, with a system message if there is one.
+    Completions(Option<String>),
+}
+
 /// How bodies are made, and read.
 #[derive(Debug)]
 pub(super) struct Body {
     template: Option<Value>,
-    /// The system message of chat completions; `None` for agents of another kind.
-    completions: Option<Option<String>>,
+    kind: Kind,
     answer: Place,
     tool_calls: Option<Place>,
     usage: Option<Place>,
@@ -29,7 +37,7 @@ impl Body {
                 let place = |text: &Option<String>| text.as_deref().map(Place::parse).transpose();
                 Ok(Self {
                     template: agent.body.clone(),
-                    completions: None,
+                    kind: Kind::Own,
                     answer: Place::parse(&agent.answer)?,
                     tool_calls: place(&agent.tool_calls)?,
                     usage: place(&agent.usage)?,
@@ -46,7 +54,7 @@ impl Body {
                 body.extend(agent.parameters.clone());
                 Ok(Self {
                     template: Some(Value::Object(body)),
-                    completions: Some(agent.system.clone()),
+                    kind: Kind::Completions(agent.system.clone()),
                     answer: Place::Text,
                     tool_calls: None,
                     usage: None,
@@ -71,7 +79,8 @@ impl Body {
         scope: &Scope,
         messages: &[Value],
     ) -> Result<Bytes, String> {
-        if let (Some(system), Some(Value::Object(body))) = (&self.completions, &self.template) {
+        if let (Kind::Completions(system), Some(Value::Object(body))) = (&self.kind, &self.template)
+        {
             let mut all = Vec::with_capacity(messages.len() + 1);
             if let Some(system) = system {
                 let content = templates.text(system, scope)?;

@@ -10,7 +10,7 @@ pub(in crate::prompt) enum Place {
     Text,
     /// At a JSON pointer (RFC 6901).
     Pointer(String),
-    /// At the first node of a JSONPath (RFC 9535).
+    /// At the first node of a `JSONPath` (RFC 9535).
     Path(Box<JsonPath>),
 }
 

@@ -23,8 +23,8 @@ fn of(assertion: &Value, answer: &Answer) -> Outcome {
 }
 
 /// Whether it holds; and that its opposite is the opposite.
-fn holds(assertion: Value, answer: &Answer) -> bool {
-    let held = match of(&assertion, answer) {
+fn holds(assertion: &Value, answer: &Answer) -> bool {
+    let held = match of(assertion, answer) {
         Outcome::Held(_) => true,
         Outcome::Broken(broken) => {
             assert!(!broken.wanted.is_empty() && !broken.found.is_empty(), "{broken:?}");
@@ -69,8 +69,8 @@ fn texts_are_looked_at_and_every_check_has_its_opposite() {
         (json!({"is-refusal": null}), " ", "Yes"),
     ];
     for (assertion, good, bad) in cases {
-        assert!(holds(assertion.clone(), &answer(good)), "{assertion}: {good}");
-        assert!(!holds(assertion.clone(), &answer(bad)), "{assertion}: {bad}");
+        assert!(holds(&assertion, &answer(good)), "{assertion}: {good}");
+        assert!(!holds(&assertion, &answer(bad)), "{assertion}: {bad}");
     }
 }
 
@@ -87,8 +87,8 @@ fn json_is_looked_at() {
         (json!({"json-present": ["/a"]}), "{\"a\": null}", "[]"),
     ];
     for (assertion, good, bad) in cases {
-        assert!(holds(assertion.clone(), &answer(good)), "{assertion}: {good}");
-        assert!(!holds(assertion.clone(), &answer(bad)), "{assertion}: {bad}");
+        assert!(holds(&assertion, &answer(good)), "{assertion}: {good}");
+        assert!(!holds(&assertion, &answer(bad)), "{assertion}: {bad}");
     }
 }
 
@@ -100,32 +100,32 @@ fn tool_calls_are_looked_at() {
     ]));
     let rule = |mode: &str, calls: Value| json!({"tool-calls": {"mode": mode, "calls": calls}});
     let (find, refund) = (json!({"name": "find"}), json!({"name": "ref*"}));
-    assert!(holds(rule("exact", json!([find, refund])), &calls));
-    assert!(!holds(rule("exact", json!([refund, find])), &calls));
-    assert!(!holds(rule("exact", json!([find])), &calls));
-    assert!(holds(rule("unordered", json!([refund, find])), &calls));
-    assert!(!holds(rule("unordered", json!([find, find])), &calls));
-    assert!(holds(rule("superset", json!([refund])), &calls));
-    assert!(!holds(rule("superset", json!([refund, refund])), &calls));
-    assert!(holds(rule("subset", json!([refund, find, find])), &calls));
-    assert!(!holds(rule("subset", json!([find])), &calls));
-    assert!(holds(rule("in_order", json!([find, refund])), &calls));
-    assert!(!holds(rule("in_order", json!([refund, find])), &calls));
+    assert!(holds(&rule("exact", json!([find, refund])), &calls));
+    assert!(!holds(&rule("exact", json!([refund, find])), &calls));
+    assert!(!holds(&rule("exact", json!([find])), &calls));
+    assert!(holds(&rule("unordered", json!([refund, find])), &calls));
+    assert!(!holds(&rule("unordered", json!([find, find])), &calls));
+    assert!(holds(&rule("superset", json!([refund])), &calls));
+    assert!(!holds(&rule("superset", json!([refund, refund])), &calls));
+    assert!(holds(&rule("subset", json!([refund, find, find])), &calls));
+    assert!(!holds(&rule("subset", json!([find])), &calls));
+    assert!(holds(&rule("in_order", json!([find, refund])), &calls));
+    assert!(!holds(&rule("in_order", json!([refund, find])), &calls));
     let with = |args: Value| rule("superset", json!([{"name": "refund", "args": args}]));
-    assert!(holds(with(json!({"values": {"id": 7.0, "deep": {"a": 1}}})), &calls));
-    assert!(!holds(with(json!({"values": {"id": 8}})), &calls));
-    assert!(!holds(with(json!({"values": {"list": []}})), &calls));
-    assert!(!holds(with(json!({"values": {"id": 7}, "mode": "exact"})), &calls));
+    assert!(holds(&with(json!({"values": {"id": 7.0, "deep": {"a": 1}}})), &calls));
+    assert!(!holds(&with(json!({"values": {"id": 8}})), &calls));
+    assert!(!holds(&with(json!({"values": {"list": []}})), &calls));
+    assert!(!holds(&with(json!({"values": {"id": 7}, "mode": "exact"})), &calls));
     let exact = json!({"values": {"id": 7}, "mode": "exact", "ignore": ["deep", "list"]});
-    assert!(holds(with(exact), &calls));
+    assert!(holds(&with(exact), &calls));
     let defaults = json!({"values": {"id": 7, "why": "none"}, "defaults": {"why": "none"}});
-    assert!(holds(with(defaults), &calls));
-    assert!(holds(json!({"tool-count": {"max": 2}}), &calls));
-    assert!(!holds(json!({"tool-count": {"name": "find", "min": 2}}), &calls));
-    assert!(holds(json!({"tool-call-f1": {"names": ["find", "refund"]}}), &calls));
+    assert!(holds(&with(defaults), &calls));
+    assert!(holds(&json!({"tool-count": {"max": 2}}), &calls));
+    assert!(!holds(&json!({"tool-count": {"name": "find", "min": 2}}), &calls));
+    assert!(holds(&json!({"tool-call-f1": {"names": ["find", "refund"]}}), &calls));
     let two_thirds = json!({"tool-call-f1": {"names": ["find"], "at_least": 0.6}});
-    assert!(holds(two_thirds, &calls));
-    assert!(!holds(json!({"tool-call-f1": {"names": ["find"]}}), &calls));
+    assert!(holds(&two_thirds, &calls));
+    assert!(!holds(&json!({"tool-call-f1": {"names": ["find"]}}), &calls));
 }
 
 #[test]
@@ -156,14 +156,14 @@ fn what_an_answer_took_is_looked_at() {
     it.first_token = Some(std::time::Duration::from_millis(100));
     it.usage = Some(Usage { input: 1000, output: 100 });
     it.finish_reason = Some("STOP".to_owned());
-    assert!(holds(json!({"latency": "900ms"}), &it));
-    assert!(!holds(json!({"latency": "899ms"}), &it));
-    assert!(holds(json!({"first-token": "1s"}), &it));
-    assert!(!holds(json!({"tokens": {"total": 1099}}), &it));
-    assert!(holds(json!({"tokens": {"input": 1000, "output": 100}}), &it));
-    assert!(holds(json!({"cost": 0.002}), &it));
-    assert!(!holds(json!({"cost": 0.0019}), &it));
-    assert!(holds(json!({"finish-reason": "stop"}), &it));
+    assert!(holds(&json!({"latency": "900ms"}), &it));
+    assert!(!holds(&json!({"latency": "899ms"}), &it));
+    assert!(holds(&json!({"first-token": "1s"}), &it));
+    assert!(!holds(&json!({"tokens": {"total": 1099}}), &it));
+    assert!(holds(&json!({"tokens": {"input": 1000, "output": 100}}), &it));
+    assert!(holds(&json!({"cost": 0.002}), &it));
+    assert!(!holds(&json!({"cost": 0.0019}), &it));
+    assert!(holds(&json!({"finish-reason": "stop"}), &it));
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn scores_are_weighed() {
 #[test]
 fn sets_count_as_one_and_can_be_negated() {
     let set = |threshold: f64| json!({"assert-set": {"threshold": threshold, "assert": [{"contains": "a"}, {"contains": "b"}]}});
-    assert!(holds(set(0.5), &answer("a")));
-    assert!(!holds(set(0.6), &answer("a")));
+    assert!(holds(&set(0.5), &answer("a")));
+    assert!(!holds(&set(0.6), &answer("a")));
 }
 
 #[test]

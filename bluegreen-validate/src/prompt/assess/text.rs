@@ -62,7 +62,10 @@ fn equals(answer: &Answer, value: &Value) -> bool {
             super::json::of(answer).is_ok_and(|found| super::json::is_equal(&found, value))
         }
         Value::String(text) => answer.text == *text,
-        other => answer.text == other.to_string(),
+        scalar => {
+            let text = scalar.to_string();
+            answer.text == text
+        }
     }
 }
 

@@ -68,11 +68,11 @@ impl Flaws<'_> {
             | Check::IcontainsAll(texts) => self.check_texts(texts),
             Check::Json(values) => {
                 self.check_list(values.len());
-                values.keys().for_each(|pointer| self.check_pointer(pointer));
+                self.check_pointers(values.keys());
             }
             Check::JsonPresent(pointers) => {
                 self.check_list(pointers.len());
-                pointers.iter().for_each(|pointer| self.check_pointer(pointer));
+                self.check_pointers(pointers.iter());
             }
             Check::Length(limits) | Check::WordCount(limits) => self.check_limits(*limits),
             Check::RougeN(like)
@@ -88,10 +88,8 @@ impl Flaws<'_> {
                     self.say("prompt-duration", shown(*limit), wanted);
                 }
             }
-            Check::Tokens(limits) => {
-                if limits.input.or(limits.output).or(limits.total).is_none() {
-                    self.say("prompt-assertion", "no limit", "`input`, `output` or `total`");
-                }
+            Check::Tokens(limits) if limits.input.or(limits.output).or(limits.total).is_none() => {
+                self.say("prompt-assertion", "no limit", "`input`, `output` or `total`");
             }
             Check::Cost(limit) => self.check_number(*limit, 0.0, "a cost of at least 0"),
             Check::ToolCount(count) => {
@@ -102,7 +100,9 @@ impl Flaws<'_> {
                 self.within("at_least", |flaws| flaws.check_share(names.at_least));
             }
             Check::ToolCalls(wanted) => {
-                wanted.calls.iter().for_each(|rule| self.check_rule(rule));
+                for rule in &wanted.calls {
+                    self.check_rule(rule);
+                }
                 let none = wanted.calls.is_empty();
                 let any = crate::prompt::suite::CallMode::Superset;
                 if none && [any, crate::prompt::suite::CallMode::InOrder].contains(&wanted.mode) {
@@ -130,7 +130,9 @@ impl Flaws<'_> {
 
     fn check_texts(&mut self, texts: &[String]) {
         self.check_list(texts.len());
-        texts.iter().for_each(|text| self.check_text(text));
+        for text in texts {
+            self.check_text(text);
+        }
     }
 
     fn check_list(&mut self, length: usize) {
@@ -139,8 +141,8 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_pointer(&mut self, pointer: &str) {
-        if !pointer.is_empty() && !is_pointer(pointer) {
+    fn check_pointers<'p>(&mut self, pointers: impl Iterator<Item = &'p String>) {
+        for pointer in pointers.filter(|it| !it.is_empty() && !is_pointer(it)) {
             self.say("prompt-assertion", format!("`{pointer}`"), "a JSON pointer like `/a/0`");
         }
     }

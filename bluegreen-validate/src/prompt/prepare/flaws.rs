@@ -38,7 +38,7 @@ impl<'a> Flaws<'a> {
     }
 
     /// Looks from the top.
-    fn from_top(&mut self, steps: &[Step], look: impl FnOnce(&mut Self)) {
+    fn at_top(&mut self, steps: &[Step], look: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.at, steps.to_vec());
         look(self);
         self.at = before;
@@ -111,7 +111,7 @@ impl<'a> Flaws<'a> {
         workshop: &mut Workshop<'_>,
     ) -> Vec<Ready> {
         let mut ready = Vec::new();
-        self.from_top(&["defaults".into()], |flaws| {
+        self.at_top(&["defaults".into()], |flaws| {
             ready = flaws.ready("assert", assertions, vars, workshop);
         });
         ready

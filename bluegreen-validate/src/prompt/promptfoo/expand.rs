@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::files::Files;
 use super::form::Test;
 use super::prompts::Prompt;
 use super::{Loading, MOST};
@@ -46,23 +47,22 @@ impl Loading<'_> {
         case.vars.clone_from(vars);
         case.threshold = test.threshold;
         case.assert = assert;
-        let text = |name: &str| test.metadata.get(name).and_then(Value::as_str).map(str::to_owned);
-        case.category = text("category");
-        case.group = text("conversationId");
+        let note = |name: &str| test.metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+        case.category = note("category");
+        case.group = note("conversationId");
         let around = |name: &str| test.option(name).and_then(Value::as_str).unwrap_or_default();
         let (prefix, suffix) = (around("prefix"), around("suffix"));
-        match &prompt.turn.prompt {
-            Some(text) => case.prompt = Some(format!("{prefix}{text}{suffix}")),
-            None => {
-                case.prompt = None;
-                let mut turn: Turn = prompt.turn.clone();
-                if let Some(last) = turn.messages.last_mut()
-                    && let Value::String(text) = &last.content
-                {
-                    last.content = format!("{prefix}{text}{suffix}").into();
-                }
-                case.turns = vec![turn];
+        if let Some(asked) = &prompt.turn.prompt {
+            case.prompt = Some(format!("{prefix}{asked}{suffix}"));
+        } else {
+            case.prompt = None;
+            let mut turn: Turn = prompt.turn.clone();
+            if let Some(last) = turn.messages.last_mut()
+                && let Value::String(asked) = &last.content
+            {
+                last.content = format!("{prefix}{asked}{suffix}").into();
             }
+            case.turns = vec![turn];
         }
         case
     }
@@ -103,7 +103,7 @@ impl Loading<'_> {
                     self.within("vars", |it| {
                         it.within(name.as_str(), |it| {
                             it.say(found, "a value, or a file that can be read");
-                        })
+                        });
                     });
                     continue;
                 }
@@ -131,7 +131,7 @@ impl Loading<'_> {
     fn vars_of(&self, name: &str) -> Result<Map<String, Value>, String> {
         let mut vars = Map::new();
         for file in self.files.find(name)? {
-            match self.files.value(&file)? {
+            match Files::value(&file)? {
                 Value::Object(entries) => vars.extend(entries),
                 _ => return Err(format!("`{}`, which is no map", file.display())),
             }
@@ -150,7 +150,7 @@ impl Loading<'_> {
                     Value::String(text) => Value::String(text),
                     other => Value::String(other.to_string()),
                 };
-                files.iter().map(|file| self.files.value(file).map(text)).collect()
+                files.iter().map(|file| Files::value(file).map(text)).collect()
             }
             Value::String(text) => Ok(vec![text.strip_suffix('\n').unwrap_or(text).into()]),
             Value::Array(items) if items.first().is_some_and(Value::is_string) => {

@@ -51,7 +51,7 @@ impl Files {
     }
 
     /// The text of a file.
-    pub(super) fn text(&self, path: &Path) -> Result<String, String> {
+    pub(super) fn text(path: &Path) -> Result<String, String> {
         config_error::text_of(path).map_err(|error| {
             let problems = error.problems().iter().map(ToString::to_string);
             problems.collect::<Vec<_>>().join("; ")
@@ -59,8 +59,8 @@ impl Files {
     }
 
     /// The value in a JSON or YAML file, or the text of another one.
-    pub(super) fn value(&self, path: &Path) -> Result<Value, String> {
-        let text = self.text(path)?;
+    pub(super) fn value(path: &Path) -> Result<Value, String> {
+        let text = Self::text(path)?;
         match ending(path).as_str() {
             "json" | "yaml" | "yml" => {
                 let name = path.display().to_string();
@@ -85,7 +85,7 @@ impl Files {
         let mut tests = Vec::new();
         for path in self.find(name).map_err(refuse)? {
             let shown = path.display().to_string();
-            let text = self.text(&path).map_err(refuse)?;
+            let text = Self::text(&path).map_err(refuse)?;
             match ending(&path).as_str() {
                 "yaml" | "yml" | "json" => {
                     let read: Tests =

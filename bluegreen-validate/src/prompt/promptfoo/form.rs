@@ -208,7 +208,9 @@ pub(super) struct Assert {
     pub(super) weight: Option<f64>,
     pub(super) metric: Option<String>,
     pub(super) transform: Option<Value>,
-    pub(super) assert: Option<Vec<Self>>,
+    /// Of a set.
+    #[serde(rename = "assert")]
+    pub(super) members: Option<Vec<Self>>,
     pub(super) provider: Option<IgnoredAny>,
     pub(super) rubric_prompt: Option<IgnoredAny>,
     pub(super) context_transform: Option<IgnoredAny>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Loading;
-use super::files::ending;
+use super::files::{Files, ending};
 use crate::document::{self, Source};
 use crate::prompt::suite::{Message, Turn};
 
@@ -43,7 +43,7 @@ pub(super) fn read(loading: &mut Loading<'_>, value: Option<&Value>) -> Vec<Prom
                 let first = prompts.len();
                 one(loading, &Value::String(name.clone()), &mut prompts);
                 for prompt in &mut prompts[first..] {
-                    prompt.label = label.as_str().unwrap_or_default().to_owned();
+                    label.as_str().unwrap_or_default().clone_into(&mut prompt.label);
                 }
             }
         }
@@ -90,7 +90,8 @@ fn texts(loading: &mut Loading<'_>, text: &str, label: &str, prompts: &mut Vec<P
     let known =
         ["txt", "json", "yaml", "yml", "md", "j2", "csv", "jsonl", "js", "mjs", "cjs", "ts", "py"];
     let one_line = !text.contains(['\n', '{']) && !text.contains(' ');
-    if !text.starts_with("file://") && !(one_line && known.contains(&ending(path).as_str())) {
+    let is_file = one_line && known.contains(&ending(path).as_str());
+    if !is_file && !text.starts_with("file://") {
         prompts.push(of_text(text, label));
         return;
     }
@@ -105,7 +106,7 @@ fn texts(loading: &mut Loading<'_>, text: &str, label: &str, prompts: &mut Vec<P
             loading.say(format!("`{}`", file.display()), wanted);
             continue;
         }
-        match loading.files.text(&file) {
+        match Files::text(&file) {
             Err(found) => loading.say(found, "a file with a prompt"),
             Ok(text) if kind == "txt" => {
                 let mut part = String::new();

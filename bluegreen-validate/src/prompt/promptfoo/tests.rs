@@ -185,8 +185,8 @@ tests: [{vars: {q: hi}, assert: [{type: equals, value: a}]}]
     let found = problems(text);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("chat"), "{found:?}");
-    let good: String =
-        text.lines().filter(|line| !line.contains("dump")).map(|it| format!("{it}\n")).collect();
+    let good: Vec<&str> = text.lines().filter(|line| !line.contains("dump")).collect();
+    let good = good.join("\n");
     let suite = read(&good).unwrap();
     assert_eq!(suite.cases[0].turns[0].messages.len(), 2);
 }

@@ -85,7 +85,7 @@ impl Attempts<'_> {
             match reply {
                 Reply::Answer(answer) => {
                     messages.push(said(&answer));
-                    answers.push(answer);
+                    answers.push(*answer);
                 }
                 Reply::Malformed(found) => {
                     let wanted = "an answer where the suite says that it is".to_owned();

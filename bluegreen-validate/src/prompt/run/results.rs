@@ -94,7 +94,7 @@ impl Results {
     }
 
     /// Takes what a run came to.
-    pub(super) fn add(&mut self, pair: Pair) {
+    pub(super) fn add(&mut self, pair: &Pair) {
         let Slotted { case, repeat, .. } = pair.slotted;
         let (live, idle) = (attempt(&pair.live), attempt(&pair.idle));
         for (slot, tried) in [("live", &pair.live), ("the candidate", &pair.idle)] {

@@ -55,7 +55,7 @@ pub struct HttpAgent {
     #[serde(default)]
     pub reading: Reading,
     /// Where in the answer its text is: `text` for the whole body, a JSON pointer (`/reply`) or a
-    /// JSONPath (`$.choices[0].text`). Of events it is where in each of them.
+    /// `JSONPath` (`$.choices[0].text`). Of events it is where in each of them.
     #[serde(default = "whole")]
     pub answer: String,
     /// Where the list of tool calls is, if there is one. Each has `name` and `arguments` (or

@@ -63,7 +63,7 @@ pub enum Check {
     Bleu(Likeness),
     /// Google's BLEU: the smaller of precision and recall of runs of 1 to 4 words.
     Gleu(Likeness),
-    /// The words that it shares with this text, without articles and punctuation, as SQuAD counts
+    /// The words that it shares with this text, without articles and punctuation, as `SQuAD` counts
     /// them (F1).
     SimilarWords(Likeness),
     /// It was complete after this time.
