@@ -92,7 +92,7 @@ const fn mixed(hash: u64, arm: u64) -> u64 {
 /// Not the logarithm of the platform, whose last digit may be another one elsewhere: only additions,
 /// multiplications and divisions, which are the same everywhere.
 fn exponential(bits: u64) -> f64 {
-    const CELL: f64 = 1.0 / 4_503_599_627_370_496.0;
+    const CELL: f64 = f64::EPSILON;
     #[allow(clippy::cast_precision_loss, reason = "52 bits and a half are exact")]
     let unit = ((bits >> 12) as f64 + 0.5) * CELL;
     // unit = fraction · 2^exponent, with a fraction from 1 up to 2.

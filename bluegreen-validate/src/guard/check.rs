@@ -20,6 +20,10 @@ const LONGEST: Duration = Duration::from_hours(24 * 90);
 /// The most guards in one.
 const MOST: usize = 50;
 
+/// The most of these that keep distributions: what is kept between looks has at most 512 KiB, and with the
+/// finest distributions such a guard needs up to 60.
+const MOST_DISTRIBUTIONS: usize = 8;
+
 /// One digest of all settings of one kind of guard.
 pub(crate) fn digest(kind: &str, config: &impl Serialize) -> Digest {
     // Numbers that are not finite have no JSON and become null; a guard with one is refused anyway.
@@ -255,6 +259,17 @@ impl GuardsConfig {
         let count = self.guards.len();
         if !(1..=MOST).contains(&count) {
             flaws.say("guards", "guard-count", count.to_string(), format!("1 to {MOST} guards"));
+        }
+        let quantiles = self.guards.iter().filter(|guard| match guard {
+            GuardConfig::Quantile(_) => true,
+            GuardConfig::Threshold(it) => matches!(it.statistic, Statistic::Quantile(_)),
+            _ => false,
+        });
+        let quantiles = quantiles.count();
+        if quantiles > MOST_DISTRIBUTIONS {
+            let found = format!("{quantiles} guards of quantiles");
+            let wanted = format!("at most {MOST_DISTRIBUTIONS}, and the others in another group");
+            flaws.say("guards", "guard-count", found, wanted);
         }
         let mut names = BTreeSet::new();
         for (index, guard) in self.guards.iter().enumerate() {

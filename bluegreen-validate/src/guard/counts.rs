@@ -166,6 +166,7 @@ fn squares(sketch: &Sketch) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use bluegreen_core::Histogram;
 

@@ -130,21 +130,21 @@ impl From<Threshold> for Guard {
 pub struct Guards {
     name: String,
     alpha: f64,
-    guards: Vec<Guard>,
+    parts: Vec<Guard>,
 }
 
 impl Guards {
     /// These guards as one, at α = 0.05.
     pub fn all(guards: impl IntoIterator<Item = Guard>) -> Self {
         let GuardsConfig { name, alpha, .. } = GuardsConfig::default();
-        Self { name, alpha, guards: guards.into_iter().collect() }
+        Self { name, alpha, parts: guards.into_iter().collect() }
     }
 
     /// Guards from data, all on numbers of `source`.
     pub fn new(config: GuardsConfig, source: impl MetricSource + 'static) -> Self {
         let source: Arc<dyn MetricSource> = Arc::new(source);
-        let guards = config.guards.into_iter().map(|it| Guard::new(it, source.clone())).collect();
-        Self { name: config.name, alpha: config.alpha, guards }
+        let parts = config.guards.into_iter().map(|it| Guard::new(it, source.clone())).collect();
+        Self { name: config.name, alpha: config.alpha, parts }
     }
 
     /// Guards from a file: JSON, or YAML with the feature `yaml`, as its name ends.
@@ -185,7 +185,7 @@ impl Guards {
 
     /// The settings.
     pub fn config(&self) -> GuardsConfig {
-        let guards = self.guards.iter().map(Guard::config).collect();
+        let guards = self.parts.iter().map(Guard::config).collect();
         GuardsConfig { name: self.name.clone(), alpha: self.alpha, guards }
     }
 
@@ -196,7 +196,7 @@ impl Guards {
 
     /// What each guard gets of α.
     fn levels(&self) -> Levels {
-        let sharing = self.guards.iter().filter(|it| !matches!(it, Guard::Threshold(_))).count();
+        let sharing = self.parts.iter().filter(|it| !matches!(it, Guard::Threshold(_))).count();
         #[allow(clippy::cast_precision_loss, reason = "there are at most some dozens")]
         let parts = sharing.max(1) as f64;
         Levels { worse: self.alpha / parts, margin: self.alpha }
@@ -232,7 +232,7 @@ impl Validator for Guards {
 
     async fn check(&self, plan: &Plan) -> Result<Vec<Problem>> {
         let mut problems = self.problems();
-        for guard in &self.guards {
+        for guard in &self.parts {
             problems.extend(each!(guard, it => it.config().against(plan)));
         }
         Ok(problems)
@@ -255,7 +255,7 @@ impl Validator for Guards {
         }
         let states = kept.map(|kept| kept.guards).unwrap_or_default();
         let (levels, now) = (self.levels(), trial.clock.now());
-        let looking = self.guards.iter().map(|guard| {
+        let looking = self.parts.iter().map(|guard| {
             let name = each!(guard, it => it.name());
             let state = states.iter().find(|(known, _)| known == name).and_then(|(_, it)| *it);
             guard.look(trial, state.map(|state| state.get().as_bytes()), levels, now)
@@ -266,7 +266,7 @@ impl Validator for Guards {
             .map(|look| look.state.clone().and_then(|bytes| String::from_utf8(bytes).ok()))
             .collect();
         let mut guards = Vec::new();
-        for (guard, text) in self.guards.iter().zip(&texts) {
+        for (guard, text) in self.parts.iter().zip(&texts) {
             let state = match text {
                 Some(text) => {
                     Some(serde_json::from_str(text).map_err(|error| failed(error.to_string()))?)
@@ -277,35 +277,34 @@ impl Validator for Guards {
         }
         let state = serde_json::to_vec(&Kept { version: VERSION, guards })
             .map_err(|error| failed(error.to_string()))?;
-        Ok(self.together(&looks, levels).with_state(state))
+        Ok(together(&looks, levels).with_state(state))
     }
 }
 
-impl Guards {
-    fn together(&self, looks: &[Look], levels: Levels) -> Judgement {
-        let of = |verdict: Verdict| looks.iter().filter(move |look| look.verdict == verdict);
-        // A guard that can't judge now has its evidence kept, but does not speak.
-        let logs: Vec<f64> = looks
-            .iter()
-            .filter_map(|look| look.decision.as_ref())
-            .filter(|it| it.short.is_none() && !it.within)
-            .filter_map(|it| it.log_e)
-            .collect();
-        #[allow(clippy::cast_precision_loss, reason = "there are at most some dozens")]
-        let sum = log_average(&logs) + (logs.len() as f64).ln();
-        let together = !logs.is_empty() && sum >= levels.threshold();
-        let (verdict, summary) = if let Some(failed) = of(Verdict::Fail).next() {
-            (Verdict::Fail, failed.summary.clone())
-        } else if together {
-            (Verdict::Fail, "worse in several respects together".to_owned())
-        } else if let Some(undecided) = of(Verdict::Inconclusive).next() {
-            (Verdict::Inconclusive, undecided.summary.clone())
-        } else {
-            (Verdict::Pass, format!("{} guards, all within their margins", looks.len()))
-        };
-        let order = [Verdict::Fail, Verdict::Inconclusive, Verdict::Pass];
-        let evidence: Vec<Finding> =
-            order.into_iter().flat_map(of).flat_map(|look| look.evidence.clone()).collect();
-        Judgement::new(verdict, summary).with_evidence(evidence)
-    }
+/// What all guards say together.
+fn together(looks: &[Look], levels: Levels) -> Judgement {
+    let of = |verdict: Verdict| looks.iter().filter(move |look| look.verdict == verdict);
+    // A guard that can't judge now has its evidence kept, but does not speak.
+    let logs: Vec<f64> = looks
+        .iter()
+        .filter_map(|look| look.decision.as_ref())
+        .filter(|it| it.short.is_none() && !it.within)
+        .filter_map(|it| it.log_e)
+        .collect();
+    #[allow(clippy::cast_precision_loss, reason = "there are at most some dozens")]
+    let sum = log_average(&logs) + (logs.len() as f64).ln();
+    let together = !logs.is_empty() && sum >= levels.threshold();
+    let (verdict, summary) = if let Some(failed) = of(Verdict::Fail).next() {
+        (Verdict::Fail, failed.summary.clone())
+    } else if together {
+        (Verdict::Fail, "worse in several respects together".to_owned())
+    } else if let Some(undecided) = of(Verdict::Inconclusive).next() {
+        (Verdict::Inconclusive, undecided.summary.clone())
+    } else {
+        (Verdict::Pass, format!("{} guards, all within their margins", looks.len()))
+    };
+    let order = [Verdict::Fail, Verdict::Inconclusive, Verdict::Pass];
+    let evidence: Vec<Finding> =
+        order.into_iter().flat_map(of).flat_map(|look| look.evidence.clone()).collect();
+    Judgement::new(verdict, summary).with_evidence(evidence)
 }

@@ -158,8 +158,7 @@ impl Compare for Quantile {
         let worse = at(levels.worse * test.part());
         decision.worse = worse.is_some_and(|(candidate, live)| candidate.lower > live.upper);
         let Some((candidate, known)) = at(levels.margin) else {
-            decision.found = "no distribution".to_owned();
-            return decision;
+            return Decision { found: "no distribution".to_owned(), ..decision };
         };
         decision.within = candidate.upper < ratio * known.lower;
         let told = |it: QuantileBounds, units: f64| {

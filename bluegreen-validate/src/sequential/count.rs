@@ -132,7 +132,7 @@ mod tests {
         assert_close(different(0.5, 130, 170), 3.718_640_648, 1e-9);
         assert_close(different(0.5, 50, 90), 18.613_217_628, 1e-9);
         assert_close(different(0.5, 10, 30), 3.578_270_158, 1e-9);
-        assert_close(different(0.9, 900, 150), 1736.220_431, 1e-6);
+        assert_close(different(0.9, 900, 150), 1_736.220_431, 1e-6);
     }
 
     /// Integrated by hand: the likelihood ratio over the truncated beta distribution.
@@ -171,10 +171,10 @@ mod tests {
         assert!(test.set_share(0.5));
         assert!(test.set_share(0.9));
         test.add(900, 150);
-        assert_close(test.e_value(), 3.578_270_158 * 1736.220_431, 1e-5);
+        assert_close(test.e_value(), 3.578_270_158 * 1_736.220_431, 1e-5);
         assert!(!test.set_share(1.0) && !test.set_share(f64::NAN));
-        let text = serde_json::to_string(&test).unwrap();
-        assert_eq!(serde_json::from_str::<CountTest>(&text).unwrap(), test);
+        let stored = serde_json::to_string(&test).unwrap();
+        assert_eq!(serde_json::from_str::<CountTest>(&stored).unwrap(), test);
     }
 
     #[test]

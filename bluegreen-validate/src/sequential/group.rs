@@ -26,8 +26,9 @@ const PARTS: usize = 1000;
 /// ```
 pub fn spending_bounds(times: &[f64], alpha: f64, power: f64) -> Option<Vec<f64>> {
     let rises = times.windows(2).all(|pair| pair[0] < pair[1]);
-    let valid = !times.is_empty() && rises && times[0] > 0.0 && times[times.len() - 1] <= 1.0;
-    if !valid || !(0.0 < alpha && alpha < 1.0 && power > 0.0 && power.is_finite()) {
+    let within = !times.is_empty() && rises && times[0] > 0.0 && times[times.len() - 1] <= 1.0;
+    let sensible = 0.0 < alpha && alpha < 1.0 && power > 0.0 && power.is_finite();
+    if !(within && sensible) {
         return None;
     }
     let spent = |time: f64| alpha * time.powf(power);
@@ -35,9 +36,9 @@ pub fn spending_bounds(times: &[f64], alpha: f64, power: f64) -> Option<Vec<f64>
     let mut going = Going::first(times[0], bounds[0] * times[0].sqrt());
     for pair in times.windows(2) {
         let (last, time) = (pair[0], pair[1]);
-        let (spend, step) = (spent(time) - spent(last), (time - last).sqrt());
+        let (part, step) = (spent(time) - spent(last), (time - last).sqrt());
         let most = 12.0 * time.sqrt();
-        let bound = bisect(0.0, most, |bound| 2.0 * going.exceeds(bound, step) - spend);
+        let bound = bisect(0.0, most, |bound| 2.0 * going.exceeds(bound, step) - part);
         bounds.push(bound / time.sqrt());
         going = going.next(bound, step);
     }

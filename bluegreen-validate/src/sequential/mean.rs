@@ -135,18 +135,15 @@ impl MeanTest {
     /// The logarithm of the e-value.
     pub fn log_e(&self) -> f64 {
         let (candidate, live) = (&self.candidate, &self.live);
-        self.before
-            + match self.against {
-                Some(known) => {
-                    let deviation = candidate.variance_of_mean().sqrt();
-                    log_e(candidate.mean() - known, deviation, candidate.count)
-                }
-                None => {
-                    let variance = candidate.variance_of_mean() + live.variance_of_mean();
-                    let effective = effective(candidate.count, live.count);
-                    log_e(candidate.mean() - live.mean(), variance.sqrt(), effective)
-                }
-            }
+        let log = if let Some(known) = self.against {
+            let deviation = candidate.variance_of_mean().sqrt();
+            log_e(candidate.mean() - known, deviation, candidate.count)
+        } else {
+            let variance = candidate.variance_of_mean() + live.variance_of_mean();
+            let effective = effective(candidate.count, live.count);
+            log_e(candidate.mean() - live.mean(), variance.sqrt(), effective)
+        };
+        self.before + log
     }
 }
 
@@ -169,6 +166,7 @@ pub(crate) fn margin_of_error(deviation: f64, effective: f64, alpha: f64) -> f64
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::super::assert_close;
     use super::*;
@@ -222,8 +220,8 @@ mod tests {
         test.fold(spread(1000.0, 10.3), Moments::default());
         assert!(test.log_e() > 20.0, "{}", test.log_e());
         assert_eq!(test.against(), Some(10.0));
-        let text = serde_json::to_string(&test).unwrap();
-        assert_eq!(serde_json::from_str::<MeanTest>(&text).unwrap(), test);
+        let stored = serde_json::to_string(&test).unwrap();
+        assert_eq!(serde_json::from_str::<MeanTest>(&stored).unwrap(), test);
     }
 
     #[test]

@@ -36,6 +36,7 @@ fn mixed(n: f64, difference: f64, variance: f64, tau_squared: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::super::assert_close;
     use super::*;

@@ -29,7 +29,8 @@ pub struct ProportionBounds {
 /// ```
 pub fn proportion(hits: f64, units: f64, alpha: f64, best: f64, sides: Sides) -> ProportionBounds {
     let known = units > 0.0 && units.is_finite() && 0.0 <= hits && hits <= units;
-    if !known || !(0.0 < alpha && alpha < 1.0 && best > 0.0) {
+    let sensible = 0.0 < alpha && alpha < 1.0 && best > 0.0;
+    if !(known && sensible) {
         return ProportionBounds { lower: 0.0, upper: 1.0 };
     }
     let found = hits / units;
@@ -56,6 +57,7 @@ pub fn proportion(hits: f64, units: f64, alpha: f64, best: f64, sides: Sides) ->
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::super::assert_close;
     use super::*;

@@ -57,6 +57,7 @@ pub fn quantile_bounds(sketch: &Sketch, p: f64, alpha: f64, best: f64) -> Option
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 

@@ -89,7 +89,7 @@ mod tests {
     fn two_arms_are_the_count_test() {
         let mut ratio = RatioTest::new(&[9.0, 1.0]).unwrap();
         ratio.add(&[900, 150]);
-        assert_close(ratio.log_e().exp(), 1736.220_431, 1e-6);
+        assert_close(ratio.log_e().exp(), 1_736.220_431, 1e-6);
         let mut count = CountTest::different(0.5).unwrap();
         count.add(50, 90);
         let mut ratio = RatioTest::new(&[1.0, 1.0]).unwrap();

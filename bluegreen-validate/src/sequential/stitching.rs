@@ -114,6 +114,7 @@ pub fn double_stitching_radius(p: f64, t: f64, alpha: f64, t_opt: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::super::assert_close;
     use super::*;

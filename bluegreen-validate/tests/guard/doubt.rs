@@ -152,6 +152,20 @@ async fn nothing_measured_is_never_a_pass() {
     doubts(&ErrorRate::from(zeros), "no units of the candidate for").await;
 }
 
+/// A source that fails when it is told to.
+struct Failing<F>(MemoryMetrics, Mutex<F>);
+
+#[async_trait]
+impl<F: FnMut() -> bool + Send> MetricSource for Failing<F> {
+    async fn measure(&self, m: &Metric, s: Color, w: Window) -> Result<Option<Measurement>> {
+        if (self.1.lock().unwrap())() {
+            return Err(Error::new(ErrorKind::Unavailable, "query prometheus")
+                .with_source("connection refused"));
+        }
+        self.0.measure(m, s, w).await
+    }
+}
+
 #[tokio::test]
 async fn a_source_that_fails_is_named_and_the_test_goes_on_after_it() {
     let metrics = MemoryMetrics::new();
@@ -159,18 +173,6 @@ async fn a_source_that_fails_is_named_and_the_test_goes_on_after_it() {
     world(&metrics, &metric, START, one_in(100), one_in(100));
     let mut calls = 0_u32;
     let memory = metrics.clone();
-    struct Failing<F>(MemoryMetrics, Mutex<F>);
-
-    #[async_trait]
-    impl<F: FnMut() -> bool + Send> MetricSource for Failing<F> {
-        async fn measure(&self, m: &Metric, s: Color, w: Window) -> Result<Option<Measurement>> {
-            if (self.1.lock().unwrap())() {
-                return Err(Error::new(ErrorKind::Unavailable, "query prometheus")
-                    .with_source("connection refused"));
-            }
-            self.0.measure(m, s, w).await
-        }
-    }
     let source = Failing(
         memory,
         Mutex::new(move || {

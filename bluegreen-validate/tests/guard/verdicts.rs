@@ -118,7 +118,7 @@ async fn trouble_of_both_holds_and_blames_nobody() {
     let rate = |usual: u64, worst: u64| {
         move |number: u64| {
             let bad = (3600..7200).contains(&number);
-            f64::from(u8::from(number % if bad { worst } else { usual } == 0))
+            f64::from(u8::from(number.is_multiple_of(if bad { worst } else { usual })))
         }
     };
     let past = bluegreen_core::Timestamp::from_unix_millis(START.unix_millis() - 600_000);
@@ -199,7 +199,7 @@ async fn a_limit_is_exceeded_so_often_and_so_long() {
     let rate = |number: u64| {
         let minute = number / 1200;
         let bad = minute % 3 == 2 || minute >= 10;
-        f64::from(u8::from(bad && number % 10 == 0))
+        f64::from(u8::from(bad && number.is_multiple_of(10)))
     };
     traffic(&metrics, &errors(), CANDIDATE, START, (1500, 20), rate);
     let guard = Threshold::from(metrics).at_most(0.05).failures(3).lasting(LOOK * 6);
@@ -227,7 +227,7 @@ async fn live_beyond_the_limit_too_is_upstream() {
 async fn a_quantile_above_all_bounds_is_not_known() {
     let metrics = MemoryMetrics::new().with_bounds([10.0, 20.0]);
     let metric = Metric::new("latency");
-    let value = |number: u64| if number % 10 == 0 { 50.0 } else { 5.0 };
+    let value = |number: u64| if number.is_multiple_of(10) { 50.0 } else { 5.0 };
     world(&metrics, &metric, START, value, value);
     let judgements = looks(&Quantile::from(metrics), &mut trial(Share::percent(50)), 100).await;
     assert!(judgements.iter().all(|it| it.verdict == Inconclusive));

@@ -60,8 +60,7 @@ fn all_problems_come_at_once() {
 
 #[tokio::test]
 async fn a_plan_without_anything_to_compare_with_is_refused() {
-    let mut sampling = Sampling::default();
-    sampling.history = Duration::ZERO;
+    let sampling = Sampling { history: Duration::ZERO, ..Sampling::default() };
     let guard = ErrorRate::from(MemoryMetrics::new()).sampling(sampling);
     let problems = guard.check(&Plan::all_at_once()).await.unwrap();
     assert_eq!(objects(&problems), ["error-rate, sampling.history"]);
@@ -91,6 +90,12 @@ fn a_group_names_the_guard_and_its_place() {
         ]
     );
     assert_eq!(Guards::all([]).problems().len(), 1);
+    let many = (0..9).map(|number| {
+        Quantile::from(MemoryMetrics::new()).named(format!("latency-{number}")).into()
+    });
+    let problems = Guards::all(many).problems();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].found, "9 guards of quantiles");
 }
 
 #[test]
