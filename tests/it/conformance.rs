@@ -68,7 +68,7 @@ bluegreen_core::switch_conformance_tests! {
         define_gateway_api().await;
         let shipped = Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0");
         let agent = Agent::of(shipped.behind_routes()).await;
-        let acceptor = Acceptor::start(agent.admin().clone(), agent.namespace().name());
+        let acceptor = Acceptor::start(agent.admin(), agent.namespace().name());
         let builder = agent.builder("conformance").route(ROUTE);
         let builder = builder.weights(|it| it.with_cookie_pins().with_mirror());
         let routes = gateway_api(agent.admin(), agent.namespace().name(), "HTTPRoute");

@@ -50,8 +50,8 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// Begins.
-    pub fn start(client: Client, namespace: &str) -> Self {
-        let api = gateway_api(&client, namespace, "HTTPRoute");
+    pub fn start(client: &Client, namespace: &str) -> Self {
+        let api = gateway_api(client, namespace, "HTTPRoute");
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut events = watcher(api.clone(), watcher::Config::default()).boxed();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen_core::AgentClient as _;
 use bluegreen_core::{
     Change, Color, Epoch, Error, EvidenceKind, Intent, Plan, ReleaseId, ReleaseStore as _,
-    ResolvedChange, Result, Role, Routing, Share, Slot as _, SwitchStrategy as _,
+    ResolvedChange, Result, Role, Routing, Share, Slot as _,
 };
 use bluegreen_kube::{Cluster, Route};
 use serde_json::Value;
