@@ -48,7 +48,7 @@ const MOST_CELLS: usize = 100_000;
 /// # What it takes
 /// A record takes about a tenth of a microsecond and no task of its own. The last hour is kept
 /// ([`keeping`](Self::keeping) says otherwise) of at most 256 names; for each name and slot that is at
-/// most a mebibyte of buckets in each of eight parts, before the oldest cells make room. A window that
+/// most 8 MiB of buckets in each of eight parts, before the oldest cells make room. A window that
 /// begins before what is kept is an error, because only some of it would be counted.
 #[derive(Clone)]
 pub struct Observations {

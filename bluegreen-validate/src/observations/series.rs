@@ -6,8 +6,9 @@ use bluegreen_core::{Histogram, Measurement};
 
 use super::scale;
 
-/// The most counts of buckets that one series keeps: a mebibyte of them.
-const MOST_COUNTS: usize = 64 * 1024;
+/// The most counts of buckets that one series keeps, 8 MiB of them: an hour of seconds, each with
+/// latencies over four powers of two and more.
+const MOST_COUNTS: usize = 512 * 1024;
 
 /// Cells of equal length, of which cell `n` takes in what is later than `n - 1` lengths and no
 /// later than `n`.
@@ -208,9 +209,9 @@ mod tests {
         assert_eq!(sum(&series, 2, 5).unwrap().unwrap().count, 3);
         // Values of all sizes, so that the counts of buckets are what there is too much of.
         let mut wide = Series::default();
-        for number in 0..400 {
-            for step in 0..1000 {
-                wide.record(number, 1.1_f64.powi(step % 290) * 1e-3, 1_000_000);
+        for number in 0..2000 {
+            for step in 0..290 {
+                wide.record(number, 1.1_f64.powi(step) * 1e-3, 1_000_000);
             }
         }
         assert!(wide.counts <= MOST_COUNTS && wide.forgotten.is_some());
