@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bluegreen_core::{
     Color, ErrorKind, OperationError, Outcome, Phase, PhaseName, Reason, Routing, Slot as _,
-    SwitchStrategy as _,
 };
 use bluegreen_kube::{Cluster, ClusterBuilder, LeaseLiveness, Settings};
 use bluegreen_tests::{

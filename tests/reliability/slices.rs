@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_core::{Color, EvidenceKind, Pair, Routing, SwitchStrategy as _};
+use bluegreen_core::{Color, EvidenceKind, Pair, Routing};
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Manifests, SERVICE};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};

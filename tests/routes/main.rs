@@ -12,8 +12,9 @@ mod share;
 
 use std::net::SocketAddr;
 
+use bluegreen_core::plan::Until;
 use bluegreen_core::{
-    Color, EvidenceKind, Outcome, Phase, PhaseName, Plan, Reason, Share, Until, Vantage,
+    Color, EvidenceKind, Outcome, Phase, PhaseName, Plan, Reason, Share, Vantage,
 };
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Load, Manifests, ROUTE, change, gateway_api, plan, reaches, seconds};
@@ -81,7 +82,9 @@ async fn there_and_back(through: Through) {
 /// A plan whose second step lasts until somebody ends it.
 fn policy(address: SocketAddr) -> Plan {
     let vantage = Vantage::Url { url: format!("http://{address}/") };
-    let mut plan = Plan { steps: Plan::canary([5, 25, 50]).steps, ..plan(seconds(120)) }
+    let mut plan = plan(seconds(120));
+    plan.steps = Plan::canary([5, 25, 50]).steps;
+    let mut plan = plan
         .hold(seconds(3))
         .conversations_by_header(PIN)
         .evidence(EvidenceKind::Answers { vantage, in_a_row: 20 });

@@ -192,6 +192,11 @@ impl ClusterBuilder {
     /// # Cancel safety
     /// Only reads.
     pub async fn connect(self) -> Result<Cluster, ConnectError> {
+        // On the heap, because callers embed this in futures of their own.
+        Box::pin(self.find()).await
+    }
+
+    async fn find(self) -> Result<Cluster, ConnectError> {
         let rules = Rules::default();
         let weights = self.make_weights(&rules)?;
         let (client, settings) = (&self.client, &self.settings);

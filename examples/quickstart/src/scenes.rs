@@ -124,8 +124,8 @@ pub(crate) async fn canary(stage: &Stage) -> Outcome<Row> {
     let name = begin("6 a canary: 25, 50, 100 %");
     let tally = stage.questions.scene();
     let (releaser, log) = stage.canary_driver("driver-6");
-    let releasing = Box::pin(releaser.run(image("1.6.0"), &stage.canary()));
-    let ended = timeout(LONG, releasing).await??;
+    let plan = stage.canary();
+    let ended = timeout(LONG, Box::pin(releaser.run(image("1.6.0"), &plan))).await??;
     releaser.operations().resign().await?;
     sleep(CALM).await;
     expect(name, &ended.to_string(), matches!(ended, bluegreen_core::Outcome::Released))?;
@@ -138,8 +138,9 @@ pub(crate) async fn bad_canary(stage: &Stage) -> Outcome<Row> {
     let name = begin("7 a canary that fails under load");
     let tally = stage.questions.scene();
     let (releaser, log) = stage.canary_driver("driver-7");
-    let releasing = Box::pin(releaser.run(image("1.7.0").env("LEAK", "1"), &stage.canary()));
-    let ended = timeout(LONG, releasing).await??;
+    let plan = stage.canary();
+    let ended =
+        timeout(LONG, Box::pin(releaser.run(image("1.7.0").env("LEAK", "1"), &plan))).await??;
     releaser.operations().resign().await?;
     sleep(CALM).await;
     expect(name, &ended.to_string(), is_back(&ended))?;

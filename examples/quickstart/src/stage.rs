@@ -73,8 +73,10 @@ impl Stage {
 
     /// Traffic in steps, each as long as it takes to tell.
     pub(crate) fn canary(&self) -> Plan {
-        let steps = Plan::canary([25, 50, 100]).hold(self.seconds(4, 2));
-        Plan { steps: steps.steps, look: Duration::from_millis(250), ..self.plan() }
+        let mut plan = self.plan();
+        plan.steps = Plan::canary([25, 50, 100]).hold(self.seconds(4, 2)).steps;
+        plan.look = Duration::from_millis(250);
+        plan
     }
 
     /// All traffic at once, a short bake, and no waits that only matter in production.
