@@ -52,14 +52,17 @@ impl Assignment {
     /// one gets no units. `None` if no arm has any.
     pub fn arm(&self, unit: impl AsRef<[u8]>, weights: &[u32]) -> Option<usize> {
         let hash = XxHash3_64::oneshot_with_seed(self.seed, unit.as_ref());
-        let (mut best, mut least) = (None, f64::INFINITY);
+        let mut best = None;
+        // What the best arm has drawn, and its weight: no arm yet is one that has drawn without end.
+        let (mut least, mut heaviest) = (f64::INFINITY, 1.0);
         for (arm, weight) in weights.iter().enumerate() {
             if *weight == 0 {
                 continue;
             }
-            let drawn = exponential(mixed(hash, arm as u64)) / f64::from(*weight);
-            if drawn < least {
-                (best, least) = (Some(arm), drawn);
+            let (drawn, weight) = (exponential(mixed(hash, arm as u64)), f64::from(*weight));
+            // Quotients compared without dividing.
+            if drawn * heaviest < least * weight {
+                (best, least, heaviest) = (Some(arm), drawn, weight);
             }
         }
         best
@@ -80,6 +83,7 @@ impl Assignment {
 }
 
 /// The arm's own bits: a step of the generator `SplitMix64`, which is a published permutation.
+#[inline]
 const fn mixed(hash: u64, arm: u64) -> u64 {
     let state = hash.wrapping_add(arm.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -91,6 +95,7 @@ const fn mixed(hash: u64, arm: u64) -> u64 {
 ///
 /// Not the logarithm of the platform, whose last digit may be another one elsewhere: only additions,
 /// multiplications and divisions, which are the same everywhere.
+#[inline]
 fn exponential(bits: u64) -> f64 {
     const CELL: f64 = f64::EPSILON;
     #[allow(clippy::cast_precision_loss, reason = "52 bits and a half are exact")]
@@ -102,11 +107,13 @@ fn exponential(bits: u64) -> f64 {
     let fraction = f64::from_bits((raw & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
     // Around the square root of two, where the series of the inverse hyperbolic tangent is short.
     let z = (fraction - std::f64::consts::SQRT_2) / (fraction + std::f64::consts::SQRT_2);
-    let square = z * z;
-    let mut series = 1.0 / 17.0;
-    for odd in [15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
-        series = series * square + 1.0 / odd;
-    }
+    let q = z * z;
+    let q2 = q * q;
+    let q4 = q2 * q2;
+    // In pairs, which a processor adds up side by side.
+    let low = (1.0 + q * (1.0 / 3.0)) + q2 * (1.0 / 5.0 + q * (1.0 / 7.0));
+    let high = (1.0 / 9.0 + q * (1.0 / 11.0)) + q2 * (1.0 / 13.0 + q * (1.0 / 15.0));
+    let series = low + q4 * (high + q4 * (1.0 / 17.0));
     -((exponent + 0.5) * std::f64::consts::LN_2 + 2.0 * z * series)
 }
 
