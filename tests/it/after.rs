@@ -31,6 +31,8 @@ async fn undone(standby: u32) {
     plan.drain.quiet = seconds(3);
     let outcome = cluster.releaser().run(change("1.3.0"), &plan).await.unwrap();
     assert_eq!(outcome, Outcome::Released);
+    // Its pods are ended by a controller, some time after their number was written.
+    agent.all_settled().await;
     let kept = u32::try_from(agent.pods(Color::Blue).await.len()).unwrap();
     assert_eq!(kept, standby);
 
