@@ -18,7 +18,7 @@
 //! | do errors fall on the candidate more often than its share of the traffic? | [`CountTest`] |
 //! | the same, where the number of requests is known and the shares change | [`RateTest`] |
 //! | between what is the rate of errors? | [`proportion`] |
-//! | is a mean (latency, cost, tokens) worse? | [`MeanTest`], [`asymptotic_half_width`], [`msprt`] |
+//! | is a mean (latency, cost, tokens) worse? | [`MeanTest`], [`asymptotic_half_width`], [`log_msprt`] |
 //! | the same for scores between two bounds, exactly | [`BoundedMean`] |
 //! | is a quantile worse? | [`Sketch`], [`quantile_ranks`], [`lil_radius`], [`double_stitching_radius`] |
 //! | do units arrive in the shares that were planned? | [`RatioTest`] |
