@@ -114,6 +114,7 @@ pub(crate) async fn by_hand(stage: &Stage) -> Outcome<Row> {
     sleep(notices.saturating_sub(killed.elapsed())).await;
     cluster.move_routing(Routing::all(live));
     let back = Some(killed.elapsed());
+    cluster.resume_replacing(candidate);
     sleep(CALM).await;
     let ended = format!("rolled back by somebody who needed {notices:?} to notice (assumed)");
     Ok(Row { name, tally, switch, back, ended, must_lose_nothing: false })
