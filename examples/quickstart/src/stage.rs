@@ -10,7 +10,7 @@ use bluegreen_core::{
     Change, Color, Configuration, Container, Pair, PhaseName, Plan, Ports, Progress, Releaser,
     SwitchStrategy, SystemClock,
 };
-use bluegreen_validate::ErrorRate;
+use bluegreen_validate::{ErrorRate, Sampling};
 use tokio::sync::watch;
 
 use crate::agent::{Agents, Client};
@@ -25,6 +25,9 @@ pub(crate) const PROMPT: &str = "Name the parcel. Say that it is on its way. Say
 
 /// How long a driver is believed to live without a sign of it. In a cluster it is 15 seconds.
 const LEASE: Duration = Duration::from_secs(2);
+
+/// How often guards look while both slots have traffic.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Everything that scenes share.
 pub(crate) struct Stage {
@@ -68,14 +71,17 @@ impl Stage {
     /// don't tell small differences in seconds, so the margin is wide.
     pub(crate) fn canary_driver(&self, name: &str) -> (Releaser, Log) {
         let (releaser, log) = self.driver(name);
-        (releaser.guard(ErrorRate::from(self.proxy.errors()).margin(0.1)), log)
+        let mut sampling = Sampling::default();
+        (sampling.window, sampling.history) = (LOOK / 2, Duration::from_mins(1));
+        let guard = ErrorRate::from(self.proxy.errors()).margin(0.1).sampling(sampling);
+        (releaser.guard(guard), log)
     }
 
     /// Traffic in steps, each as long as it takes to tell.
     pub(crate) fn canary(&self) -> Plan {
         let mut plan = self.plan();
         plan.steps = Plan::canary([25, 50, 100]).hold(self.seconds(4, 2)).steps;
-        plan.look = Duration::from_millis(250);
+        plan.look = LOOK;
         plan
     }
 
