@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bluegreen_tests::{Agent, folder, free_ports, gateway_api, log, program, version_at};
-use kube::api::{DeleteParams, DynamicObject, PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
@@ -55,9 +56,15 @@ impl Gateway {
     pub(crate) async fn start(through: Through, agent: &Agent) -> Self {
         let name = agent.namespace().name();
         let class = classes(agent.admin());
+        let namespaces: Api<Namespace> = Api::all(agent.admin().clone());
+        let namespace = namespaces.get(name).await.unwrap();
+        // It belongs to no namespace, but goes with this one. A gateway without its class ends.
+        let owner = json!({
+            "apiVersion": "v1", "kind": "Namespace", "name": name, "uid": namespace.metadata.uid,
+        });
         let made = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
-            "metadata": {"name": name}, "spec": {"controllerName": through.controller()},
+            "metadata": {"name": name, "ownerReferences": [owner]}, "spec": {"controllerName": through.controller()},
         });
         create(&class, &made).await;
         let (address, programs) = match through {
@@ -71,8 +78,6 @@ impl Gateway {
         };
         let answered = tokio::time::timeout(PATIENCE, answering).await;
         assert!(answered.is_ok(), "{through:?} does not answer at {address} after {PATIENCE:?}");
-        // It belongs to no namespace, and nobody looks at it again.
-        class.delete(name, &DeleteParams::default()).await.unwrap();
         Self { address, _programs: programs }
     }
 

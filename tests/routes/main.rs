@@ -51,11 +51,14 @@ async fn there_and_back(through: Through) {
     let before = rules(&agent).await;
 
     let load = Load::start(address);
-    let release = {
+    let mut release = {
         let (releaser, plan) = (one.releaser(), policy(address));
         tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await })
     };
-    holds(&two, STEP).await;
+    tokio::select! {
+        () = holds(&two, STEP) => {}
+        ended = &mut release => panic!("it should hold: {ended:?}"),
+    }
     look_closely(address).await;
     two.operations().promote("ann").await.unwrap();
     reaches(&two, PhaseName::Baking).await;
