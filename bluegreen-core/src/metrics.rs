@@ -53,6 +53,11 @@ impl Metric {
         Self { name: name.into(), query: String::new() }
     }
 
+    /// What the source looks it up by: its own notation, or the name where there is none.
+    pub fn notation(&self) -> &str {
+        if self.query.is_empty() { &self.name } else { &self.query }
+    }
+
     /// The same with the source's own notation.
     #[must_use]
     pub fn with_query(mut self, query: impl Into<String>) -> Self {

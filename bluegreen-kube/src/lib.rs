@@ -24,6 +24,7 @@ mod slotless;
 mod stamp;
 #[cfg(any(test, feature = "stand-in"))]
 pub mod stand_in;
+mod trial;
 mod version;
 mod watching;
 mod wire;

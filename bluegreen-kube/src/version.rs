@@ -1,5 +1,6 @@
 //! Where an answer says which version gave it.
 
+use bluegreen_core::Problem;
 use http::HeaderMap;
 
 /// Where an answer of the agent says which version gave it.
@@ -13,6 +14,15 @@ pub enum VersionSource {
     /// Nowhere: any answer that is no server error counts, and shows only that somebody answers.
     #[default]
     None,
+}
+
+/// A Deployment whose pods have no label that says which version their answers have to show.
+pub(crate) fn no_label(namespace: &str, name: &str, label: &str) -> Problem {
+    Problem::new("no-version-label", format!("Deployment {namespace}/{name}"))
+        .found(format!("pods without the label {label}"))
+        .wanted("the version that their answers show")
+        .mend("label the pod template, or ask for no version in answers")
+        .warning()
 }
 
 impl VersionSource {

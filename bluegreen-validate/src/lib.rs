@@ -11,6 +11,7 @@ mod fetch;
 mod guard;
 mod load;
 mod observations;
+mod optional_duration;
 pub mod paired;
 mod percentile;
 mod pod_metrics;

@@ -151,7 +151,7 @@ impl MetricSource for Observations {
         slot: Color,
         window: Window,
     ) -> Result<Option<Measurement>> {
-        let name = if metric.query.is_empty() { &metric.name } else { &metric.query };
+        let name = metric.notation();
         let failed = |why: String| {
             let action = format!("measure {} of slot {slot}", metric.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)

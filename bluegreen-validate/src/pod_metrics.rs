@@ -191,7 +191,7 @@ impl MetricSource for PodMetrics {
         slot: Color,
         window: Window,
     ) -> Result<Option<Measurement>> {
-        let name = if metric.query.is_empty() { &metric.name } else { &metric.query };
+        let name = metric.notation();
         let failed = |kind| Error::new(kind, format!("measure {} of slot {slot}", metric.name));
         let found = self.metrics.iter().enumerate().find(|(_, (known, _))| known == name);
         let Some((number, (_, wanted))) = found else {

@@ -240,7 +240,7 @@ impl MetricSource for Prometheus {
         slot: Color,
         window: Window,
     ) -> Result<Option<Measurement>> {
-        let name = if metric.query.is_empty() { &metric.name } else { &metric.query };
+        let name = metric.notation();
         let failed = |kind| Error::new(kind, format!("measure {} of slot {slot}", metric.name));
         let queries = self.find(name).ok_or_else(|| {
             let known = self.metrics().join(", ");

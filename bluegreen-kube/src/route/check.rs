@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bluegreen_core::{Color, Error, ErrorKind, EvidenceKind, Problem, Result, Routing, Vantage};
+use bluegreen_core::{Color, ErrorKind, EvidenceKind, Problem, Result, Routing, Vantage};
 use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
@@ -16,6 +16,7 @@ use super::slots::{POOLS, selector, selector_of_pool};
 use super::{RouteWeights, Selector, patch, status};
 use crate::error::{read, read_opt, write};
 use crate::rights::Right;
+use crate::trial::refusal;
 use crate::{json_patch, ports, reach};
 
 mod limits;
@@ -153,22 +154,10 @@ impl RouteWeights {
         let (params, patch) = (json_patch::params(true), json_patch::of(operations, &action)?);
         let api = self.api(name.kind);
         let call = json_patch::send(&self.client, &api, &name.name, &params, &patch);
-        match write(self.settings.call, action, call).await {
-            Ok(_) => Ok(None),
-            // That somebody wrote in between shows nothing.
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+        match write(self.settings.call, action, call).await.map(drop) {
+            // It is missing, which is said elsewhere.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == ErrorKind::Rejected => Ok(Some(
-                Problem::new("write-refused", self.object(name))
-                    .found(error.chain())
-                    .wanted(format!("the API server to accept the write that makes it {to}")),
-            )),
-            // A write without effect that was lost can simply be tried again.
-            Err(error) if error.kind() == ErrorKind::Unknown => {
-                Err(Error::new(ErrorKind::Unavailable, error.action().to_owned())
-                    .with_source(error))
-            }
-            Err(error) => Err(error),
+            tried => refusal(self.object(name), &format!("makes it {to}"), tried),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bluegreen_core::{Capabilities, Vantage};
-use bluegreen_core::{Color, Epoch, Error, ErrorKind, EvidenceKind, Problem, Result, Routing};
+use bluegreen_core::{
+    Capabilities, Color, Epoch, Error, ErrorKind, EvidenceKind, Problem, Result, Routing, Vantage,
+};
 use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
@@ -16,6 +17,8 @@ use super::patch;
 use crate::error::{read, write};
 use crate::rights::Right;
 use crate::slotless::Leads;
+use crate::trial::refusal;
+use crate::version::no_label;
 use crate::{ports, reach};
 
 mod coverage;
@@ -246,23 +249,8 @@ impl ServiceSwitch {
         }
     }
 
-    /// What an attempt without effect shows. That somebody wrote in between shows nothing.
     fn refused(&self, name: &str, done: Result<()>) -> Result<Option<Problem>> {
-        match done {
-            Ok(()) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
-            Err(error) if error.kind() == ErrorKind::Rejected => Ok(Some(
-                Problem::new("write-refused", self.object(name))
-                    .found(error.chain())
-                    .wanted("the API server to accept the write that a switch makes"),
-            )),
-            // A write without effect that was lost can simply be tried again.
-            Err(error) if error.kind() == ErrorKind::Unknown => {
-                Err(Error::new(ErrorKind::Unavailable, error.action().to_owned())
-                    .with_source(error))
-            }
-            Err(error) => Err(error),
-        }
+        refusal(self.object(name), "a switch makes", done)
     }
 
     async fn look(&self) -> Result<Found> {
@@ -327,16 +315,7 @@ impl ServiceSwitch {
                     && bases.iter().any(|base| matches(base, labels))
             })
         });
-        without
-            .map(|(name, _)| {
-                let object = format!("Deployment {}/{name}", self.settings.namespace);
-                Problem::new("no-version-label", object)
-                    .found(format!("pods without the label {version}"))
-                    .wanted("the version that their answers show")
-                    .mend("label the pod template, or ask for no version in answers")
-                    .warning()
-            })
-            .collect()
+        without.map(|(name, _)| no_label(&self.settings.namespace, name, version)).collect()
     }
 }
 

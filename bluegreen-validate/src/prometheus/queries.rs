@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use bluegreen_core::clock::duration_text;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::counters::Part;
 use crate::smoke::one_or_many;
@@ -56,7 +55,7 @@ pub struct Queries {
     /// Asks for one value in each `step` instead of every sample, with a range query: less to
     /// carry where there are many series. What begins again from zero twice within a step is not
     /// noticed. The queries then select counters, without `[$window]`.
-    #[serde(with = "optional_duration")]
+    #[serde(with = "crate::optional_duration")]
     pub step: Option<Duration>,
     /// The queries give what they stand for, as in `sum(increase(http_requests_total[$window]))`,
     /// and not counters. Their values are added up, and those that count units are rounded, since
@@ -172,16 +171,5 @@ impl Queries {
             (Part::Squares, &self.sum_of_squares),
             (Part::Targets, &self.targets),
         ]
-    }
-}
-
-/// A duration that need not be said.
-mod optional_duration {
-    use super::{Deserializer, Duration, duration_text};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        duration_text::deserialize(from).map(Some)
     }
 }

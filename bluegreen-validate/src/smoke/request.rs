@@ -52,7 +52,7 @@ pub struct Request {
     pub body: Option<Body>,
     /// How long one exchange may take, from sending to the end of the answer; without it, as the
     /// whole smoke test says.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_duration")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::optional_duration")]
     pub timeout: Option<Duration>,
     /// What the answer must be like.
     #[serde(default)]
@@ -284,28 +284,4 @@ fn add(request: &mut Request, name: &str, rule: HeaderRule) {
 
 fn get() -> String {
     Method::GET.to_string()
-}
-
-mod optional_duration {
-    use std::time::Duration;
-
-    use bluegreen_core::clock::duration_text;
-    use serde::{Deserializer, Serializer};
-
-    #[allow(clippy::ref_option, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => duration_text::serialize(duration, to),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        duration_text::deserialize(from).map(Some)
-    }
 }

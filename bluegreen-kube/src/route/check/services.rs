@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 use super::{Found, matches};
 use crate::route::slots::{in_words, selector};
 use crate::route::{RouteWeights, Selector};
+use crate::version::no_label;
 use crate::{VersionSource, ports};
 
 impl RouteWeights {
@@ -129,16 +130,7 @@ impl RouteWeights {
             labels.is_some_and(|labels| !labels.contains_key(version))
                 && selectors.iter().any(|it| has(template, it))
         });
-        without
-            .map(|(name, _)| {
-                let object = format!("Deployment {}/{name}", self.settings.namespace);
-                Problem::new("no-version-label", object)
-                    .found(format!("pods without the label {version}"))
-                    .wanted("the version that their answers show")
-                    .mend("label the pod template, or ask for no version in answers")
-                    .warning()
-            })
-            .collect()
+        without.map(|(name, _)| no_label(&self.settings.namespace, name, version)).collect()
     }
 
     /// What the slots select.

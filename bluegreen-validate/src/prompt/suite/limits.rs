@@ -23,7 +23,7 @@ pub struct Budget {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub money: Option<f64>,
     /// How long. The deadline of the trial holds anyway.
-    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::optional_duration")]
     pub time: Option<Duration>,
 }
 
@@ -42,29 +42,5 @@ impl Prices {
     /// Prices of a million tokens that are read, and written.
     pub fn new(input: f64, output: f64) -> Self {
         Self { input, output }
-    }
-}
-
-mod optional {
-    use std::time::Duration;
-
-    use bluegreen_core::clock::duration_text;
-    use serde::{Deserializer, Serializer};
-
-    #[allow(clippy::ref_option, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => duration_text::serialize(duration, to),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        duration_text::deserialize(from).map(Some)
     }
 }
