@@ -7,6 +7,7 @@ use bluegreen_tests::{Agent, ask};
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
+use kube::runtime::wait::await_condition;
 
 use crate::alone::alone;
 use crate::floor::{QUIET, count};
@@ -123,7 +124,8 @@ async fn breaks<P: Peer>(table: &mut Table, rows: &Rows, broken: usize) {
     sampler.answered_by(NEW).await;
     peer.alone().await;
     tokio::time::sleep(QUIET).await;
-    unready(peer.agent(), &peer.new_pods(), broken).await;
+    let pods = break_pods(peer.agent(), &peer.new_pods(), broken).await;
+    unready(peer.agent(), &pods).await;
     // kube-proxy has come to rest when the decision is made.
     tokio::time::sleep(QUIET).await;
     let decision = Instant::now();
@@ -147,15 +149,15 @@ async fn seen(table: &mut Table) {
     sampler.answered_by(NEW).await;
     tokio::time::sleep(QUIET).await;
     let death = Instant::now();
-    unready(peer.agent(), &peer.new_pods(), 3).await;
+    break_pods(peer.agent(), &peer.new_pods(), 3).await;
     let decision = peer.decided().await;
     assert!(sampler.only(OLD, decision, PATIENCE).await, "it goes back");
     table.add_time(SEEN_DECISION, Ours::NAME, sampler.last_wrong(OLD, decision));
     table.add_time(SEEN_DEATH, Ours::NAME, sampler.last_wrong(OLD, death));
 }
 
-/// So many pods are told to be unready for good, as one whose database is gone is.
-async fn unready(agent: &Agent, which: &ListParams, broken: usize) {
+/// So many pods are told to be unready for good, as one whose database is gone is. Says which.
+async fn break_pods(agent: &Agent, which: &ListParams, broken: usize) -> Vec<String> {
     let pods = agent.api::<Pod>().list(which).await.unwrap().items;
     assert_eq!(pods.len(), 3, "three pods serve the new version");
     for pod in &pods[..broken] {
@@ -164,4 +166,19 @@ async fn unready(agent: &Agent, which: &ListParams, broken: usize) {
         let answer = ask(address, Method::POST, "/admin/unready").await.unwrap();
         assert!(answer.status().is_success(), "{answer:?}");
     }
+    pods[..broken].iter().map(kube::ResourceExt::name_any).collect()
+}
+
+/// Returns once the cluster takes these pods for unready, which its probes need seconds for.
+async fn unready(agent: &Agent, pods: &[String]) {
+    for pod in pods {
+        let waiting = await_condition(agent.api(), pod, is_unready);
+        let ended = tokio::time::timeout(Duration::from_mins(1), waiting).await;
+        ended.expect("the pod is taken for unready").unwrap();
+    }
+}
+
+fn is_unready(pod: Option<&Pod>) -> bool {
+    let conditions = pod.and_then(|pod| pod.status.as_ref()?.conditions.as_ref());
+    !conditions.is_some_and(|all| all.iter().any(|it| it.type_ == "Ready" && it.status == "True"))
 }
