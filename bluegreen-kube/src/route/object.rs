@@ -48,6 +48,11 @@ impl Object {
         self.note.as_ref().ok()?.as_ref()
     }
 
+    /// Whether a shift away from `from` has left it where it is now, `at`.
+    pub(super) fn is_after(&self, from: &Routing, at: &Routing) -> bool {
+        self.note().is_some_and(|note| note.from == *from && note.to == *at)
+    }
+
     /// Where the rules are that were added for pins.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::stand_in::StandIn;
 mod answering;
 mod checks;
 mod evidence;
+mod halfway;
 mod pinning;
 mod reading;
 mod writing;
