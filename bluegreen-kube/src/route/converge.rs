@@ -69,7 +69,12 @@ impl RouteWeights {
                 if lacks.is_empty() && all_listed {
                     let names: Vec<_> = found.iter().map(|route| route.name.to_string()).collect();
                     let names = names.join(", ");
-                    return Ok(format!("{names}: {to}, accepted; {}", seen.join("; ")));
+                    let undated: Vec<String> = found.iter().flat_map(status::undated).collect();
+                    let accepted = match undated.join(" and ") {
+                        none if none.is_empty() => "accepted".to_owned(),
+                        some => format!("accepted (for {some} it is not said of which generation)"),
+                    };
+                    return Ok(format!("{names}: {to}, {accepted}; {}", seen.join("; ")));
                 }
                 tracing::debug!(?lacks, "gateways have not yet taken the routes");
             }
