@@ -38,7 +38,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use name::{RouteKind, RouteName};
+pub(crate) use name::{GROUP, RouteKind, RouteName};
 use object::Object;
 use rule::{Backend, Slots};
 
