@@ -12,6 +12,7 @@ use super::note::Note;
 use super::pin;
 use super::rule::{Rule, Slots};
 use crate::Settings;
+use crate::printable::quoted;
 use crate::stamp::Stamp;
 
 /// What a switch needs to know of a route.
@@ -62,7 +63,9 @@ impl Object {
         let note = match &self.note {
             Ok(None) => return Ok(Vec::new()),
             Ok(Some(note)) => note,
-            Err(text) => return Err(format!("{name} says of its last transition {text:?}")),
+            Err(text) => {
+                return Err(format!("{name} says of its last transition {}", quoted(text)));
+            }
         };
         note.added(&self.rules).ok_or_else(|| {
             let count = note.rules.len();
@@ -79,7 +82,7 @@ impl Object {
     pub(super) fn routing(&self, slots: &Slots) -> Result<Routing, String> {
         let name = &self.name;
         if let Err(text) = self.stamp.epoch() {
-            return Err(format!("{name} has the epoch {text:?}, which is no number"));
+            return Err(format!("{name} has the epoch {}, which is no number", quoted(text)));
         }
         let added = self.added()?;
         let note = self.note();

@@ -75,14 +75,16 @@ pub(super) fn make(route: &Object, to: &Routing, slots: &Slots) -> Result<Made, 
         if let Rule::Both(split) = slots.read(&rule) {
             weigh(&mut rule, &split, to);
             pin::remirror(&mut rule, &split, to, slots);
-            splits.push((rule.clone(), split));
+            splits.push((index, rule.clone(), split));
         }
         rules.push(rule);
     }
     let mut added = Vec::new();
     for pin in &to.pins {
-        for (rule, split) in &splits {
-            let mut pinned = pin::rule(rule, split, pin, route.name.kind);
+        for (index, rule, split) in &splits {
+            let pinned = pin::rule(rule, split, pin, route.name.kind);
+            let mut pinned =
+                pinned.map_err(|found| format!("{}, rule {index}: {found}", route.name))?;
             if pin.color() != to.live {
                 // It would get each of its own requests twice.
                 pin::unmirror(&mut pinned, slots);

@@ -11,6 +11,7 @@ mod answering;
 mod checks;
 mod evidence;
 mod halfway;
+mod hostile;
 mod pinning;
 mod reading;
 mod writing;
