@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use bluegreen_core::{Color, Pair, Result};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 
 use crate::pod::is_ready;
 
@@ -124,6 +126,58 @@ impl fmt::Display for Listed {
             Some(slices) => write!(f, " in {slices} slice{}", plural(slices)),
             None => Ok(()),
         }
+    }
+}
+
+/// The identities of pods that a Service may list, and of those that it must not.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    pub(crate) right: BTreeSet<String>,
+    /// Those of the other slot, and those that the last look could not find.
+    wrong: BTreeSet<String>,
+}
+
+impl Sorted {
+    /// Pods of the slot `color`, and of the other one.
+    pub(crate) fn of(pods: &Pair<Vec<Pod>>, color: Color) -> Self {
+        let mut sorted = Self::default();
+        sorted.add(pods, color);
+        sorted
+    }
+
+    /// Pods of which it is known that they are right.
+    pub(crate) fn right(right: BTreeSet<String>) -> Self {
+        Self { right, wrong: BTreeSet::new() }
+    }
+
+    /// One that has ended since is not found any more, and is what it was.
+    fn add(&mut self, pods: &Pair<Vec<Pod>>, color: Color) {
+        let uids = |color| pods.of(color).iter().filter_map(Pod::uid);
+        self.right.extend(uids(color));
+        self.wrong.extend(uids(color.other()));
+    }
+
+    /// Pods that were not there at the last look are looked for once: in the cache of the server,
+    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
+    /// changes its slot, so what the cache has is good.
+    pub(crate) async fn look_for_strangers<F>(
+        &mut self,
+        listed: &Listed,
+        color: Color,
+        pods: impl Fn(ListParams) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<Pair<Vec<Pod>>>>,
+    {
+        for params in [ListParams::default().match_any(), ListParams::default()] {
+            if listed.wrong(&self.right).all(|uid| self.wrong.contains(uid)) {
+                return Ok(());
+            }
+            self.add(&pods(params).await?, color);
+        }
+        let still: Vec<String> = listed.wrong(&self.right).map(str::to_owned).collect();
+        self.wrong.extend(still);
+        Ok(())
     }
 }
 

@@ -4,13 +4,14 @@ use bluegreen_core::{Color, Problem};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::{Found, matches};
+use super::Found;
 use crate::pod::is_ready;
 use crate::printable::{printable, quoted};
 use crate::route::RouteWeights;
 use crate::route::object::Object;
 use crate::route::pin;
 use crate::route::rule::{Rule, Split, backends};
+use crate::selector::matches;
 
 impl RouteWeights {
     pub(super) fn rule_problems(

@@ -74,10 +74,13 @@ async fn the_candidates_endpoints_are_awaited() {
     assert!(waiting.is_err(), "one of them is not listed");
 }
 
+/// Who says it, and each condition with the generation that it is about.
+type Said<'a> = (&'a str, &'a [(&'a str, Option<i64>)]);
+
 /// What gateways and others say of the route, in place of the gateway that is here.
-fn say(stand_in: &StandIn, entries: &[(&str, &[(&str, Option<i64>)])]) {
+fn say(stand_in: &StandIn, entries: &[Said<'_>]) {
     stand_in.pause(Controller::Gateways);
-    let entry = |(by, conditions): &(&str, &[(&str, Option<i64>)])| {
+    let entry = |(by, conditions): &Said<'_>| {
         let condition = |(kind, generation): &(&str, Option<i64>)| {
             let mut condition = json!({"type": kind, "status": "True", "reason": kind});
             if let Some(generation) = generation {
@@ -104,9 +107,9 @@ async fn evidence(switch: &RouteWeights) -> Evidence {
 async fn who_only_attaches_a_policy_is_not_asked_whether_the_route_is_accepted() {
     let stand_in = world().await;
     let switch = switch(&stand_in);
-    let gateway: (_, &[_]) =
+    let gateway: Said<'_> =
         ("example.com/gateway", &[("Accepted", Some(1)), ("ResolvedRefs", Some(1))]);
-    let policy: (_, &[_]) = ("example.com/policy", &[("example.com/Affected", Some(1))]);
+    let policy: Said<'_> = ("example.com/policy", &[("example.com/Affected", Some(1))]);
     say(&stand_in, &[policy, gateway]);
     let evidence = evidence(&switch).await;
     assert!(evidence.detail.contains("blue 100 %, accepted; "), "{}", evidence.detail);

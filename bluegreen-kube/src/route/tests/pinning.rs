@@ -73,8 +73,8 @@ async fn rules_of_pins_follow_when_somebody_changes_a_port() {
     switch.fence(ONE).await.unwrap();
     shifted(&switch, &blue(), &pinned(canary(5))).await;
     let mut rules = rules(&stand_in, AGENT);
-    for at in 0..2 {
-        rules[1]["backendRefs"][at]["port"] = 8080.into();
+    for backend in rules[1]["backendRefs"].as_array_mut().unwrap() {
+        backend["port"] = 8080.into();
     }
     edit(&stand_in, AGENT, &json!({"spec": {"rules": rules}}));
     shifted(&switch, &pinned(canary(5)), &pinned(canary(25))).await;
