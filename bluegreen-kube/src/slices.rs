@@ -30,6 +30,8 @@ k8s_openapi::k8s_if_le_1_35! {
 pub(crate) struct Listed {
     /// How many slices there are; nothing where pods were looked at.
     slices: Option<usize>,
+    /// How many of them are of the address family that has the most.
+    slices_of_a_family: usize,
     /// Pods that take traffic now.
     serving: BTreeSet<String>,
     /// Pods that are listed, not ending, and not serving.
@@ -48,13 +50,13 @@ impl Listed {
         service: &str,
     ) -> Self {
         let mut listed = Self::default();
-        let mut count = 0;
+        let mut slices_of: BTreeMap<&str, usize> = BTreeMap::new();
         let mut families: BTreeMap<&str, bool> = BTreeMap::new();
         for slice in slices {
             if slice.labels().get(SERVICE_NAME).is_none_or(|name| name != service) {
                 continue;
             }
-            count += 1;
+            *slices_of.entry(&slice.address_type).or_default() += 1;
             for endpoint in endpoints(slice).iter().filter(|endpoint| !is_terminating(endpoint)) {
                 let serves = is_serving(endpoint);
                 *families.entry(&slice.address_type).or_default() |= serves;
@@ -65,7 +67,8 @@ impl Listed {
                 }
             }
         }
-        listed.slices = Some(count);
+        listed.slices = Some(slices_of.values().sum());
+        listed.slices_of_a_family = slices_of.into_values().max().unwrap_or(0);
         let dead = families.into_iter().filter(|(_, serves)| !serves);
         listed.dead_families = dead.map(|(family, _)| family.to_owned()).collect();
         listed
@@ -80,6 +83,11 @@ impl Listed {
             of_its_kind.extend(pod.uid());
         }
         listed
+    }
+
+    /// How many slices there are of the address family that has the most.
+    pub(crate) fn slices_of_a_family(&self) -> usize {
+        self.slices_of_a_family
     }
 
     /// Whether every one of `pods` takes traffic.

@@ -21,10 +21,10 @@ impl ServiceSwitch {
         kind: &EvidenceKind,
     ) -> Result<Evidence> {
         // Answers are asked for once there is a reason to expect the right ones.
-        let listed = self.await_endpoints(to.live).await?;
+        let (listed, slices) = self.await_endpoints(to.live).await?;
         let detail = match kind {
             EvidenceKind::Answers { vantage, in_a_row } => {
-                let answered = self.await_answers(to.live, vantage, *in_a_row).await?;
+                let answered = self.await_answers(to.live, vantage, *in_a_row, slices).await?;
                 format!("{answered}; {listed}")
             }
             _ => listed,
@@ -32,8 +32,9 @@ impl ServiceSwitch {
         Ok(Evidence::new(kind.clone(), detail))
     }
 
-    /// Returns once the slices of every live Service list pods of this slot only.
-    async fn await_endpoints(&self, color: Color) -> Result<String> {
+    /// Returns once the slices of every live Service list pods of this slot only, and says how
+    /// many slices of one address family were seen to be a Service's at most.
+    async fn await_endpoints(&self, color: Color) -> Result<(String, usize)> {
         let names = self.services.iter().map(String::as_str);
         let mut watched = self.watch_slices(&names.collect::<Vec<_>>());
         let bases = try_join_all(self.services.iter().map(|name| self.base(name))).await?;
@@ -41,11 +42,13 @@ impl ServiceSwitch {
         let sort = bases.iter().map(|base| self.first_sorted(base, color, any.clone()));
         let sort = try_join_all(sort);
         let (mut sorted, _) = tokio::try_join!(sort, watched.changed())?;
+        let mut slices = 0;
         loop {
             let mut seen = Vec::with_capacity(self.services.len());
             let services = self.services.iter().zip(&bases).zip(&mut sorted);
             for ((name, base), sorted) in services {
                 let listed = Listed::of(watched.objects().values(), name);
+                slices = slices.max(listed.slices_of_a_family());
                 let pods = |params| self.slot_pods(base, params);
                 sorted.look_for_strangers(&listed, color, pods).await?;
                 if listed.only(&sorted.right) {
@@ -55,7 +58,7 @@ impl ServiceSwitch {
                 }
             }
             if seen.len() == self.services.len() {
-                return Ok(seen.join("; "));
+                return Ok((seen.join("; "), slices));
             }
             watched.changed().await?;
         }
