@@ -9,6 +9,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::VersionSource;
 use crate::printable::printable;
@@ -16,7 +17,7 @@ use crate::wire::Connection;
 
 /// How long one connection may take from its first packet to the version.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The pause after a wrong answer.
+/// The pause after a wrong answer, and between those beyond the number that was asked for.
 const PAUSE: Duration = Duration::from_millis(10);
 /// The largest body that is searched for a version.
 const BODY: usize = 64 * 1024;
@@ -48,21 +49,28 @@ impl Address {
     }
 }
 
-/// Returns once `in_a_row` fresh connections in a row were answered by a version of `wanted`.
+/// Returns once `in_a_row` fresh connections in a row, over no less time than `lasting`, were answered
+/// by a version of `wanted`.
 pub(crate) async fn count(
     address: &Address,
     version: &VersionSource,
     wanted: Option<&BTreeSet<String>>,
     in_a_row: u32,
+    lasting: Duration,
 ) {
-    let mut right = 0;
-    while right < in_a_row {
+    let (mut right, mut began) = (0, Instant::now());
+    while right < in_a_row || began.elapsed() < lasting {
         match ask(address, version, wanted).await {
-            Ok(()) => right += 1,
+            Ok(()) => {
+                right = right.saturating_add(1);
+                if right >= in_a_row && began.elapsed() < lasting {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
             Err(reason) => {
                 tracing::debug!(at = %address.authority, right, reason, "a wrong answer");
-                right = 0;
                 tokio::time::sleep(PAUSE).await;
+                (right, began) = (0, Instant::now());
             }
         }
     }

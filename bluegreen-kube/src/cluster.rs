@@ -7,7 +7,7 @@ use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser, S
 use kube::Client;
 
 use crate::route::RouteName;
-use crate::{ConfigMapStore, DeploymentSlot, PodClient, Settings};
+use crate::{ConfigMapStore, DeploymentSlot, EventReporter, PodClient, Settings};
 
 mod builder;
 mod detach;
@@ -136,6 +136,15 @@ impl Cluster {
     /// Where records are kept.
     pub fn store(&self) -> &Arc<ConfigMapStore> {
         &self.store
+    }
+
+    /// Writes what a release tells as Events of the live Service, or of the first route where
+    /// routes move the traffic. `instance` is who reports: the holder, say.
+    ///
+    /// Must be called within a tokio runtime, on which the reporter's task runs.
+    pub fn events(&self, instance: impl Into<String>) -> EventReporter {
+        let (client, settings) = (self.client.clone(), self.settings.clone());
+        EventReporter::about(client, settings, self.routes.first().cloned(), instance.into())
     }
 
     /// The lease of this process.

@@ -8,6 +8,7 @@ use kube::Client;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Settings;
+use crate::route::RouteName;
 use crate::wire::AbortOnDrop;
 
 mod object;
@@ -19,14 +20,16 @@ mod writer;
 const WAITING: usize = 256;
 
 /// Writes what a release tells as Kubernetes Events (`events.k8s.io`) of the agent's Service, so
-/// that `kubectl describe service` shows it.
+/// that `kubectl describe service` shows it. Those of [`Cluster::events`](crate::Cluster::events)
+/// are of the first route where routes move the traffic.
 ///
 /// [`report`](Reporter::report) never waits: a task of this reporter writes, and when the API
 /// server is so slow that 256 reports wait, further ones are dropped and their number is logged.
 /// Dropping the reporter ends the task; [`flush`](Self::flush) first if the last reports matter.
 /// The cluster keeps Events for an hour by default: the record is the history, not this.
 ///
-/// Needs the verb `create` on `events` in `events.k8s.io`, and `get` on `services`.
+/// Needs the verb `create` on `events` in `events.k8s.io`, and `get` on `services` (on the kind of
+/// the route).
 pub struct EventReporter {
     sender: mpsc::Sender<Message>,
     _task: AbortOnDrop,
@@ -42,8 +45,18 @@ impl EventReporter {
     ///
     /// Must be called within a tokio runtime, on which its task runs.
     pub fn new(client: Client, settings: Settings, instance: impl Into<String>) -> Self {
+        Self::about(client, settings, None, instance.into())
+    }
+
+    /// The same where Events are about a route.
+    pub(crate) fn about(
+        client: Client,
+        settings: Settings,
+        route: Option<RouteName>,
+        instance: String,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let writer = writer::Writer::new(client, settings, instance.into());
+        let writer = writer::Writer::new(client, settings, route, instance);
         let task = tokio::spawn(writer.run(receiver));
         Self { sender, _task: AbortOnDrop(task.abort_handle()) }
     }

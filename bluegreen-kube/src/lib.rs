@@ -7,6 +7,8 @@ mod config_map;
 mod deployment;
 mod error;
 mod event;
+#[cfg(test)]
+mod fixtures;
 mod json_patch;
 mod lease;
 mod names;
@@ -17,6 +19,7 @@ mod printable;
 mod reach;
 mod rights;
 mod route;
+mod selector;
 mod service;
 mod shared;
 mod slices;

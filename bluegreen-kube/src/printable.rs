@@ -17,6 +17,11 @@ pub(crate) fn printable(text: &str, limit: usize) -> String {
     shown
 }
 
+/// The beginning of what somebody has written in place of ours, in quotation marks.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", printable(text, 200))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use crate::rights::Rules;
+use crate::selector::Selector;
 use crate::{Settings, VersionSource, owners};
 
 mod answers;
@@ -38,12 +39,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use name::{RouteKind, RouteName};
+pub(crate) use name::{GROUP, RouteKind, RouteName};
 use object::Object;
 use rule::{Backend, Slots};
-
-/// A label selector of a Service.
-type Selector = BTreeMap<String, String>;
 
 /// Moves traffic by the weights of Gateway API routes between the Services of the two slots, which
 /// never change.

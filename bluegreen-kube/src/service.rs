@@ -17,6 +17,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use crate::rights::Rules;
+use crate::selector::Selector;
 use crate::{Settings, VersionSource, owners};
 
 mod answers;
@@ -31,7 +32,7 @@ mod shift;
 #[cfg(test)]
 mod tests;
 
-use live::{Live, Selector};
+use live::Live;
 use preview::Preview;
 
 /// Moves traffic by the selector of one or more live Services.

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use bluegreen_core::{Color, Pair, Result};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 
 use crate::pod::is_ready;
 
@@ -28,6 +30,8 @@ k8s_openapi::k8s_if_le_1_35! {
 pub(crate) struct Listed {
     /// How many slices there are; nothing where pods were looked at.
     slices: Option<usize>,
+    /// How many of them are of the address family that has the most.
+    slices_of_a_family: usize,
     /// Pods that take traffic now.
     serving: BTreeSet<String>,
     /// Pods that are listed, not ending, and not serving.
@@ -46,13 +50,13 @@ impl Listed {
         service: &str,
     ) -> Self {
         let mut listed = Self::default();
-        let mut count = 0;
+        let mut slices_of: BTreeMap<&str, usize> = BTreeMap::new();
         let mut families: BTreeMap<&str, bool> = BTreeMap::new();
         for slice in slices {
             if slice.labels().get(SERVICE_NAME).is_none_or(|name| name != service) {
                 continue;
             }
-            count += 1;
+            *slices_of.entry(&slice.address_type).or_default() += 1;
             for endpoint in endpoints(slice).iter().filter(|endpoint| !is_terminating(endpoint)) {
                 let serves = is_serving(endpoint);
                 *families.entry(&slice.address_type).or_default() |= serves;
@@ -63,7 +67,8 @@ impl Listed {
                 }
             }
         }
-        listed.slices = Some(count);
+        listed.slices = Some(slices_of.values().sum());
+        listed.slices_of_a_family = slices_of.into_values().max().unwrap_or(0);
         let dead = families.into_iter().filter(|(_, serves)| !serves);
         listed.dead_families = dead.map(|(family, _)| family.to_owned()).collect();
         listed
@@ -78,6 +83,11 @@ impl Listed {
             of_its_kind.extend(pod.uid());
         }
         listed
+    }
+
+    /// How many slices there are of the address family that has the most.
+    pub(crate) fn slices_of_a_family(&self) -> usize {
+        self.slices_of_a_family
     }
 
     /// Whether every one of `pods` takes traffic.
@@ -124,6 +134,58 @@ impl fmt::Display for Listed {
             Some(slices) => write!(f, " in {slices} slice{}", plural(slices)),
             None => Ok(()),
         }
+    }
+}
+
+/// The identities of pods that a Service may list, and of those that it must not.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    pub(crate) right: BTreeSet<String>,
+    /// Those of the other slot, and those that the last look could not find.
+    wrong: BTreeSet<String>,
+}
+
+impl Sorted {
+    /// Pods of the slot `color`, and of the other one.
+    pub(crate) fn of(pods: &Pair<Vec<Pod>>, color: Color) -> Self {
+        let mut sorted = Self::default();
+        sorted.add(pods, color);
+        sorted
+    }
+
+    /// Pods of which it is known that they are right.
+    pub(crate) fn right(right: BTreeSet<String>) -> Self {
+        Self { right, wrong: BTreeSet::new() }
+    }
+
+    /// One that has ended since is not found any more, and is what it was.
+    fn add(&mut self, pods: &Pair<Vec<Pod>>, color: Color) {
+        let uids = |color| pods.of(color).iter().filter_map(Pod::uid);
+        self.right.extend(uids(color));
+        self.wrong.extend(uids(color.other()));
+    }
+
+    /// Pods that were not there at the last look are looked for once: in the cache of the server,
+    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
+    /// changes its slot, so what the cache has is good.
+    pub(crate) async fn look_for_strangers<F>(
+        &mut self,
+        listed: &Listed,
+        color: Color,
+        pods: impl Fn(ListParams) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<Pair<Vec<Pod>>>>,
+    {
+        for params in [ListParams::default().match_any(), ListParams::default()] {
+            if listed.wrong(&self.right).all(|uid| self.wrong.contains(uid)) {
+                return Ok(());
+            }
+            self.add(&pods(params).await?, color);
+        }
+        let still: Vec<String> = listed.wrong(&self.right).map(str::to_owned).collect();
+        self.wrong.extend(still);
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
+use crate::selector::{Selector, as_query};
 use crate::{Settings, error};
 
 /// Where a selector that names no slot leads.
@@ -19,7 +20,7 @@ pub(crate) enum Leads {
 }
 
 /// Whether a selector finds pods and names no slot.
-pub(crate) fn is_slotless(selector: &BTreeMap<String, String>, slot_label: &str) -> bool {
+pub(crate) fn is_slotless(selector: &Selector, slot_label: &str) -> bool {
     !selector.is_empty() && !selector.contains_key(slot_label)
 }
 
@@ -27,10 +28,9 @@ pub(crate) fn is_slotless(selector: &BTreeMap<String, String>, slot_label: &str)
 pub(crate) async fn leads(
     pods: &Api<Pod>,
     settings: &Settings,
-    selector: &BTreeMap<String, String>,
+    selector: &Selector,
 ) -> Result<Leads> {
-    let query: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let query = query.join(",");
+    let query = as_query(selector);
     let list = format!("list pods {query} in {}", settings.namespace);
     let params = ListParams::default().labels(&query);
     let found = error::read(settings.call, list, pods.list(&params)).await?;

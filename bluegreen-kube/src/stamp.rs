@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Settings;
 use crate::names::pointer_step;
+use crate::printable::quoted;
 
 /// What was found in place of the epoch annotation. A patch has to test exactly that.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +51,7 @@ impl Stamp {
             Ok(found) => Err(Error::new(ErrorKind::Conflict, action)
                 .with_source(format!("found epoch {found}, wanted at most {epoch}"))),
             Err(text) => Err(Error::new(ErrorKind::Rejected, action)
-                .with_source(format!("found epoch {text:?}, which is no number"))),
+                .with_source(format!("found epoch {}, which is no number", quoted(text)))),
         }
     }
 

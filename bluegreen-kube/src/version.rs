@@ -1,7 +1,12 @@
 //! Where an answer says which version gave it.
 
+use std::collections::BTreeMap;
+
 use bluegreen_core::Problem;
 use http::HeaderMap;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+
+use crate::Settings;
 
 /// Where an answer of the agent says which version gave it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,7 +22,7 @@ pub enum VersionSource {
 }
 
 /// A Deployment whose pods have no label that says which version their answers have to show.
-pub(crate) fn no_label(namespace: &str, name: &str, label: &str) -> Problem {
+fn no_label(namespace: &str, name: &str, label: &str) -> Problem {
     Problem::new("no-version-label", format!("Deployment {namespace}/{name}"))
         .found(format!("pods without the label {label}"))
         .wanted("the version that their answers show")
@@ -26,6 +31,25 @@ pub(crate) fn no_label(namespace: &str, name: &str, label: &str) -> Problem {
 }
 
 impl VersionSource {
+    /// Those of the Deployments with `templates` whose pods do not say which version their answers
+    /// have to show, where that is asked for. `is_ours` says by their labels whose pods matter.
+    pub(crate) fn untold(
+        &self,
+        settings: &Settings,
+        templates: &BTreeMap<String, PodTemplateSpec>,
+        is_ours: impl Fn(&BTreeMap<String, String>) -> bool,
+    ) -> Vec<Problem> {
+        if *self == Self::None {
+            return Vec::new();
+        }
+        let label = &settings.version_label;
+        let without = templates.iter().filter(|(_, template)| {
+            let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
+            labels.is_some_and(|labels| !labels.contains_key(label) && is_ours(labels))
+        });
+        without.map(|(name, _)| no_label(&settings.namespace, name, label)).collect()
+    }
+
     /// Whether the body has to be read.
     pub(crate) fn is_in_body(&self) -> bool {
         matches!(self, Self::JsonPointer(_))

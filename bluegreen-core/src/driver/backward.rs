@@ -182,14 +182,18 @@ impl Driver {
             if observed.routing() == Some(&target) {
                 return Ok(None);
             }
-            // No write from there would be a conditional one.
-            if let ObservedState::Foreign(found) = &observed.state {
-                return Ok(Some(EventKind::Stuck {
-                    message: format!("found {found}, wanted {}", record.envelope.routing),
-                    advice: format!("move traffic to {to} by hand, then `resume`"),
-                }));
-            }
-            let from = observed.routing().unwrap_or(&record.envelope.routing).clone();
+            let from = match observed.state {
+                // From there a shift that stopped half-way may go back, wherever the record says
+                // that traffic was: somebody may have moved it before.
+                ObservedState::Routed(from) | ObservedState::Between { from, .. } => from,
+                // No write from there would be a conditional one.
+                ObservedState::Foreign(found) => {
+                    return Ok(Some(EventKind::Stuck {
+                        message: format!("found {found}, wanted {}", record.envelope.routing),
+                        advice: format!("move traffic to {to} by hand, then `resume`"),
+                    }));
+                }
+            };
             let shifting = self.ports.switch.shift(&from, &target, record.envelope.epoch);
             match self.bounded("give traffic back", call, shifting).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -13,7 +13,8 @@ pub enum EvidenceKind {
     /// of the last hop (kube-proxy programs each node a little later).
     #[default]
     Endpoints,
-    /// So many fresh connections in a row were answered by the right version.
+    /// So many fresh connections in a row were answered by the right version. A switch whose layer
+    /// takes up a change in parts may ask for longer, so that no row is right by chance.
     Answers {
         /// From where.
         vantage: Vantage,

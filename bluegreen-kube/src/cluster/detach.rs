@@ -5,14 +5,14 @@ use std::fmt::Debug;
 use bluegreen_core::{Color, Error, ErrorKind, Phase, ReleaseStore as _, Result};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Preconditions};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Cluster, Done, discover};
 use crate::names::pointer_step;
-use crate::{FIELD_MANAGER, Purpose, error, json_patch};
+use crate::{Purpose, error, json_patch};
 
 impl Cluster {
     /// Removes everything of ours: annotations on Deployments, Services and routes, the preview Service,
@@ -109,11 +109,7 @@ impl Cluster {
         }
         let object = format!("{kind} {name}");
         let action = format!("patch {object}");
-        let patch: Patch<()> = serde_json::from_value(Value::Array(operations))
-            .map(Patch::Json)
-            .map_err(|error| Error::new(ErrorKind::Rejected, &action).with_source(error))?;
-        let params =
-            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let (params, patch) = (json_patch::params(false), json_patch::of(operations, &action)?);
         let sent = json_patch::send(&self.client, api, name, &params, &patch);
         error::write(call, action, sent).await?;
         Ok(Some(Done::Cleaned { object }))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::{Color, Error, ErrorKind, Result};
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ObjectMeta, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
@@ -127,16 +127,12 @@ impl Cluster {
         let color = self.only_color(&action, &selector).await?;
         let mut wanted = selector.clone();
         wanted.insert(slot.clone(), color.to_string());
-        let operations = json!([
-            {"op": "test", "path": "/metadata/uid", "value": found.metadata.uid},
-            {"op": "test", "path": "/spec/selector", "value": selector},
-            {"op": "replace", "path": "/spec/selector", "value": wanted},
-        ]);
-        let patch: Patch<()> = serde_json::from_value(operations)
-            .map(Patch::Json)
-            .map_err(|error| Error::new(ErrorKind::Rejected, &action).with_source(error))?;
-        let params =
-            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let operations = vec![
+            json!({"op": "test", "path": "/metadata/uid", "value": found.metadata.uid}),
+            json!({"op": "test", "path": "/spec/selector", "value": selector}),
+            json!({"op": "replace", "path": "/spec/selector", "value": wanted}),
+        ];
+        let (params, patch) = (json_patch::params(false), json_patch::of(operations, &action)?);
         let call = json_patch::send(&self.client, &services, service, &params, &patch);
         error::write(settings.call, action, call).await?;
         Ok(Some(Done::Selected { service: service.to_owned(), color }))

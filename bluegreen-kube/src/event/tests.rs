@@ -46,6 +46,35 @@ async fn reports_become_events_of_the_service() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_not_there_is_looked_for_once() {
+    let stand_in = StandIn::new();
+    let settings = Settings::new("agent", "ns");
+    let reporter = EventReporter::new(stand_in.client("ns"), settings, "driver-1");
+    for number in 0..3 {
+        reporter.report(&Progress::note(format!("hello {number}")));
+    }
+    assert!(reporter.flush(PATIENCE).await);
+    let events = events(&stand_in).await;
+    assert_eq!(events.len(), 3);
+    for event in &events {
+        let about = event.regarding.as_ref().unwrap();
+        assert_eq!((about.name.as_deref(), about.uid.as_deref()), (Some("agent"), None));
+    }
+    assert_eq!(stand_in.count("get", "services"), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_could_not_be_read_is_read_again() {
+    let (stand_in, reporter) = world().await;
+    stand_in.fail(Fault::new("get", "services", Failure::Status(503)).times(1));
+    reporter.report(&Progress::note("one"));
+    reporter.report(&Progress::note("two"));
+    assert!(reporter.flush(PATIENCE).await);
+    let uids = events(&stand_in).await.into_iter().map(|it| it.regarding.unwrap().uid.is_some());
+    assert_eq!(uids.filter(|has_uid| *has_uid).count(), 1);
+}
+
+#[tokio::test]
 async fn an_event_that_is_refused_does_not_stop_the_next() {
     let (stand_in, reporter) = world().await;
     stand_in.fail(Fault::new("create", "events", Failure::Status(403)).times(1));

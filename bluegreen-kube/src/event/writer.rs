@@ -1,32 +1,42 @@
 //! The task that writes Events.
 
+use bluegreen_core::{ErrorKind, Result};
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::PostParams;
-use kube::{Api, Client, Resource as _};
+use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc;
 
 use super::{Message, object};
 use crate::error::{read, write};
+use crate::route::{GROUP, RouteName};
 use crate::{FIELD_MANAGER, Settings};
 
 pub(super) struct Writer {
     events: Api<Event>,
-    services: Api<Service>,
+    client: Client,
     settings: Settings,
+    /// The route that Events are about, where traffic comes through one.
+    route: Option<RouteName>,
     instance: String,
-    /// The Service that Events are about, once it was read.
+    /// What Events are about, once it was looked for.
     about: Option<ObjectReference>,
     /// How many were written, to tell two of the same instant apart.
     written: u64,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, settings: Settings, instance: String) -> Self {
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        route: Option<RouteName>,
+        instance: String,
+    ) -> Self {
         Self {
             events: Api::namespaced(client.clone(), &settings.namespace),
-            services: Api::namespaced(client, &settings.namespace),
+            client,
             settings,
+            route,
             instance,
             about: None,
             written: 0,
@@ -60,25 +70,52 @@ impl Writer {
     }
 
     /// What Events are about. `kubectl describe` finds them by the identity, so it is read once;
-    /// until then they carry the name only.
+    /// until then they carry the name only, as they always do where there is no such object.
     async fn about(&mut self) -> ObjectReference {
         if let Some(about) = &self.about {
             return about.clone();
         }
-        let name = self.settings.agent.to_string();
-        let action = format!("read service {}/{name}", self.settings.namespace);
-        match read(self.settings.call, action, self.services.get(&name)).await {
-            Ok(service) => self.about.insert(service.object_ref(&())).clone(),
+        let mut about = self.named();
+        match self.identity().await {
+            Ok(uid) => {
+                about.uid = uid;
+                self.about = Some(about.clone());
+            }
             Err(error) => {
-                tracing::debug!(error = error.chain(), "events go without the Service's identity");
-                ObjectReference {
-                    api_version: Some("v1".to_owned()),
-                    kind: Some("Service".to_owned()),
-                    name: Some(name),
-                    namespace: Some(self.settings.namespace.clone()),
-                    ..ObjectReference::default()
+                tracing::debug!(error = error.chain(), "events go without an identity");
+                if error.kind() == ErrorKind::NotFound {
+                    self.about = Some(about.clone());
                 }
             }
         }
+        about
+    }
+
+    /// The object that Events are about, by its name.
+    fn named(&self) -> ObjectReference {
+        let (version, kind, name) = match &self.route {
+            Some(route) => (format!("{GROUP}/v1"), route.kind.kind(), route.name.clone()),
+            None => ("v1".to_owned(), "Service", self.settings.agent.to_string()),
+        };
+        ObjectReference {
+            api_version: Some(version),
+            kind: Some(kind.to_owned()),
+            name: Some(name),
+            namespace: Some(self.settings.namespace.clone()),
+            ..ObjectReference::default()
+        }
+    }
+
+    async fn identity(&self) -> Result<Option<String>> {
+        let (call, namespace) = (self.settings.call, &self.settings.namespace);
+        if let Some(route) = &self.route {
+            let api = route.kind.api(&self.client, namespace);
+            let action = format!("read {route} in {namespace}");
+            return Ok(read(call, action, api.get(&route.name)).await?.uid());
+        }
+        let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
+        let name = self.settings.agent.to_string();
+        let action = format!("read service {namespace}/{name}");
+        Ok(read(call, action, services.get(&name)).await?.uid())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use bluegreen_core::{Color, Error, ErrorKind, Pin, Result, Routing, Vantage};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kube::ResourceExt as _;
@@ -32,7 +34,7 @@ impl RouteWeights {
                 one
             });
         }
-        count(&address, &self.version, wanted.as_ref(), in_a_row).await;
+        count(&address, &self.version, wanted.as_ref(), in_a_row, Duration::ZERO).await;
         let by = match &wanted {
             Some(wanted) => format!(" by {}", list(wanted)),
             None => " by some version, which was not asked".to_owned(),
@@ -48,7 +50,7 @@ impl RouteWeights {
             let wanted = self.versions(pin.color()).await?;
             let mut address = address.clone();
             address.headers = headers(pin)?;
-            count(&address, &self.version, wanted.as_ref(), 1).await;
+            count(&address, &self.version, wanted.as_ref(), 1, Duration::ZERO).await;
             seen.push(format!("a request pinned to {} answered by it", pin.color()));
             pinned.push(pin.color());
         }

@@ -13,9 +13,10 @@ use super::name::{GROUP, RouteKind, RouteName};
 use super::object::Object;
 use super::rule::Backend;
 use super::slots::{POOLS, selector, selector_of_pool};
-use super::{RouteWeights, Selector, patch, status};
+use super::{RouteWeights, patch, status};
 use crate::error::{read, read_opt, write};
 use crate::rights::Right;
+use crate::selector::Selector;
 use crate::trial::refusal;
 use crate::{json_patch, ports, reach};
 
@@ -269,8 +270,4 @@ impl Found {
             Backend::InferencePool => self.pools.get(name).cloned(),
         }
     }
-}
-
-fn matches(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }

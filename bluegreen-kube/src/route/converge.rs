@@ -1,25 +1,13 @@
 //! Waits until there is evidence that traffic follows the routes.
 
-use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 
 use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
-use kube::api::ListParams;
 use tokio::time::Instant;
 
 use super::observe::agree;
 use super::{FRESH, RouteWeights, status};
-use crate::slices::Listed;
-
-/// Pods by the slot that their label names.
-#[derive(Debug, Default)]
-pub(super) struct Sorted {
-    right: BTreeSet<String>,
-    /// Those of the other slot, and those that the last look could not find.
-    wrong: BTreeSet<String>,
-}
+use crate::slices::Sorted;
 
 impl RouteWeights {
     pub(super) async fn await_evidence(
@@ -54,7 +42,8 @@ impl RouteWeights {
             for (color, sorted) in &mut sorted {
                 let backend = self.backend(*color);
                 let listed = endpoints.of(self, *color);
-                self.look_for_strangers(&listed, *color, sorted).await?;
+                let pods = |params| self.slot_pods(params);
+                sorted.look_for_strangers(&listed, *color, pods).await?;
                 if listed.only(&sorted.right) {
                     seen.push(format!("{backend}: {listed}, all of {color}"));
                 } else {
@@ -69,7 +58,12 @@ impl RouteWeights {
                 if lacks.is_empty() && all_listed {
                     let names: Vec<_> = found.iter().map(|route| route.name.to_string()).collect();
                     let names = names.join(", ");
-                    return Ok(format!("{names}: {to}, accepted; {}", seen.join("; ")));
+                    let undated: Vec<String> = found.iter().flat_map(status::undated).collect();
+                    let accepted = match undated.join(" and ") {
+                        none if none.is_empty() => "accepted".to_owned(),
+                        some => format!("accepted (for {some} it is not said of which generation)"),
+                    };
+                    return Ok(format!("{names}: {to}, {accepted}; {}", seen.join("; ")));
                 }
                 tracing::debug!(?lacks, "gateways have not yet taken the routes");
             }
@@ -78,29 +72,6 @@ impl RouteWeights {
                 changed = endpoints.changed() => changed?,
             }
         }
-    }
-
-    /// Pods that were not there at the last look are looked for once: in the cache of the server,
-    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
-    /// changes its slot, so what the cache has is good.
-    async fn look_for_strangers(
-        &self,
-        listed: &Listed,
-        color: Color,
-        sorted: &mut Sorted,
-    ) -> Result<()> {
-        for params in [ListParams::default().match_any(), ListParams::default()] {
-            if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
-                return Ok(());
-            }
-            let pods = self.slot_pods(params).await?;
-            let uids = |color| pods.of(color).iter().filter_map(Pod::uid);
-            sorted.right.extend(uids(color));
-            sorted.wrong.extend(uids(color.other()));
-        }
-        let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
-        sorted.wrong.extend(still);
-        Ok(())
     }
 
     /// Returns once the candidate's backend lists every one of `pods` as serving.

@@ -10,8 +10,9 @@ use super::rule::backends;
 ///
 /// Weights alone do not say which of two slots with a share is live, nor which rules are there
 /// for pins.
+///
+/// What a later version says beside it is no reason not to go back.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Note {
     pub(super) from: Routing,
     pub(super) to: Routing,
@@ -129,6 +130,15 @@ mod tests {
         assert_eq!(note.added(&[plain.clone(), one.clone()]), None, "one is gone");
         // Somebody's copy is not ours.
         assert_eq!(note.added(&[one.clone(), one, two]), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn what_a_later_version_says_beside_it_changes_nothing() {
+        let note = note(&[&rule("a", "blue")]);
+        let mut text = serde_json::to_value(&note).unwrap();
+        text["steps"] = json!([{"at": 1}]);
+        text["from"]["region"] = "here".into();
+        assert_eq!(serde_json::from_value::<Note>(text).unwrap(), note);
     }
 
     #[test]

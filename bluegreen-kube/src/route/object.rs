@@ -12,6 +12,7 @@ use super::note::Note;
 use super::pin;
 use super::rule::{Rule, Slots};
 use crate::Settings;
+use crate::printable::quoted;
 use crate::stamp::Stamp;
 
 /// What a switch needs to know of a route.
@@ -48,6 +49,11 @@ impl Object {
         self.note.as_ref().ok()?.as_ref()
     }
 
+    /// Whether a shift away from `from` has left it where it is now, `at`.
+    pub(super) fn is_after(&self, from: &Routing, at: &Routing) -> bool {
+        self.note().is_some_and(|note| note.from == *from && note.to == *at)
+    }
+
     /// Where the rules are that were added for pins.
     ///
     /// # Errors
@@ -57,7 +63,9 @@ impl Object {
         let note = match &self.note {
             Ok(None) => return Ok(Vec::new()),
             Ok(Some(note)) => note,
-            Err(text) => return Err(format!("{name} says of its last transition {text:?}")),
+            Err(text) => {
+                return Err(format!("{name} says of its last transition {}", quoted(text)));
+            }
         };
         note.added(&self.rules).ok_or_else(|| {
             let count = note.rules.len();
@@ -74,7 +82,7 @@ impl Object {
     pub(super) fn routing(&self, slots: &Slots) -> Result<Routing, String> {
         let name = &self.name;
         if let Err(text) = self.stamp.epoch() {
-            return Err(format!("{name} has the epoch {text:?}, which is no number"));
+            return Err(format!("{name} has the epoch {}, which is no number", quoted(text)));
         }
         let added = self.added()?;
         let note = self.note();

@@ -1,6 +1,6 @@
 //! How traffic is routed, read from the routes.
 
-use bluegreen_core::{Observed, ObservedState, Result};
+use bluegreen_core::{Observed, ObservedState, Result, Routing};
 use futures_util::FutureExt as _;
 use futures_util::future::{select_all, try_join_all};
 use kube::api::DynamicObject;
@@ -104,8 +104,14 @@ pub(super) fn agree(routes: &[Object], slots: &Slots) -> Observed {
         return Observed::routed(first.clone(), epoch);
     }
     // A shift that stopped on its way has left its note on those that it came to.
-    // One epoch makes many, so it has to be one that explains where they all are.
-    let explains = |note: &&Note| found.iter().all(|at| *at == note.from || *at == note.to);
+    // One epoch makes many, so it has to be one that explains where they all are. From where one
+    // begins, another may have begun before: a way back may stop on its way, too.
+    let explains = |note: &&Note| {
+        let is_on_its_way = |(route, at): (&Object, &Routing)| {
+            *at == note.from || *at == note.to || route.is_after(&note.from, at)
+        };
+        routes.iter().zip(&found).all(is_on_its_way)
+    };
     let notes = routes.iter().filter_map(Object::note).filter(explains);
     if let Some(note) = notes.max_by_key(|note| note.epoch) {
         let (from, to) = (note.from.clone(), note.to.clone());

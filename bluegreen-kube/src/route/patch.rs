@@ -36,7 +36,7 @@ pub(super) fn shift(
     let Made { rules, added } = make(route, to, slots)?;
     let mut operations = vec![test("/metadata/uid", &route.uid)];
     route.stamp.push(&mut operations, &route.resource_version, epoch.number(), settings);
-    if differ_in_backends_only(&route.rules, &rules) {
+    if differ_in_weights_only(&route.rules, &rules, slots) {
         let pairs = route.rules.iter().zip(&rules).enumerate();
         for (index, (old, new)) in pairs.filter(|(_, (_, new))| is_both(slots, new)) {
             let path = format!("/spec/rules/{index}/backendRefs");
@@ -75,14 +75,16 @@ pub(super) fn make(route: &Object, to: &Routing, slots: &Slots) -> Result<Made, 
         if let Rule::Both(split) = slots.read(&rule) {
             weigh(&mut rule, &split, to);
             pin::remirror(&mut rule, &split, to, slots);
-            splits.push((rule.clone(), split));
+            splits.push((index, rule.clone(), split));
         }
         rules.push(rule);
     }
     let mut added = Vec::new();
     for pin in &to.pins {
-        for (rule, split) in &splits {
-            let mut pinned = pin::rule(rule, split, pin, route.name.kind);
+        for (index, rule, split) in &splits {
+            let pinned = pin::rule(rule, split, pin, route.name.kind);
+            let mut pinned =
+                pinned.map_err(|found| format!("{}, rule {index}: {found}", route.name))?;
             if pin.color() != to.live {
                 // It would get each of its own requests twice.
                 pin::unmirror(&mut pinned, slots);
@@ -106,7 +108,9 @@ fn is_both(slots: &Slots, rule: &Value) -> bool {
     matches!(slots.read(rule), Rule::Both(_))
 }
 
-fn differ_in_backends_only(old: &[Value], new: &[Value]) -> bool {
+/// Whether the rules differ in the backends of those that lead to both slots, and in nothing else:
+/// a rule of a pin that leads elsewhere than before is not the rule that it was.
+fn differ_in_weights_only(old: &[Value], new: &[Value], slots: &Slots) -> bool {
     let rest = |rule: &Value| {
         let mut rest = rule.clone();
         if let Some(rest) = rest.as_object_mut() {
@@ -114,5 +118,7 @@ fn differ_in_backends_only(old: &[Value], new: &[Value]) -> bool {
         }
         rest
     };
-    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| rest(old) == rest(new))
+    let is_kept =
+        |(old, new): (&Value, &Value)| old == new || is_both(slots, new) && rest(old) == rest(new);
+    old.len() == new.len() && old.iter().zip(new).all(is_kept)
 }

@@ -8,9 +8,21 @@ use super::rule::{Slots, Split, backends};
 
 /// The rule for the requests of `rule` that `pin` chooses the slot of. It matches the same, and
 /// one header more, so that it is chosen before `rule` and after whatever is chosen before that.
-pub(super) fn rule(rule: &Value, split: &Split, pin: &Pin, kind: RouteKind) -> Value {
+///
+/// # Errors
+/// What was found where a match should be.
+pub(super) fn rule(
+    rule: &Value,
+    split: &Split,
+    pin: &Pin,
+    kind: RouteKind,
+) -> Result<Value, String> {
     let mut pinned = rule.clone();
-    let mut matches = rule["matches"].as_array().cloned().unwrap_or_default();
+    let mut matches = match &rule["matches"] {
+        Value::Null => Vec::new(),
+        Value::Array(matches) => matches.clone(),
+        _ => return Err("found matches that are no list".to_owned()),
+    };
     if matches.is_empty() {
         // What the Gateway API says that a rule matches that says nothing.
         matches.push(match kind {
@@ -19,9 +31,14 @@ pub(super) fn rule(rule: &Value, split: &Split, pin: &Pin, kind: RouteKind) -> V
         });
     }
     for one in &mut matches {
-        let mut headers = one["headers"].as_array().cloned().unwrap_or_default();
-        headers.push(header(pin));
-        one["headers"] = headers.into();
+        let Some(one) = one.as_object_mut() else {
+            return Err("found a match that is no object, wanted one".to_owned());
+        };
+        match one.entry("headers").or_insert(Value::Null) {
+            Value::Array(headers) => headers.push(header(pin)),
+            none @ Value::Null => *none = json!([header(pin)]),
+            _ => return Err("found a match whose headers are no list".to_owned()),
+        }
     }
     let mut backend = backends(rule)[*split.at.of(pin.color())].clone();
     backend["weight"] = 1.into();
@@ -31,7 +48,7 @@ pub(super) fn rule(rule: &Value, split: &Split, pin: &Pin, kind: RouteKind) -> V
         // No two rules may have one name.
         pinned.remove("name");
     }
-    pinned
+    Ok(pinned)
 }
 
 /// How a request that a pin chooses the slot of is known.

@@ -3,6 +3,8 @@
 use bluegreen_core::{Color, Pair, Routing, Share};
 use serde_json::Value;
 
+use crate::printable::printable;
+
 /// The backends that the slots are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Slots {
@@ -110,6 +112,11 @@ impl Slots {
 }
 
 impl Split {
+    /// The names of the others, for people.
+    pub(super) fn others_in_words(&self) -> String {
+        printable(&self.others.join(" and "), 200)
+    }
+
     /// The routing that these weights are. Where both slots have a share, they do not say which of
     /// them is live: that is `live`, or the one with more.
     ///
@@ -117,7 +124,7 @@ impl Split {
     /// What else they are.
     pub(super) fn routing(&self, live: Option<Color>) -> Result<Routing, String> {
         if !self.others.is_empty() {
-            return Err(format!("it gives a share to {}, too", self.others.join(" and ")));
+            return Err(format!("it gives a share to {}, too", self.others_in_words()));
         }
         let Pair { blue, green, .. } = self.weights;
         let live = match (blue, green) {

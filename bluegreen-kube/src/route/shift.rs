@@ -47,8 +47,8 @@ impl RouteWeights {
             return Err(Error::new(ErrorKind::Rejected, format!("shift traffic to {to}"))
                 .with_source("found no route, wanted the name of one"));
         }
-        self.refuse_empty(from, to).await?;
         if let [only] = self.routes.as_slice() {
+            self.refuse_empty(std::slice::from_ref(from), to).await?;
             let known = match self.known(only) {
                 Some(known) => (known, false),
                 None => (self.read(only).await?, true),
@@ -62,12 +62,15 @@ impl RouteWeights {
         // Where one of them cannot be written, the others had better stay as they are.
         let may_be = |route: &Object| {
             let at = route.routing(&self.slots);
-            at.is_ok_and(|at| at == *to || at == *from || is_between && is_after(route, from, &at))
+            at.is_ok_and(|at| at == *to || at == *from || is_between && route.is_after(from, &at))
         };
         if !routes.iter().all(may_be) {
             return Err(Error::new(ErrorKind::Conflict, format!("shift traffic to {to}"))
                 .with_source(format!("found {state}, wanted {from}")));
         }
+        let at = routes.iter().filter_map(|route| route.routing(&self.slots).ok());
+        let at: Vec<Routing> = at.chain([from.clone()]).collect();
+        self.refuse_empty(&at, to).await?;
         let moves =
             routes.into_iter().map(|it| self.shift_one((it, true), is_between, from, to, epoch));
         all(join_all(moves).await, "route")
@@ -90,7 +93,7 @@ impl RouteWeights {
             let found = route.routing(&self.slots);
             match found {
                 Ok(at) if at == *to && is_read => return self.stamp_if_older(&route, epoch).await,
-                Ok(at) if at == *from || is_between && is_after(&route, from, &at) => {
+                Ok(at) if at == *from || is_between && route.is_after(from, &at) => {
                     let (slots, settings) = (&self.slots, &self.settings);
                     let operations = patch::shift(&route, from, to, epoch, slots, settings);
                     let operations = operations.map_err(conflict)?;
@@ -125,16 +128,17 @@ impl RouteWeights {
         self.fence_one(&route.name, epoch).await
     }
 
-    /// Refuses to send more requests than before to a slot that has nobody to answer them: a
-    /// gateway answers them itself then, with 503.
-    async fn refuse_empty(&self, from: &Routing, to: &Routing) -> Result<()> {
+    /// Refuses to send more requests than any route of `from` does to a slot that has nobody to
+    /// answer them: a gateway answers them itself then, with 503.
+    async fn refuse_empty(&self, from: &[Routing], to: &Routing) -> Result<()> {
         let pins = |routing: &Routing, color: Color| {
             routing.pins.iter().filter(|pin| pin.color() == color).count()
         };
         for color in Color::BOTH {
-            let gains =
-                to.share_of(color) > from.share_of(color) || pins(to, color) > pins(from, color);
-            if !gains || self.was_just_listed(color) || self.serves(color).await? {
+            let gains = |from: &Routing| {
+                to.share_of(color) > from.share_of(color) || pins(to, color) > pins(from, color)
+            };
+            if !from.iter().any(gains) || self.was_just_listed(color) || self.serves(color).await? {
                 continue;
             }
             let backend = self.slots.names.of(color);
@@ -165,9 +169,4 @@ impl RouteWeights {
         self.remember(name, &found);
         Ok(())
     }
-}
-
-/// Whether a shift away from `from` has left a route where it is now, `at`.
-fn is_after(route: &Object, from: &Routing, at: &Routing) -> bool {
-    route.note().is_some_and(|note| note.from == *from && note.to == *at)
 }

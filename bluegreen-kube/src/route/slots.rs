@@ -10,9 +10,10 @@ use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
+use super::RouteWeights;
 use super::rule::Backend;
-use super::{RouteWeights, Selector};
 use crate::error::read;
+use crate::selector::{Selector, in_words};
 
 impl RouteWeights {
     /// The pods of both slots.
@@ -118,13 +119,4 @@ pub(super) fn selector_of_pool(pool: &DynamicObject) -> Selector {
 
 pub(super) fn selector(service: &Service) -> Selector {
     service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default()
-}
-
-/// A selector for people.
-pub(super) fn in_words(selector: &Selector) -> String {
-    if selector.is_empty() {
-        return "nothing".to_owned();
-    }
-    let pairs = selector.iter().map(|(key, value)| format!("{key}={value}"));
-    pairs.collect::<Vec<_>>().join(",")
 }

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
+use super::name::GROUP;
 use super::object::Object;
+use crate::printable::printable;
+
+/// What a gateway has to say of a route.
+const NEEDED: [&str; 2] = ["Accepted", "ResolvedRefs"];
 
 /// What a route still lacks before every gateway that it names has taken it as it is now; nothing
 /// when all have.
@@ -10,31 +15,65 @@ use super::object::Object;
 /// That they have taken it is no proof that they do what it says: there is none in a route's
 /// status.
 pub(super) fn lacks(route: &Object) -> Vec<String> {
-    let data = &route.whole.data;
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let statuses = list(&data["status"]["parents"]);
-    let parents = list(&data["spec"]["parentRefs"]);
     let generation = route.whole.metadata.generation;
+    let parents = parents(route);
     let mut lacks = Vec::new();
     if parents.is_empty() {
         lacks.push("no parentRefs: no gateway is to serve it".to_owned());
     }
-    for parent in &parents {
-        let about: Vec<&Value> =
-            statuses.iter().filter(|it| is_same(&it["parentRef"], parent, route)).collect();
-        let name = in_words(parent);
+    for parent in parents {
+        let (name, about) = (in_words(parent, route), about(parent, route));
         if about.is_empty() {
             lacks.push(format!("no gateway says anything of it for {name}"));
         }
         for status in about {
-            for kind in ["Accepted", "ResolvedRefs"] {
-                let conditions = list(&status["conditions"]);
-                let found = conditions.iter().find(|it| it["type"] == kind);
-                lacks.extend(lack(found, kind, generation).map(|it| format!("{name}: {it}")));
+            for kind in NEEDED {
+                let lack = lack(condition(status, kind), kind, generation);
+                lacks.extend(lack.map(|it| format!("{name}: {it}")));
             }
         }
     }
     lacks
+}
+
+/// The parents for which it is not said which generation of the route was taken. It counts as the
+/// one that there is now, since nothing else will ever be said.
+pub(super) fn undated(route: &Object) -> Vec<String> {
+    let is_undated = |status: &Value| {
+        let found = NEEDED.into_iter().filter_map(|kind| condition(status, kind));
+        found.into_iter().any(|it| it["observedGeneration"].is_null())
+    };
+    let parents = parents(route).iter();
+    let undated = parents.filter(|parent| about(parent, route).into_iter().any(is_undated));
+    undated.map(|parent| in_words(parent, route)).collect()
+}
+
+/// The parents that a route names.
+pub(super) fn parents(route: &Object) -> &[Value] {
+    list(&route.whole.data["spec"]["parentRefs"])
+}
+
+/// What gateways say of a route for one of its parents. Whoever attaches a policy to it says
+/// something there, too, but not whether the route is accepted: where a gateway does, only that
+/// counts.
+fn about<'a>(parent: &Value, route: &'a Object) -> Vec<&'a Value> {
+    let all = list(&route.whole.data["status"]["parents"]).iter();
+    let key = key(parent, route);
+    let mut about: Vec<&Value> =
+        all.filter(|it| self::key(&it["parentRef"], route) == key).collect();
+    let is_gateway = |status: &&Value| condition(status, "Accepted").is_some();
+    if about.iter().any(is_gateway) {
+        about.retain(is_gateway);
+    }
+    about
+}
+
+fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
+    list(&status["conditions"]).iter().find(|it| it["type"] == kind)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn lack(condition: Option<&Value>, kind: &str, generation: Option<i64>) -> Option<String> {
@@ -50,37 +89,44 @@ fn lack(condition: Option<&Value>, kind: &str, generation: Option<i64>) -> Optio
         return None;
     }
     let (status, reason, message) = (text("status"), text("reason"), text("message"));
-    let message = crate::printable::printable(message, 200);
-    Some(format!("{kind} is {status} ({reason}: {message})"))
+    Some(printable(&format!("{kind} is {status} ({reason}: {message})"), 300))
 }
 
-/// Whether a status is about a parent. What a reference does not say is what it means.
-fn is_same(status: &Value, parent: &Value, route: &Object) -> bool {
-    let namespace = route.whole.metadata.namespace.as_deref().unwrap_or_default();
-    let default = |key: &str| match key {
-        "group" => "gateway.networking.k8s.io",
-        "kind" => "Gateway",
-        "namespace" => namespace,
-        _ => "",
-    };
-    let text = |reference: &Value, key: &str| match &reference[key] {
-        Value::Null => default(key).to_owned(),
+/// What tells a parent of a route from others. What a reference does not say is what it means.
+pub(super) fn key(reference: &Value, route: &Object) -> [String; 6] {
+    let text = |key: &str, otherwise: &str| match &reference[key] {
+        Value::Null => otherwise.to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    ["group", "kind", "namespace", "name", "sectionName", "port"]
-        .iter()
-        .all(|key| text(status, key) == text(parent, key))
+    [
+        text("group", GROUP),
+        text("kind", "Gateway"),
+        text("namespace", namespace(route)),
+        text("name", ""),
+        text("sectionName", ""),
+        text("port", ""),
+    ]
 }
 
-/// A reference to a parent, for people: `Gateway public`.
-pub(super) fn in_words(parent: &Value) -> String {
-    let kind = parent["kind"].as_str().unwrap_or("Gateway");
-    let name = parent["name"].as_str().unwrap_or_default();
-    match parent["sectionName"].as_str() {
-        Some(section) => format!("{kind} {name}/{section}"),
-        None => format!("{kind} {name}"),
+fn namespace(route: &Object) -> &str {
+    route.whole.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+/// A reference to a parent, for people: `Gateway public in infra`.
+pub(super) fn in_words(parent: &Value, route: &Object) -> String {
+    let [_, kind, elsewhere, name, section, port] = key(parent, route);
+    let mut words = format!("{kind} {name}");
+    if !section.is_empty() {
+        words = format!("{words}/{section}");
     }
+    if !port.is_empty() {
+        words = format!("{words}:{port}");
+    }
+    if elsewhere != namespace(route) {
+        words = format!("{words} in {elsewhere}");
+    }
+    printable(&words, 200)
 }
 
 #[cfg(test)]

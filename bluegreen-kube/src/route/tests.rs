@@ -5,11 +5,14 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fixtures::deployment;
 use crate::stand_in::StandIn;
 
 mod answering;
 mod checks;
 mod evidence;
+mod halfway;
+mod hostile;
 mod pinning;
 mod reading;
 mod writing;
@@ -50,26 +53,6 @@ fn pinned(mut routing: Routing) -> Routing {
 fn mirrored(mut routing: Routing, percent: u32) -> Routing {
     routing.mirror = Some(Mirror::new(Share::percent(percent)));
     routing
-}
-
-/// A slot with two pods.
-fn deployment(color: Color) -> Value {
-    let labels = json!({"app": "agent", "slot": color.as_str(), "version": format!("1-{color}")});
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": format!("agent-{color}")},
-        "spec": {
-            "replicas": 2,
-            "selector": {"matchLabels": {"app": "agent", "slot": color.as_str()}},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{
-                    "name": "agent", "image": "registry.example.com/agent:1",
-                    "ports": [{"name": "http", "containerPort": 8080}],
-                }]},
-            },
-        },
-    })
 }
 
 fn service(color: Color) -> Value {

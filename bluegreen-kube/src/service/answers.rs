@@ -1,6 +1,7 @@
 //! Evidence by fresh connections through the live Services.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bluegreen_core::{Color, Error, ErrorKind, Result, Vantage};
 use futures_util::future::{join_all, try_join_all};
@@ -12,26 +13,40 @@ use super::ServiceSwitch;
 use crate::VersionSource;
 use crate::answers::{self, Address, list};
 
+/// How long answers have to stay right where a Service has several slices. Whoever routes learns of
+/// each slice on its own, and kube-proxy follows no more than once in a second (`minSyncPeriod`, by
+/// default). In between, a few answers in a row are right by chance: with one endpoint of five still
+/// wrong, one row of twenty in a hundred.
+const LASTING: Duration = Duration::from_millis(1_500);
+
 impl ServiceSwitch {
-    /// Returns once `in_a_row` fresh connections to each address were answered by the slot.
+    /// Returns once `in_a_row` fresh connections to each address were answered by the slot; for
+    /// some time where the endpoints are in more than one of `slices`.
     pub(super) async fn await_answers(
         &self,
         color: Color,
         vantage: &Vantage,
         in_a_row: u32,
+        slices: usize,
     ) -> Result<String> {
         let wanted = self.versions(color).await?;
         let addresses = self.addresses(vantage).await?;
-        let counted = addresses
-            .iter()
-            .map(|address| answers::count(address, &self.version, wanted.as_ref(), in_a_row));
+        let lasting = if slices > 1 { LASTING } else { Duration::ZERO };
+        let counted = addresses.iter().map(|address| {
+            answers::count(address, &self.version, wanted.as_ref(), in_a_row, lasting)
+        });
         join_all(counted).await;
         let places: Vec<_> = addresses.iter().map(|at| at.authority.as_str()).collect();
         let by = match &wanted {
             Some(wanted) => format!(" by {}", list(wanted)),
             None => " by some version, which was not asked".to_owned(),
         };
-        Ok(format!("{in_a_row} fresh connections in a row to {} answered{by}", places.join(", ")))
+        let row = if lasting.is_zero() {
+            format!("{in_a_row} fresh connections in a row")
+        } else {
+            format!("{in_a_row} fresh connections in a row and all others within {lasting:?}")
+        };
+        Ok(format!("{row} to {} answered{by}", places.join(", ")))
     }
 
     /// The versions that the pods of a slot are labelled with; `None` if answers don't tell.

@@ -12,13 +12,13 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
 use super::ServiceSwitch;
-use super::live::{Live, Selector, in_words, select, transition};
+use super::live::{Live, select, transition};
 use super::patch;
 use crate::error::{read, write};
 use crate::rights::Right;
+use crate::selector::{Selector, in_words, matches};
 use crate::slotless::Leads;
 use crate::trial::refusal;
-use crate::version::no_label;
 use crate::{ports, reach};
 
 mod coverage;
@@ -301,21 +301,12 @@ impl ServiceSwitch {
 
     /// Answers can show a version only if it is known which one is wanted.
     fn untold_versions(&self, lives: &[&Service], found: &Found) -> Vec<Problem> {
-        let (slot, version) = (&self.settings.slot_label, &self.settings.version_label);
-        if self.version == crate::VersionSource::None {
-            return Vec::new();
-        }
+        let slot = &self.settings.slot_label;
         let bases: Vec<Selector> =
             lives.iter().map(|service| Live::read(service, &self.settings).base(slot)).collect();
-        let without = found.templates.iter().filter(|(_, template)| {
-            let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
-            labels.is_some_and(|labels| {
-                labels.contains_key(slot)
-                    && !labels.contains_key(version)
-                    && bases.iter().any(|base| matches(base, labels))
-            })
-        });
-        without.map(|(name, _)| no_label(&self.settings.namespace, name, version)).collect()
+        self.version.untold(&self.settings, &found.templates, |labels| {
+            labels.contains_key(slot) && bases.iter().any(|base| matches(base, labels))
+        })
     }
 }
 
@@ -332,8 +323,4 @@ fn beyond(routings: &[Routing]) -> Vec<Problem> {
                 .mend("choose another switch, or a plan that does not need it")
         })
         .collect()
-}
-
-fn matches(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }

@@ -5,24 +5,14 @@ use std::sync::{MutexGuard, PoisonError};
 
 use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
 use futures_util::future::try_join_all;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::ResourceExt as _;
 use kube::api::ListParams;
 use kube::runtime::watcher;
 
 use super::ServiceSwitch;
-use super::live::Selector;
-use crate::slices::{Listed, SERVICE_NAME};
+use crate::selector::Selector;
+use crate::slices::{Listed, SERVICE_NAME, Sorted};
 use crate::watching::{Watched, any};
-
-/// The identities of pods that a Service may list, and of those that it must not.
-#[derive(Debug, Default)]
-struct Sorted {
-    right: BTreeSet<String>,
-    /// Those of the other slot, and those that the last look could not find.
-    wrong: BTreeSet<String>,
-}
 
 impl ServiceSwitch {
     pub(super) async fn await_evidence(
@@ -31,10 +21,10 @@ impl ServiceSwitch {
         kind: &EvidenceKind,
     ) -> Result<Evidence> {
         // Answers are asked for once there is a reason to expect the right ones.
-        let listed = self.await_endpoints(to.live).await?;
+        let (listed, slices) = self.await_endpoints(to.live).await?;
         let detail = match kind {
             EvidenceKind::Answers { vantage, in_a_row } => {
-                let answered = self.await_answers(to.live, vantage, *in_a_row).await?;
+                let answered = self.await_answers(to.live, vantage, *in_a_row, slices).await?;
                 format!("{answered}; {listed}")
             }
             _ => listed,
@@ -42,8 +32,9 @@ impl ServiceSwitch {
         Ok(Evidence::new(kind.clone(), detail))
     }
 
-    /// Returns once the slices of every live Service list pods of this slot only.
-    async fn await_endpoints(&self, color: Color) -> Result<String> {
+    /// Returns once the slices of every live Service list pods of this slot only, and says how
+    /// many slices of one address family were seen to be a Service's at most.
+    async fn await_endpoints(&self, color: Color) -> Result<(String, usize)> {
         let names = self.services.iter().map(String::as_str);
         let mut watched = self.watch_slices(&names.collect::<Vec<_>>());
         let bases = try_join_all(self.services.iter().map(|name| self.base(name))).await?;
@@ -51,12 +42,15 @@ impl ServiceSwitch {
         let sort = bases.iter().map(|base| self.first_sorted(base, color, any.clone()));
         let sort = try_join_all(sort);
         let (mut sorted, _) = tokio::try_join!(sort, watched.changed())?;
+        let mut slices = 0;
         loop {
             let mut seen = Vec::with_capacity(self.services.len());
             let services = self.services.iter().zip(&bases).zip(&mut sorted);
             for ((name, base), sorted) in services {
                 let listed = Listed::of(watched.objects().values(), name);
-                self.look_for_strangers(&listed, base, color, sorted).await?;
+                slices = slices.max(listed.slices_of_a_family());
+                let pods = |params| self.slot_pods(base, params);
+                sorted.look_for_strangers(&listed, color, pods).await?;
                 if listed.only(&sorted.right) {
                     seen.push(format!("service {name}: {listed}, all of {color}"));
                 } else {
@@ -64,37 +58,10 @@ impl ServiceSwitch {
                 }
             }
             if seen.len() == self.services.len() {
-                return Ok(seen.join("; "));
+                return Ok((seen.join("; "), slices));
             }
             watched.changed().await?;
         }
-    }
-
-    /// Pods that were not there at the last look are looked for once: in the cache of the server,
-    /// which answers at once and mostly has them, and if it does not, in the latest state. No pod
-    /// changes its slot, so what the cache has is good.
-    async fn look_for_strangers(
-        &self,
-        listed: &Listed,
-        base: &Selector,
-        color: Color,
-        sorted: &mut Sorted,
-    ) -> Result<()> {
-        if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
-            return Ok(());
-        }
-        for params in [ListParams::default().match_any(), ListParams::default()] {
-            let found = self.sort_pods(base, color, params).await?;
-            // One that has ended since is not found any more, and is what it was.
-            sorted.right.extend(found.right);
-            sorted.wrong.extend(found.wrong);
-            if listed.wrong(&sorted.right).all(|uid| sorted.wrong.contains(uid)) {
-                return Ok(());
-            }
-        }
-        let still: Vec<String> = listed.wrong(&sorted.right).map(str::to_owned).collect();
-        sorted.wrong.extend(still);
-        Ok(())
     }
 
     /// The pods whose endpoints were awaited are the candidate's, and need not be listed in the
@@ -106,15 +73,9 @@ impl ServiceSwitch {
         params: ListParams,
     ) -> Result<Sorted> {
         if let Some((_, right)) = self.listed().as_ref().filter(|(of, _)| *of == color) {
-            return Ok(Sorted { right: right.clone(), wrong: BTreeSet::new() });
+            return Ok(Sorted::right(right.clone()));
         }
-        self.sort_pods(base, color, params).await
-    }
-
-    async fn sort_pods(&self, base: &Selector, color: Color, params: ListParams) -> Result<Sorted> {
-        let slots = self.slot_pods(base, params).await?;
-        let uids = |pods: &[Pod]| pods.iter().filter_map(Pod::uid).collect();
-        Ok(Sorted { right: uids(slots.of(color)), wrong: uids(slots.of(color.other())) })
+        Ok(Sorted::of(&self.slot_pods(base, params).await?, color))
     }
 
     pub(super) async fn base(&self, name: &str) -> Result<Selector> {

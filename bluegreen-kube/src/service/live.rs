@@ -7,10 +7,8 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 
 use crate::Settings;
+use crate::selector::{Selector, in_words};
 use crate::stamp::Stamp;
-
-/// A label selector of a Service.
-pub(super) type Selector = BTreeMap<String, String>;
 
 /// What a switch needs to know of a live Service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,17 +63,6 @@ pub(super) fn select(base: &Selector, slot_label: &str, color: Color) -> Selecto
     let mut selector = base.clone();
     selector.insert(slot_label.to_owned(), color.to_string());
     selector
-}
-
-/// A selector as the API server reads it: `app=agent,slot=blue`. Empty, it selects everything.
-pub(super) fn as_query(selector: &Selector) -> String {
-    let pairs = selector.iter().map(|(key, value)| format!("{key}={value}"));
-    pairs.collect::<Vec<_>>().join(",")
-}
-
-/// The same for people.
-pub(super) fn in_words(selector: &Selector) -> String {
-    if selector.is_empty() { "nothing".to_owned() } else { as_query(selector) }
 }
 
 /// What the transition annotation says: from where, to where, by which epoch.

@@ -9,9 +9,10 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 use kube::runtime::watcher;
 
-use super::live::{Live, Selector, as_query, decode, select};
+use super::live::{Live, decode, select};
 use super::{Known, ServiceSwitch};
 use crate::error::read;
+use crate::selector::{Selector, as_query};
 use crate::slotless::{self, Leads, is_slotless};
 use crate::watching::{Watched, named};
 

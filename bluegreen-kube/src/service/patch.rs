@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::live::{Live, Selector};
+use super::live::Live;
 use crate::Settings;
 pub(super) use crate::json_patch::{of, params};
+use crate::selector::Selector;
 use crate::stamp::{annotate, test};
 
 /// Tests that nothing at all has changed since `live` was read.

@@ -10,9 +10,10 @@ use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::live::{Live, Selector, in_words, select};
+use super::live::{Live, select};
 use super::{FRESH, Known, ServiceSwitch, patch};
 use crate::error::{read_opt, write};
+use crate::selector::{Selector, in_words};
 use crate::slotless::is_slotless;
 use crate::{FIELD_MANAGER, Purpose};
 

@@ -4,9 +4,10 @@ use bluegreen_core::{Color, Epoch, Error, ErrorKind, Result, Routing};
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::Service;
 
-use super::live::{Live, Selector, in_words, select, transition};
+use super::live::{Live, select, transition};
 use super::{Known, ServiceSwitch, patch};
 use crate::error::{read, write};
+use crate::selector::{Selector, in_words};
 use crate::slotless::Leads;
 use crate::stamp::all;
 

@@ -2,6 +2,7 @@ use bluegreen_core::Color::{Blue, Green};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fixtures::deployment;
 use crate::stand_in::StandIn;
 
 mod answering;
@@ -16,25 +17,6 @@ const AGENT: &str = "agent-service";
 
 fn settings() -> Settings {
     Settings::new(AGENT, NAMESPACE)
-}
-
-/// A slot with two pods.
-fn deployment(color: Color) -> Value {
-    let labels = json!({"app": "agent", "slot": color.as_str(), "version": format!("1-{color}")});
-    json!({
-        "metadata": {"name": format!("agent-{color}")},
-        "spec": {
-            "replicas": 2,
-            "selector": {"matchLabels": {"app": "agent", "slot": color.as_str()}},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{
-                    "name": "agent", "image": "registry.example.com/agent:1",
-                    "ports": [{"name": "http", "containerPort": 8080}],
-                }]},
-            },
-        },
-    })
 }
 
 fn service(name: &str, selector: &Value) -> Value {

@@ -46,6 +46,15 @@ fn all_slices_of_all_families_count() {
 }
 
 #[test]
+fn slices_of_each_family_are_counted() {
+    let of = |families: &[&str]| {
+        let slices: Vec<_> = families.iter().map(|it| slice("agent", it, &[])).collect();
+        Listed::of(&slices, "agent").slices_of_a_family()
+    };
+    assert_eq!([of(&[]), of(&["IPv4", "IPv6"]), of(&["IPv4", "IPv6", "IPv6"])], [0, 1, 2]);
+}
+
+#[test]
 fn nothing_is_not_right() {
     assert!(!is_right(&[]));
     assert!(!is_right(&[slice("agent", "IPv4", &[])]));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen_core::{
     OperationError, Operations, Outcome, PhaseName, Progress, Releaser, Reporter, Slot, Status,
 };
-use bluegreen_kube::{Cluster, EventReporter};
+use bluegreen_kube::Cluster;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command, Gates, Output, Release, Why};
@@ -131,10 +131,8 @@ impl Session {
         go: impl AsyncFnOnce(&Releaser) -> Result<Outcome, OperationError>,
     ) -> Result<(), Failure> {
         let cluster = &self.cluster;
-        let client = cluster.client().clone();
         let holder = cluster.liveness().holder();
-        let events = EventReporter::new(client, cluster.settings().clone(), holder.as_str());
-        let events = std::sync::Arc::new(events);
+        let events = std::sync::Arc::new(cluster.events(holder.as_str()));
         let (screen, heard) = (show::Screen::new(), events.clone());
         let releaser = releaser.report(move |progress: &Progress| {
             screen.report(progress);

@@ -2,7 +2,7 @@
 
 use super::{MemoryCluster, Operations, Releaser, Routing, await_phase, change, cluster, plan};
 use crate::memory::{Fault, Faults};
-use crate::{Color, Epoch, ErrorKind, PhaseName, Slot, SwitchStrategy};
+use crate::{Color, Epoch, ErrorKind, ObservedState, PhaseName, Share, Slot, SwitchStrategy};
 
 /// A cluster whose driver has died in the bake, and the epoch that it drove with.
 async fn abandoned() -> (MemoryCluster, Epoch) {
@@ -92,5 +92,18 @@ async fn traffic_that_is_back_already_is_fenced_all_the_same() {
     operations.rollback("ann", "wrong refunds").await.unwrap();
     assert_eq!(faults.count("switch.shift"), 0);
     assert_eq!(faults.count("switch.fence"), 1);
+    is_fenced(&cluster, stale).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_that_was_moved_by_hand_and_stopped_half_way_comes_back_too() {
+    let (cluster, stale) = abandoned().await;
+    // Neither end is what the record says.
+    let share = |percent| Routing::all(Color::Blue).with_candidate(Share::percent(percent));
+    let (from, to) = (share(60), share(30));
+    cluster.set_routing(ObservedState::Between { from, to });
+    let operations = Operations::new(cluster.ports("two"));
+    operations.rollback("ann", "wrong refunds").await.unwrap();
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
     is_fenced(&cluster, stale).await;
 }

@@ -118,3 +118,25 @@ async fn a_canary_with_conversations_goes_step_by_step_and_leaves_nothing_behind
     assert_eq!(route["metadata"].get("annotations"), None);
     assert_eq!(route["spec"]["rules"], rules, "it goes on serving");
 }
+
+#[tokio::test]
+async fn what_is_told_regards_the_route_where_there_is_one() {
+    use bluegreen_core::{Progress, Reporter as _};
+
+    let stand_in = world().await;
+    let cluster = builder(&stand_in).connect().await.unwrap();
+    let events = cluster.events("driver-1");
+    events.report(&Progress::note("hello"));
+    events.report(&Progress::note("again"));
+    assert!(events.flush(Duration::from_secs(10)).await);
+    let uid = stand_in.object(ROUTES, NAMESPACE, AGENT).unwrap()["metadata"]["uid"].clone();
+    let api: Api<k8s_openapi::api::events::v1::Event> =
+        Api::namespaced(stand_in.client(NAMESPACE), NAMESPACE);
+    let events = api.list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        let about = event.regarding.as_ref().unwrap();
+        assert_eq!(about.kind.as_deref(), Some("HTTPRoute"));
+        assert_eq!(json!(about.uid), uid);
+    }
+}

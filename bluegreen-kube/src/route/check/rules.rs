@@ -4,12 +4,14 @@ use bluegreen_core::{Color, Problem};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::{Found, matches};
+use super::Found;
 use crate::pod::is_ready;
+use crate::printable::{printable, quoted};
 use crate::route::RouteWeights;
 use crate::route::object::Object;
 use crate::route::pin;
 use crate::route::rule::{Rule, Split, backends};
+use crate::selector::matches;
 
 impl RouteWeights {
     pub(super) fn rule_problems(
@@ -25,7 +27,11 @@ impl RouteWeights {
         if let Err(text) = route.stamp.epoch() {
             problems.push(
                 Problem::new("bad-epoch", object)
-                    .found(format!("annotation {}: {text:?}", self.settings.epoch_annotation()))
+                    .found(format!(
+                        "annotation {}: {}",
+                        self.settings.epoch_annotation(),
+                        quoted(text)
+                    ))
                     .wanted("a whole number, or no annotation")
                     .mend("remove the annotation while no release is under way"),
             );
@@ -96,7 +102,7 @@ impl RouteWeights {
         if !split.others.is_empty() {
             problems.push(
                 Problem::new("other-backend", object)
-                    .found(format!("a weight for {}, too", split.others.join(" and ")))
+                    .found(format!("a weight for {}, too", split.others_in_words()))
                     .wanted("no share for anything but the slots")
                     .mend("give it weight 0, or a rule of its own"),
             );
@@ -153,7 +159,10 @@ impl RouteWeights {
         if !has {
             problems.push(
                 Problem::new("no-port", object)
-                    .found(format!("port {port} of {backend}, which has no such port"))
+                    .found(format!(
+                        "port {} of {backend}, which has no such port",
+                        printable(&port.to_string(), 100)
+                    ))
                     .wanted("a port of the Service"),
             );
         }

@@ -3,11 +3,11 @@
 use bluegreen_core::{Color, Pair, Problem};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 
-use super::{Found, matches};
-use crate::route::slots::{in_words, selector};
-use crate::route::{RouteWeights, Selector};
-use crate::version::no_label;
-use crate::{VersionSource, ports};
+use super::Found;
+use crate::ports;
+use crate::route::RouteWeights;
+use crate::route::slots::selector;
+use crate::selector::{Selector, in_words, matches};
 
 impl RouteWeights {
     pub(super) fn backend_problems(&self, found: &Found) -> Vec<Problem> {
@@ -120,17 +120,10 @@ impl RouteWeights {
 
     /// Answers can show a version only if it is known which one is wanted.
     pub(super) fn untold_versions(&self, found: &Found) -> Vec<Problem> {
-        let version = &self.settings.version_label;
-        if self.version == VersionSource::None {
-            return Vec::new();
-        }
         let selectors = self.selectors(found);
-        let without = found.templates.iter().filter(|(_, template)| {
-            let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
-            labels.is_some_and(|labels| !labels.contains_key(version))
-                && selectors.iter().any(|it| has(template, it))
-        });
-        without.map(|(name, _)| no_label(&self.settings.namespace, name, version)).collect()
+        self.version.untold(&self.settings, &found.templates, |labels| {
+            selectors.iter().any(|selector| matches(selector, labels))
+        })
     }
 
     /// What the slots select.

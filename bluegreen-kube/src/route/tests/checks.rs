@@ -165,6 +165,40 @@ async fn two_routes_for_the_same_requests_are_refused() {
     assert!(same[0].found.contains("httproute twin matches the same: Gateway public"), "{same:?}");
 }
 
+/// What is said of two routes for one host whose rules match a secret header, and whose parents
+/// are these.
+async fn same_match(ours: Value, theirs: Value) -> Vec<String> {
+    let stand_in = world().await;
+    let mut rules = rules(&stand_in, AGENT);
+    let header = json!({"type": "Exact", "name": "x-key", "value": "hunter2"});
+    rules[1]["matches"] = json!([{"path": {"type": "Exact", "value": "/v1"}, "headers": [header]}]);
+    let mut twin = route("twin");
+    twin["spec"]["hostnames"] = json!(["agent.example.com"]);
+    twin["spec"]["rules"] = json!(rules);
+    twin["spec"]["parentRefs"] = json!([theirs]);
+    edit(&stand_in, AGENT, &json!({"spec": {"rules": rules, "parentRefs": [ours]}}));
+    create(&stand_in, "httproutes", twin).await;
+    let found = problems(&switch(&stand_in).with_route("twin")).await;
+    found.into_iter().filter(|it| it.code == "same-match").map(|it| it.found).collect()
+}
+
+#[tokio::test]
+async fn only_routes_of_one_gateway_match_the_same_and_values_of_headers_are_not_told() {
+    let public = |namespace: &str| json!({"name": "public", "namespace": namespace});
+    let none = Vec::<String>::new();
+    assert_eq!(same_match(public("infra-a"), public("infra-b")).await, none);
+    let port = |port: u16| json!({"name": "public", "port": port});
+    assert_eq!(same_match(port(80), port(443)).await, none);
+    let told = "httproute twin matches the same: \
+                Gateway public, agent.example.com, path /v1, header x-key";
+    assert_eq!(same_match(json!({"name": "public"}), public(NAMESPACE)).await, [told]);
+    let told = same_match(public("infra-a"), public("infra-a")).await;
+    assert!(told[0].contains("Gateway public in infra-a, "), "{told:?}");
+    let long = json!({"name": format!("\u{1b}[2J{}", "x".repeat(10_000))});
+    let told = same_match(long.clone(), long).await;
+    assert!(told[0].len() < 500 && !told[0].contains(char::is_control), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_route_that_is_missing_or_of_no_kind_is_named() {
     let stand_in = world().await;

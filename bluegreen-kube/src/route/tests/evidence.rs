@@ -73,3 +73,64 @@ async fn the_candidates_endpoints_are_awaited() {
     let waiting = tokio::time::timeout(A_MOMENT, switch.await_known(Green, &wanted)).await;
     assert!(waiting.is_err(), "one of them is not listed");
 }
+
+/// Who says it, and each condition with the generation that it is about.
+type Said<'a> = (&'a str, &'a [(&'a str, Option<i64>)]);
+
+/// What gateways and others say of the route, in place of the gateway that is here.
+fn say(stand_in: &StandIn, entries: &[Said<'_>]) {
+    stand_in.pause(Controller::Gateways);
+    let entry = |(by, conditions): &Said<'_>| {
+        let condition = |(kind, generation): &(&str, Option<i64>)| {
+            let mut condition = json!({"type": kind, "status": "True", "reason": kind});
+            if let Some(generation) = generation {
+                condition["observedGeneration"] = (*generation).into();
+            }
+            condition
+        };
+        let conditions: Vec<Value> = conditions.iter().map(condition).collect();
+        json!({"parentRef": {"name": "public"}, "controllerName": by, "conditions": conditions})
+    };
+    let parents: Vec<Value> = entries.iter().map(entry).collect();
+    edit(stand_in, AGENT, &json!({"status": {"parents": parents}}));
+}
+
+/// That everything goes to blue, which is there already.
+async fn evidence(switch: &RouteWeights) -> Evidence {
+    let to = blue();
+    let converged = switch.converge(&to, &EvidenceKind::Endpoints);
+    let converged = tokio::time::timeout(Duration::from_secs(30), converged).await;
+    converged.expect("the evidence should be there").unwrap()
+}
+
+#[tokio::test]
+async fn who_only_attaches_a_policy_is_not_asked_whether_the_route_is_accepted() {
+    let stand_in = world().await;
+    let switch = switch(&stand_in);
+    let gateway: Said<'_> =
+        ("example.com/gateway", &[("Accepted", Some(1)), ("ResolvedRefs", Some(1))]);
+    let policy: Said<'_> = ("example.com/policy", &[("example.com/Affected", Some(1))]);
+    say(&stand_in, &[policy, gateway]);
+    let evidence = evidence(&switch).await;
+    assert!(evidence.detail.contains("blue 100 %, accepted; "), "{}", evidence.detail);
+    // Where nobody accepts it, that is what is missing.
+    say(&stand_in, &[policy]);
+    let to = blue();
+    assert!(is_early(switch.converge(&to, &EvidenceKind::Endpoints)).await);
+    // Nor does one gateway speak for another.
+    let stale: (_, &[_]) =
+        ("example.com/other", &[("Accepted", Some(0)), ("ResolvedRefs", Some(1))]);
+    say(&stand_in, &[policy, gateway, stale]);
+    assert!(is_early(switch.converge(&to, &EvidenceKind::Endpoints)).await);
+}
+
+#[tokio::test]
+async fn a_gateway_that_names_no_generation_is_believed_and_that_is_told() {
+    let stand_in = world().await;
+    let conditions: (_, &[_]) =
+        ("example.com/gateway", &[("Accepted", None), ("ResolvedRefs", Some(1))]);
+    say(&stand_in, &[conditions]);
+    let evidence = evidence(&switch(&stand_in)).await;
+    let told = "blue 100 %, accepted (for Gateway public it is not said of which generation); ";
+    assert!(evidence.detail.contains(told), "{}", evidence.detail);
+}

@@ -67,6 +67,42 @@ async fn rules_of_pins_are_found_by_others_and_among_others() {
 }
 
 #[tokio::test]
+async fn rules_of_pins_follow_when_somebody_changes_a_port() {
+    let stand_in = world().await;
+    let switch = switch(&stand_in);
+    switch.fence(ONE).await.unwrap();
+    shifted(&switch, &blue(), &pinned(canary(5))).await;
+    let mut rules = rules(&stand_in, AGENT);
+    for backend in rules[1]["backendRefs"].as_array_mut().unwrap() {
+        backend["port"] = 8080.into();
+    }
+    edit(&stand_in, AGENT, &json!({"spec": {"rules": rules}}));
+    shifted(&switch, &pinned(canary(5)), &pinned(canary(25))).await;
+    let after = super::rules(&stand_in, AGENT);
+    assert_eq!((after.len(), &after[2]["backendRefs"][0]["port"]), (4, &json!(8080)));
+    shifted(&switch, &pinned(canary(25)), &blue()).await;
+    assert_eq!(super::rules(&stand_in, AGENT).len(), 2);
+}
+
+#[tokio::test]
+async fn one_header_may_lead_to_either_slot_in_two_steps() {
+    let stand_in = world().await;
+    let switch = switch(&stand_in);
+    switch.fence(ONE).await.unwrap();
+    let everybody_to = |color: Color| {
+        let mut routing = canary(5);
+        let (name, value) = ("x-slot".to_owned(), "mine".to_owned());
+        routing.pins.push(Pin::Header { name, value, color });
+        routing
+    };
+    shifted(&switch, &blue(), &everybody_to(Blue)).await;
+    shifted(&switch, &everybody_to(Blue), &everybody_to(Green)).await;
+    assert_eq!(leads(&stand_in)[2], ("mine".into(), vec!["agent-green".to_owned()]));
+    shifted(&switch, &everybody_to(Green), &blue()).await;
+    assert_eq!(rules(&stand_in, AGENT).len(), 2);
+}
+
+#[tokio::test]
 async fn a_rule_of_a_pin_that_is_gone_is_told() {
     let stand_in = world().await;
     let switch = switch(&stand_in);

@@ -171,33 +171,6 @@ async fn a_shift_whose_answer_was_lost_is_unknown_and_done_when_it_is_sent_again
 }
 
 #[tokio::test]
-async fn a_shift_that_stopped_half_way_goes_on_or_back_from_every_step() {
-    let steps = [(blue(), canary(5)), (canary(5), pinned(canary(25))), (canary(25), green())];
-    for (from, to) in steps {
-        for target in [to.clone(), from.clone(), blue()] {
-            let stand_in = world().await;
-            create(&stand_in, "httproutes", route("second")).await;
-            let switch = switch(&stand_in).with_route("second");
-            switch.fence(ONE).await.unwrap();
-            if from != blue() {
-                switch.shift(&blue(), &from, ONE).await.unwrap();
-            }
-            let refused = Failure::Status(500);
-            stand_in.fail(Fault::new("patch", "httproutes", refused).named("second").times(1));
-            let error = switch.shift(&from, &to, ONE).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unknown, "{}", error.chain());
-            // Another process has to find the same.
-            let other = super::switch(&stand_in).with_route("second");
-            let between = ObservedState::Between { from: from.clone(), to: to.clone() };
-            assert_eq!(other.observe().await.unwrap().state, between);
-            other.fence(Epoch::new(2)).await.unwrap();
-            other.shift(&from, &target, Epoch::new(2)).await.unwrap();
-            assert_eq!(other.observe().await.unwrap().routing(), Some(&target));
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_route_that_was_made_anew_is_a_conflict() {
     let stand_in = world().await;
     let switch = switch(&stand_in);

@@ -4,7 +4,8 @@ use bluegreen_core::Problem;
 use k8s_openapi::api::core::v1::Service;
 
 use crate::Settings;
-use crate::service::live::{Live, in_words};
+use crate::selector::in_words;
+use crate::service::live::Live;
 use crate::slotless::Leads;
 
 /// `leads` says where it leads if its selector names no slot.

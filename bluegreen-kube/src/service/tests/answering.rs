@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bluegreen_core::Vantage;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -76,6 +77,25 @@ async fn one_wrong_answer_begins_the_count_anew() {
     let host = gateway.url.replace("http://", "");
     let wanted = format!("5 fresh connections in a row to {host} answered by 1-green; ");
     assert!(evidence.detail.starts_with(&wanted), "{evidence}");
+}
+
+#[tokio::test]
+async fn answers_stay_right_for_some_time_where_there_are_several_slices() {
+    let stand_in = shifted().await;
+    let more = json!({
+        "addressType": "IPv4",
+        "metadata": {"name": "more", "labels": {crate::slices::SERVICE_NAME: AGENT}},
+        "endpoints": [], "ports": [],
+    });
+    create::<EndpointSlice>(&stand_in, more).await;
+    // The last slice has got through after the thirtieth.
+    let gateway =
+        Gateway::start(|number| says(if number == 30 { "1-blue" } else { "1-green" })).await;
+    let converged = switch(&stand_in).converge(&Routing::all(Green), &gateway.evidence(5)).await;
+    let connections = gateway.connections();
+    assert!(connections >= 35, "it was believed after {connections}");
+    let detail = converged.unwrap().detail;
+    assert!(detail.contains("in a row and all others within 1.5s to"), "{detail}");
 }
 
 #[tokio::test]
