@@ -118,6 +118,12 @@ impl PromptRegression {
     ///
     /// Reads the file with the blocking calls of the standard library.
     ///
+    /// # Trust
+    /// A suite is trusted as code is. What it says is sent to the agent and asked of it, with
+    /// headers from the environment where it says so; a file of promptfoo's reads whatever files it
+    /// names, wherever they are, and sends what is in them. Who may write a suite may read what
+    /// this process may read.
+    ///
     /// # Errors
     /// All problems of the file at once, each with file, line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
