@@ -58,7 +58,8 @@ pub use suite::{
 ///   answered beside what the candidate did.
 /// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): neither is shown; or too many runs
 ///   came to nothing, because an agent, what is behind it, or a budget did not last; or a case needs
-///   what is not there. What came to nothing in both slots is *upstream*'s fault and said so.
+///   what is not there. What came to nothing in both slots is *upstream*'s fault and said so;
+///   a later request that can't be made of the suite's templates is the suite's.
 /// * An error of the kind [`Rejected`](bluegreen_core::ErrorKind::Rejected): the suite has problems.
 ///
 /// # How it goes about it
@@ -117,6 +118,12 @@ impl PromptRegression {
     /// ```
     ///
     /// Reads the file with the blocking calls of the standard library.
+    ///
+    /// # Trust
+    /// A suite is trusted as code is. What it says is sent to the agent and asked of it, with
+    /// headers from the environment where it says so; a file of promptfoo's reads whatever files it
+    /// names, wherever they are, and sends what is in them. Who may write a suite may read what
+    /// this process may read.
     ///
     /// # Errors
     /// All problems of the file at once, each with file, line and column.

@@ -191,15 +191,15 @@ impl Ready {
                 };
                 Ok(Seen::new(holds, format!("a match of `{pattern}`"), text::found(answer)))
             }
-            Check::IsJson(_) => Ok(json::is_json(answer, self.schema.as_deref())),
-            Check::ContainsJson(_) => Ok(json::contains_json(answer, self.schema.as_deref())),
+            Check::IsJson(_) => json::is_json(answer, self.schema.as_deref()),
+            Check::ContainsJson(_) => json::contains_json(answer, self.schema.as_deref()),
             Check::Json(values) => Ok(json::values(answer, values)),
             Check::JsonPresent(pointers) => Ok(json::present(answer, pointers)),
             Check::Levenshtein(_)
             | Check::RougeN(_)
             | Check::Bleu(_)
             | Check::Gleu(_)
-            | Check::SimilarWords(_) => Ok(scores::look(check, answer)),
+            | Check::SimilarWords(_) => scores::look(check, answer),
             Check::Latency(_)
             | Check::FirstToken(_)
             | Check::Tokens(_)
@@ -209,7 +209,7 @@ impl Ready {
             Check::ToolCalls(_)
             | Check::ToolCount(_)
             | Check::ToolCallF1(_)
-            | Check::IsValidOpenaiToolsCall => Ok(tools::look(check, answer, context.tools)),
+            | Check::IsValidOpenaiToolsCall => tools::look(check, answer, context.tools),
             _ => Ok(text::look(check, answer)),
         }
     }

@@ -72,6 +72,7 @@ pub(super) fn prepare(
     let mut workshop = Workshop::new(&templates);
     flaws.within("agent", |flaws| workshop.tools = tools(suite, flaws));
     let mut cases = Vec::with_capacity(suite.cases.len());
+    let mut places = Vec::with_capacity(suite.cases.len());
     let mut skipped = Vec::new();
     flaws.within("cases", |flaws| {
         flaws.check_cases();
@@ -79,9 +80,11 @@ pub(super) fn prepare(
             flaws.within(index, |flaws| {
                 let Some(ready) = one(suite, case, flaws, &mut workshop) else { return };
                 // Unless it is to be left out, its assertion has been refused by now.
-                match suite.unsupported(case) {
-                    Some(what) => skipped.push((case.id.clone(), what.to_owned())),
-                    None => cases.push(ready),
+                if let Some(what) = suite.unsupported(case) {
+                    skipped.push((case.id.clone(), what.to_owned()));
+                } else {
+                    cases.push(ready);
+                    places.push(index);
                 }
             });
         }
@@ -89,16 +92,18 @@ pub(super) fn prepare(
     flaws.check_counts(suite.cases.len(), cases.len());
     let tools = std::mem::take(&mut workshop.tools);
     drop(workshop);
-    let mut asker = None;
-    flaws.within("agent", |flaws| match Asker::new(suite) {
-        Ok(ready) => {
-            if let Some(case) = cases.first() {
-                flaws.check_request(&ready, &templates, case);
-            }
-            asker = Some(ready);
+    let asker = match Asker::new(suite) {
+        Ok(asker) => {
+            flaws.check_requests(&asker, &templates, places.into_iter().zip(&cases));
+            Some(asker)
         }
-        Err(found) => flaws.say("prompt-agent", found, "an agent that can be asked"),
-    });
+        Err(found) => {
+            flaws.within("agent", |flaws| {
+                flaws.say("prompt-agent", found, "an agent that can be asked");
+            });
+            None
+        }
+    };
     let refused = flaws.is_refused();
     let prepared = asker.filter(|_| !refused).map(|asker| Prepared {
         asker,

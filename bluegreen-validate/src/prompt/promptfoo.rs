@@ -18,6 +18,7 @@ mod form;
 mod prompts;
 mod table;
 mod values;
+mod walk;
 
 use files::Files;
 use form::{Config, Scenario, Test, TestEntry, Tests};
@@ -68,6 +69,9 @@ struct Loading<'a> {
     cases: Vec<Case>,
     names: HashMap<String, usize>,
     templates: BTreeMap<String, form::Assert>,
+    /// The names of the templates within which the reading is, and how many were read since it
+    /// came into the first.
+    leads: (Vec<String>, usize),
     prompts: Vec<Prompt>,
 }
 
@@ -80,6 +84,7 @@ impl<'a> Loading<'a> {
             cases: Vec::new(),
             names: HashMap::new(),
             templates: BTreeMap::new(),
+            leads: (Vec::new(), 0),
             prompts: Vec::new(),
         }
     }

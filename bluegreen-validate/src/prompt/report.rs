@@ -5,7 +5,7 @@ use bluegreen_core::{Finding, Judgement, Verdict};
 use super::prepare::Prepared;
 use super::run::{Ended, Ran};
 use super::suite::Suite;
-use crate::excerpt::Mask;
+use crate::excerpt::{LOOKED_AT, Mask};
 use crate::paired::{SuiteVerdict, judge, judge_curtailed};
 
 /// More findings than anybody reads, and a record has room for.
@@ -164,7 +164,8 @@ pub(super) fn scrubbed(mask: &Mask, text: &str) -> String {
             break;
         }
     }
-    clean.push_str(rest.get(..rest.len().min(64)).unwrap_or_default());
+    // Nothing in it can be a key, or more than is shown has come before it.
+    clean.push_str(&rest[..rest.floor_char_boundary(LOOKED_AT)]);
     mask.beginning_of(clean.as_bytes())
 }
 
@@ -180,5 +181,14 @@ mod tests {
             "use sk-proj-abcdefgh12345678, the-suites-own or eyJhbGciOiJIUzI1NiJ9.e30.abc ok";
         assert_eq!(scrubbed(&mask, text), "use ***, *** or *** ok");
         assert_eq!(scrubbed(&mask, "sk-short, ärger"), "sk-short, ärger");
+    }
+
+    #[test]
+    fn an_answer_without_ascii_letters_is_shown() {
+        // Three bytes each, so that no round number of bytes is between two of them.
+        let text = "\u{8377}".repeat(100);
+        assert_eq!(scrubbed(&Mask::default(), &text), text);
+        let text = format!("4711: {text}");
+        assert_eq!(scrubbed(&Mask::default(), &text), text);
     }
 }

@@ -96,7 +96,7 @@ impl RunReport {
             test.set_system_out(output);
         }
         let answers = case.pairs.iter().flat_map(|pair| pair.live.iter().chain(&pair.idle));
-        let millis: u64 = answers.filter_map(|answer| answer.millis).sum();
+        let millis = answers.filter_map(|answer| answer.millis).fold(0, u64::saturating_add);
         test.set_time(Duration::from_millis(millis));
         test
     }
@@ -111,4 +111,23 @@ fn changed(report: &RunReport, case: &CaseReport) -> String {
             format!("passes on live {live}, on idle {idle}")
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_core::Timestamp;
+
+    use crate::paired::{Attempt, Rules};
+    use crate::report::{AnswerReport, CaseReport, RunReport};
+
+    #[test]
+    fn times_that_add_up_to_more_than_a_number_has_room_for_are_written() {
+        let mut case = CaseReport::new("a", "?");
+        let mut answer = AnswerReport::new(Attempt::passed(), "yes");
+        answer.millis = Some(u64::MAX);
+        case.add_pair(answer.clone(), answer);
+        let rules = Rules::default();
+        let report = RunReport::judged("s", &rules, vec![case], Timestamp::default());
+        assert!(report.to_junit().unwrap().contains("18446744073709552"));
+    }
 }

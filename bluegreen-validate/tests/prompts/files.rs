@@ -92,3 +92,25 @@ cases:
     let text = serde_json::to_string(&gate.suite().cases[0].assert).unwrap();
     assert_eq!(text, r#"[{"equals":"Yes"},{"contains":"off"}]"#);
 }
+
+#[test]
+fn a_request_that_cannot_be_made_is_refused_in_whatever_case() {
+    let text = "
+agent: { http: { path: '/chat/{{room}}', answer: /reply } }
+rules: { min_cases: 2 }
+defaults: { assert: [{ contains: x }] }
+cases:
+  - { id: a, prompt: hi, vars: { room: one } }
+  - { id: b, prompt: hi, vars: { room: the other } }
+  - { id: c, prompt: hi, vars: { room: the other } }
+  - { id: d, prompt: hi, vars: { room: three } }
+";
+    let found = problems(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("suite.yaml:7:5") && found[0].contains("(b)"), "{found:?}");
+    assert!(found[0].contains("/chat/the other"), "{found:?}");
+    // What is wrong in all cases is wrong with the agent.
+    let found = problems(&text.replace("/chat/{{room}}", "/the chat/{{room}}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("suite.yaml:2:8") && found[0].contains(", agent: "), "{found:?}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bluegreen_core::memory::TokioClock;
 use bluegreen_core::{Clock, Trial, Verdict};
-use bluegreen_validate::prompt::{Budget, Prices};
+use bluegreen_validate::prompt::{Agent, Budget, Prices, Turn};
 use tokio::time::Instant;
 
 use crate::fake::{Fake, Script};
@@ -88,6 +88,34 @@ async fn limits_of_tokens_money_and_time_are_kept() {
         // 15 tokens each; before the first answers it is not known how dear they are.
         let sent = live.sent() + idle.sent();
         assert!((8..=88).contains(&sent), "{budget}: {sent} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_cannot_be_made_are_the_suites_fault() {
+    let other = Fake::new(|_, number| {
+        let text = format!("A parcel {number} is on its way.");
+        Script { text, ..Script::good(number) }
+    });
+    // The second requests of all conversations, or only of those with the candidate.
+    for (word, idle) in [("parcel", Fake::good()), ("A parcel", other)] {
+        let live = Fake::good();
+        let mut suite = suite(100);
+        if let Agent::Http(agent) = &mut suite.agent {
+            agent.path =
+                format!("/chat/{{{{ 'a b' if history and '{word}' in history[1].content }}}}");
+        }
+        for case in &mut suite.cases {
+            let prompt = case.prompt.take().unwrap();
+            let again = Turn::new(prompt.as_str());
+            case.turns = vec![Turn::new(prompt), again];
+        }
+        let judgement = judge(suite, &paused(&live, &idle, HOUR)).await;
+        assert_verdict(&judgement, Verdict::Inconclusive);
+        let text = told(&judgement);
+        assert!(judgement.summary.contains("requests could not be made"), "{text}");
+        assert!(text.contains("made: the path `/chat/a b`"), "{text}");
+        assert!(!text.contains("upstream") && !text.contains("did not answer"), "{text}");
     }
 }
 

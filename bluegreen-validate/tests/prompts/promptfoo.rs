@@ -74,3 +74,26 @@ fn what_promptfoo_lets_pass_is_refused() {
     let text = refused("bad-table.yaml");
     assert!(text.contains("bad-table.csv, row 1, column __expectd"), "{text}");
 }
+
+#[test]
+fn what_is_refused_is_refused_however_much_is_left_out() {
+    let gate = gate("promptfooconfig.yaml").with(|suite| {
+        suite.skip_unsupported = true;
+        for number in 0..150 {
+            let mut case = suite.cases[0].clone();
+            case.id = format!("scripted {number}");
+            let javascript = r#"{"kind": "javascript", "settings": {"value": "true"}}"#;
+            case.assert.push(Check::Unsupported(serde_json::from_str(javascript).unwrap()).into());
+            suite.cases.push(case);
+        }
+        let mut case = suite.cases[0].clone();
+        case.id = "no pattern".to_owned();
+        case.assert.push(Check::Regex("(".to_owned()).into());
+        suite.cases.push(case);
+    });
+    let problems = gate.problems();
+    let refused: Vec<_> = problems.iter().filter(|it| it.is_refusal()).collect();
+    assert_eq!(refused.len(), 1, "{problems:?}");
+    assert!(refused[0].to_string().contains("no pattern"), "{}", refused[0]);
+    assert!(problems.len() <= 101, "{} problems", problems.len());
+}

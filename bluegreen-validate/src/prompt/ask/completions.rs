@@ -13,6 +13,8 @@ use crate::prompt::answer::{Answer, ToolCall, Usage};
 pub(super) struct Completion {
     answer: Answer,
     calls: BTreeMap<u64, Call>,
+    /// There was a piece of an answer, be it an empty one.
+    begun: bool,
     done: bool,
 }
 
@@ -67,7 +69,8 @@ impl Completion {
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.answer.finish_reason = Some(reason.to_owned());
         }
-        let Some(delta) = choice.get("delta") else { return Ok(()) };
+        let Some(delta) = choice.get("delta").filter(|it| it.is_object()) else { return Ok(()) };
+        self.begun = true;
         let mut has_token = false;
         let mut text = |name: &str| {
             let text = delta.get(name).map(text_of).unwrap_or_default();
@@ -111,6 +114,9 @@ impl Completion {
         let mut answer = self.answer;
         if !self.done && answer.finish_reason.is_none() {
             return Err(Reply::Lost("a stream that broke off".to_owned()));
+        }
+        if !self.begun {
+            return Err(Reply::Malformed("a stream without /choices/0/delta".to_owned()));
         }
         for call in self.calls.into_values() {
             if call.name.is_empty() {
@@ -201,5 +207,20 @@ mod tests {
         let body = json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"},
             {"type": "text", "text": "b"}]}, "finish_reason": "stop"}]});
         assert_eq!(Completion::whole(body.to_string().as_bytes()).unwrap().text, "ab");
+    }
+
+    #[test]
+    fn a_stream_without_a_piece_of_an_answer_is_malformed() {
+        for events in [
+            &["[DONE]"][..],
+            &[r#"{"choices":[]}"#, "[DONE]"],
+            &[r#"{"choices":[{"finish_reason":"stop"}]}"#],
+            &[r#"{"choices":[{"delta":null,"finish_reason":"stop"}]}"#, "[DONE]"],
+        ] {
+            let found = streamed(events);
+            assert!(matches!(found, Err(Reply::Malformed(_))), "{events:?}: {found:?}");
+        }
+        let empty = streamed(&[r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, "[DONE]"]);
+        assert!(empty.is_ok_and(|it| it.text.is_empty()));
     }
 }

@@ -7,7 +7,8 @@ use super::Reply;
 /// Calls `each` with the data of every event, at most `limit` bytes in all.
 ///
 /// # Errors
-/// The first of what `each` says, or that the stream broke off.
+/// The first of what `each` says, or that the stream broke off: it is lost then, also when what is
+/// there of its last event is none.
 pub(super) async fn each(
     mut body: AnswerBody,
     limit: usize,
@@ -25,7 +26,12 @@ pub(super) async fn each(
             each(&data)?;
         }
     }
-    lines.end().map_or(Ok(()), |data| each(&data))
+    let Some(data) = lines.end() else { return Ok(()) };
+    // Nothing ended it, so that it is none because it was cut off.
+    each(&data).map_err(|reply| match reply {
+        Reply::Malformed(why) => Reply::Lost(format!("a stream that broke off: {why}")),
+        other => other,
+    })
 }
 
 /// Cuts a stream into lines, and those into events.
@@ -34,12 +40,15 @@ struct Lines {
     left: Vec<u8>,
     /// How much of what is left has been looked at.
     at: usize,
+    /// From there on it has not been searched for the end of a line.
+    searched: usize,
     data: Option<String>,
 }
 
 impl Lines {
     fn add(&mut self, piece: &[u8]) {
         self.left.drain(..self.at);
+        self.searched = self.searched.saturating_sub(self.at);
         self.at = 0;
         self.left.extend_from_slice(piece);
     }
@@ -81,16 +90,22 @@ impl Lines {
 
     /// The next whole line without what ends it: `\n`, `\r\n` or `\r`.
     fn next_line(&mut self) -> Option<String> {
-        let rest = &self.left[self.at..];
-        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
-        let length = match (rest[end], rest.get(end + 1)) {
+        let rest = &self.left[self.searched..];
+        let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            self.searched = self.left.len();
+            return None;
+        };
+        let end = self.searched + end;
+        self.searched = end;
+        let length = match (self.left[end], self.left.get(end + 1)) {
             (b'\r', Some(b'\n')) => 2,
             // Whether a line feed follows is not known yet.
             (b'\r', None) => return None,
             _ => 1,
         };
-        let line = String::from_utf8_lossy(&rest[..end]).into_owned();
-        self.at += end + length;
+        let line = String::from_utf8_lossy(&self.left[self.at..end]).into_owned();
+        self.at = end + length;
+        self.searched = self.at;
         Some(line)
     }
 }
@@ -123,5 +138,36 @@ mod tests {
                 (bytes[..at].iter().collect(), bytes[at..].iter().collect());
             assert_eq!(events(&[&left, &right]), wanted, "cut at {at}");
         }
+    }
+
+    #[test]
+    fn an_unfinished_line_is_searched_once() {
+        let mut lines = Lines::default();
+        for piece in ["data: a\n\nda", "ta: ", "b", "c\r"] {
+            lines.add(piece.as_bytes());
+            while lines.next_event().is_some() {}
+            let known = lines.left.len() - usize::from(piece.ends_with('\r'));
+            assert_eq!(lines.searched, known, "after {piece:?}");
+        }
+        lines.add(b"\n\r\n");
+        assert_eq!(lines.next_event().as_deref(), Some("bc"));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_in_an_event_that_is_none_is_lost() {
+        let read = async |text: &'static str| {
+            let body = AnswerBody::full(text);
+            each(body, 1000, |data| {
+                let read: Result<serde_json::Value, _> = serde_json::from_str(data);
+                read.map(drop).map_err(|error| Reply::Malformed(error.to_string()))
+            })
+            .await
+        };
+        for cut in ["data: {\"a\": 1}\n\ndata: {\"a\"", "data: [1,\n"] {
+            assert!(matches!(read(cut).await, Err(Reply::Lost(_))), "{cut}");
+        }
+        assert!(matches!(read("data: {\n\ndata: 1\n\n").await, Err(Reply::Malformed(_))));
+        // Some servers leave out what ends the last event.
+        assert!(read("data: {\"a\": 1}\n\ndata: {\"a\": 1}").await.is_ok());
     }
 }

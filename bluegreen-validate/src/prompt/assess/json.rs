@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::Validator as Schema;
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::{ValidationError, Validator as Schema};
 use serde_json::Value;
 
 use super::{Answer, Seen};
@@ -37,53 +38,88 @@ pub(super) fn is_equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-pub(super) fn is_json(answer: &Answer, schema: Option<&Schema>) -> Seen {
+pub(super) fn is_json(answer: &Answer, schema: Option<&Schema>) -> Result<Seen, String> {
     let wanted = if schema.is_some() { "JSON as the schema wants it" } else { "JSON" };
-    match of(answer) {
+    Ok(match of(answer) {
         Err(error) => {
             Seen::new(false, wanted, format!("{error} in {}", super::text::found(answer)))
         }
-        Ok(value) => match schema.and_then(|schema| first_fault(schema, &value)) {
+        Ok(value) => match fault_of(schema, &value)? {
             Some(fault) => Seen::new(false, wanted, fault),
             None => Seen::new(true, wanted, super::text::found(answer)),
         },
+    })
+}
+
+fn fault_of(schema: Option<&Schema>, value: &Value) -> Result<Option<String>, String> {
+    schema.map_or(Ok(None), |schema| first_fault(schema, value))
+}
+
+/// What a value has that the schema does not want, if anything; an error when that can't be told.
+pub(super) fn first_fault(schema: &Schema, value: &Value) -> Result<Option<String>, String> {
+    let mut first = None;
+    for error in schema.iter_errors(value) {
+        let at = error.instance_path().to_string();
+        let fault = if at.is_empty() { error.to_string() } else { format!("at {at}: {error}") };
+        if !is_untold(&error) {
+            // One fault that is known is enough.
+            return Ok(Some(fault));
+        }
+        first = first.or(Some(fault));
+    }
+    first.map_or(Ok(None), Err)
+}
+
+/// Whether a pattern of the schema took too long, also where only one of several schemas must fit.
+fn is_untold(error: &ValidationError<'_>) -> bool {
+    match error.kind() {
+        Kind::BacktrackLimitExceeded { .. } => true,
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            context.iter().flatten().any(is_untold)
+        }
+        _ => false,
     }
 }
 
-fn first_fault(schema: &Schema, value: &Value) -> Option<String> {
-    let error = schema.iter_errors(value).next()?;
-    let at = error.instance_path().to_string();
-    Some(if at.is_empty() { error.to_string() } else { format!("at {at}: {error}") })
-}
-
-pub(super) fn contains_json(answer: &Answer, schema: Option<&Schema>) -> Seen {
+pub(super) fn contains_json(answer: &Answer, schema: Option<&Schema>) -> Result<Seen, String> {
     let wanted = match schema {
         Some(_) => "a JSON object in it that is as the schema wants it",
         None => "a JSON object in it",
     };
-    let objects = match &answer.json {
-        Some(value) => vec![value.clone()],
+    let (objects, is_all) = match &answer.json {
+        Some(value) => (vec![value.clone()], true),
         None => objects_in(&answer.text),
     };
-    let mut faults = Vec::new();
+    let (mut faults, mut untold) = (Vec::new(), None);
     for object in &objects {
-        match schema.and_then(|schema| first_fault(schema, object)) {
-            None => return Seen::new(true, wanted, format!("`{object}`")),
-            Some(fault) => faults.push(fault),
+        match fault_of(schema, object) {
+            Ok(None) => return Ok(Seen::new(true, wanted, format!("`{object}`"))),
+            Ok(Some(fault)) => faults.push(fault),
+            Err(why) => untold = untold.or(Some(why)),
         }
+    }
+    if let Some(why) = untold {
+        return Err(why);
+    }
+    if !is_all {
+        return Err(format!(
+            "none of the first {} objects fits, and there are more",
+            objects.len()
+        ));
     }
     let found = match faults.first() {
         Some(fault) => fault.clone(),
         None => format!("none in {}", super::text::found(answer)),
     };
-    Seen::new(false, wanted, found)
+    Ok(Seen::new(false, wanted, found))
 }
 
-/// The most objects that are looked for in one text.
+/// The most objects that are looked for in one text, of at most ten times as many `{`.
 const MOST: usize = 100;
 
-/// The JSON objects in a text, each from its `{` on, none of them within another.
-fn objects_in(text: &str) -> Vec<Value> {
+/// The JSON objects in a text, each from its `{` on, none of them within another; and whether these
+/// are all.
+fn objects_in(text: &str) -> (Vec<Value>, bool) {
     let mut objects = Vec::new();
     let (mut at, mut tries) = (0, 0);
     while let Some(begin) = text.get(at..).and_then(|rest| rest.find('{')).map(|it| it + at) {
@@ -96,10 +132,11 @@ fn objects_in(text: &str) -> Vec<Value> {
         }
         tries += 1;
         if objects.len() == MOST || tries == 10 * MOST {
-            break;
+            let is_all = text.get(at..).is_none_or(|rest| !rest.contains('{'));
+            return (objects, is_all);
         }
     }
-    objects
+    (objects, true)
 }
 
 pub(super) fn values(answer: &Answer, wanted: &BTreeMap<String, Value>) -> Seen {

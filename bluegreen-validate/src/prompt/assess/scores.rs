@@ -9,15 +9,20 @@ use crate::prompt::suite::Likeness;
 /// lengths.
 const LONGEST: usize = 20_000;
 
-pub(super) fn look(check: &Check, answer: &Answer) -> Seen {
+pub(super) fn look(check: &Check, answer: &Answer) -> Result<Seen, String> {
     let text = answer.text.as_str();
-    match check {
+    Ok(match check {
         Check::Levenshtein(distance) => {
             let wanted = format!("at most {} edits to `{}`", distance.at_most, distance.to);
             // The difference in length alone may tell.
             let apart = text.chars().count().abs_diff(distance.to.chars().count()) as u64;
-            if apart > distance.at_most || text.len().max(distance.to.len()) > LONGEST {
-                return Seen::new(false, wanted, format!("at least {apart} in {}", found(answer)));
+            if apart > distance.at_most {
+                let found = format!("at least {apart} in {}", found(answer));
+                return Ok(Seen::new(false, wanted, found));
+            }
+            let length = text.len().max(distance.to.len());
+            if length > LONGEST {
+                return Err(format!("{length} bytes, more than {LONGEST}, are not compared"));
             }
             let edits = strsim::levenshtein(text, &distance.to) as u64;
             Seen::new(edits <= distance.at_most, wanted, format!("{edits} in {}", found(answer)))
@@ -26,8 +31,8 @@ pub(super) fn look(check: &Check, answer: &Answer) -> Seen {
         Check::Bleu(like) => best(like, answer, "BLEU", |to| bleu(text, to)),
         Check::Gleu(like) => best(like, answer, "GLEU", |to| gleu(text, to)),
         Check::SimilarWords(like) => best(like, answer, "shared words", |to| words(text, to)),
-        other => Seen::new(false, "a score", other.name()),
-    }
+        other => return Err(format!("{} is no score", other.name())),
+    })
 }
 
 fn found(answer: &Answer) -> String {

@@ -250,3 +250,31 @@ fn what_is_no_assertion_is_refused_by_name() {
         refused(&json!({"levenshtein": {"to": "a", "atmost": 1}})).to_string().contains("atmost")
     );
 }
+
+#[test]
+fn what_is_too_long_to_be_told_is_unknown_also_under_not() {
+    let long = "a".repeat(30_000);
+    let empty = "{\"id\": 1} ".repeat(101);
+    let braces = "{".repeat(1001);
+    // It takes the engine too many steps.
+    let slow = json!({"type": "object", "properties": {"a": {"pattern": "^(a|aa)+(?!x)b$"}}});
+    let steps = json!({"a": "a".repeat(60) + "c"}).to_string();
+    let cases = [
+        (json!({"levenshtein": {"to": "b".repeat(30_000), "at_most": 30_000}}), long.as_str()),
+        (json!({"contains-json": {"required": ["x"]}}), empty.as_str()),
+        (json!({"contains-json": null}), braces.as_str()),
+        (json!({"is-json": slow}), steps.as_str()),
+        (json!({"is-json": {"anyOf": [slow]}}), steps.as_str()),
+        (json!({"contains-json": slow}), steps.as_str()),
+    ];
+    for (assertion, text) in cases {
+        let (name, value) = assertion.as_object().unwrap().iter().next().unwrap();
+        for assertion in [json!({name: value}), json!({format!("not-{name}"): value})] {
+            let outcome = of(&assertion, &answer(text));
+            assert!(matches!(outcome, Outcome::Unknown(_)), "{assertion}: {outcome:?}");
+        }
+    }
+    // What is known all the same: lengths alone may tell, and one object that fits is enough.
+    assert!(!holds(&json!({"levenshtein": {"to": "a", "at_most": 5}}), &answer(&long)));
+    assert!(holds(&json!({"contains-json": {"required": ["id"]}}), &answer(&empty)));
+}

@@ -12,9 +12,13 @@ use crate::prompt::suite::{
     ArgumentMode, Arguments, CallMode, ToolCallRule, ToolNames, Trajectory,
 };
 
-pub(super) fn look(check: &Check, answer: &Answer, tools: &[(String, Arc<Schema>)]) -> Seen {
+pub(super) fn look(
+    check: &Check,
+    answer: &Answer,
+    tools: &[(String, Arc<Schema>)],
+) -> Result<Seen, String> {
     let calls = answer.tool_calls.as_slice();
-    match check {
+    Ok(match check {
         Check::ToolCalls(wanted) => trajectory(wanted, calls),
         Check::ToolCount(wanted) => {
             let count = calls.iter().filter(|call| is_like(&wanted.name, &call.name)).count();
@@ -27,8 +31,8 @@ pub(super) fn look(check: &Check, answer: &Answer, tools: &[(String, Arc<Schema>
             Seen::new(limits.hold(count as u64), limits.shown(&what), found)
         }
         Check::ToolCallF1(wanted) => names(wanted, calls),
-        _ => valid(calls, tools),
-    }
+        _ => return valid(calls, tools),
+    })
 }
 
 fn shown(calls: &[ToolCall]) -> String {
@@ -181,28 +185,29 @@ fn names(wanted: &ToolNames, calls: &[ToolCall]) -> Seen {
     }
 }
 
-fn valid(calls: &[ToolCall], tools: &[(String, Arc<Schema>)]) -> Seen {
+fn valid(calls: &[ToolCall], tools: &[(String, Arc<Schema>)]) -> Result<Seen, String> {
     let wanted = "calls of tools that are offered, with arguments that fit";
     if calls.is_empty() {
-        return Seen::new(false, wanted, "no tool calls");
+        return Ok(Seen::new(false, wanted, "no tool calls"));
     }
     for call in calls {
         let Some((_, schema)) = tools.iter().find(|(name, _)| *name == call.name) else {
-            return Seen::new(false, wanted, format!("{}, which is not offered", call.shown()));
+            let found = format!("{}, which is not offered", call.shown());
+            return Ok(Seen::new(false, wanted, found));
         };
         match &call.arguments {
             Err(_) => {
                 let found = format!("{}, whose arguments are no JSON", call.shown());
-                return Seen::new(false, wanted, found);
+                return Ok(Seen::new(false, wanted, found));
             }
             Ok(value) => {
-                if let Some(error) = schema.iter_errors(value).next() {
-                    return Seen::new(false, wanted, format!("{}: {error}", call.shown()));
+                if let Some(fault) = super::json::first_fault(schema, value)? {
+                    return Ok(Seen::new(false, wanted, format!("{}: {fault}", call.shown())));
                 }
             }
         }
     }
-    Seen::new(true, wanted, shown(calls))
+    Ok(Seen::new(true, wanted, shown(calls)))
 }
 
 #[cfg(test)]

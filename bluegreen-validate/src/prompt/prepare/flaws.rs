@@ -7,7 +7,8 @@ use crate::prompt::assess::{Ready, Workshop};
 use crate::prompt::suite::{Assertion, Suite};
 use crate::prompt::template::Scope;
 
-/// More problems than anybody reads.
+/// More problems of one severity than anybody reads. Refusals have room of their own, so that no
+/// number of warnings hides that a suite is refused.
 const MOST: usize = 100;
 
 pub(super) struct Flaws<'a> {
@@ -52,8 +53,9 @@ impl<'a> Flaws<'a> {
         let path = (self.original)(&self.at);
         let problem = problem(self.object(&path));
         // What is wrong with the defaults is wrong in every case, and said once.
-        let known = |(at, it): &(Vec<Step>, Problem)| *at == path && it.code == problem.code;
-        if self.found.len() < MOST && !self.found.iter().any(known) {
+        let alike = self.found.iter().filter(|(_, it)| it.severity == problem.severity);
+        let is_known = alike.clone().any(|(at, it)| *at == path && it.code == problem.code);
+        if !is_known && alike.count() < MOST {
             self.found.push((path, problem));
         }
     }

@@ -1,6 +1,6 @@
 //! What is wrong with a suite's settings and cases, besides its assertions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -150,19 +150,44 @@ impl Flaws<'_> {
         });
     }
 
-    /// Makes the first request, to see whether it can be made.
-    pub(super) fn check_request(
+    /// Makes the first request of every case, to see whether it can be made. What the others are
+    /// like depends on answers.
+    pub(super) fn check_requests<'c>(
         &mut self,
         asker: &Asker,
         templates: &Templates,
-        case: &PreparedCase,
+        cases: impl Iterator<Item = (usize, &'c PreparedCase)>,
     ) {
-        let messages = case.turns.first().map_or(&[][..], |turn| turn.messages.as_slice());
-        if messages.is_empty() {
+        let (mut made, mut faults) = (0, Vec::new());
+        for (index, case) in cases {
+            let messages = case.turns.first().map_or(&[][..], |turn| turn.messages.as_slice());
+            if messages.is_empty() {
+                continue;
+            }
+            match asker.request(templates, &case.vars, messages, "c0") {
+                Ok(_) => made += 1,
+                Err(found) => faults.push((index, found)),
+            }
+        }
+        let wanted = "a request that can be made of the agent's templates";
+        if made == 0 {
+            // Where none can be made, the templates are at fault, which all have in common.
+            faults.truncate(1);
+            self.within("agent", |flaws| {
+                for (_, found) in faults {
+                    flaws.say("prompt-agent", found, wanted);
+                }
+            });
             return;
         }
-        if let Err(found) = asker.request(templates, &case.vars, messages, "c0") {
-            self.say("prompt-agent", found, "a request that can be made of its templates");
+        // What several cases have in common is said once.
+        let mut known = BTreeSet::new();
+        for (index, found) in faults {
+            if known.insert(found.clone()) {
+                self.along(&["cases".into(), index.into()], |flaws| {
+                    flaws.say("prompt-agent", found, wanted);
+                });
+            }
         }
     }
 

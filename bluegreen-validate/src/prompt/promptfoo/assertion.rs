@@ -61,6 +61,11 @@ const ELSEWHERE: [&str; 44] = [
     "webhook",
 ];
 
+/// The most templates within one another.
+const DEEPEST: usize = 16;
+/// The most templates in one assertion.
+const MOST_LED: usize = 1000;
+
 /// Types that are looked at here.
 pub(super) const KNOWN: [&str; 26] = [
     "equals",
@@ -119,16 +124,7 @@ impl Loading<'_> {
 
     fn assertion(&mut self, assert: &Assert) -> Option<Assertion> {
         if let Some(reference) = &assert.reference {
-            let name = reference.strip_prefix("#/assertionTemplates/");
-            let Some(known) = name.and_then(|name| self.templates.get(name)).cloned() else {
-                self.say(format!("`{reference}`"), "the name of one of `assertionTemplates`");
-                return None;
-            };
-            if known.reference.is_some() {
-                self.say(format!("`{reference}`, which names another"), "an assertion");
-                return None;
-            }
-            return self.assertion(&known);
+            return self.template(reference, assert);
         }
         let Some(name) = assert.kind.as_deref() else {
             self.say("an assertion without `type`", "`type`");
@@ -157,6 +153,44 @@ impl Loading<'_> {
                 None
             }
         }
+    }
+
+    /// The assertion that a name stands for, with what stands beside the name.
+    fn template(&mut self, reference: &str, assert: &Assert) -> Option<Assertion> {
+        let name = reference.strip_prefix("#/assertionTemplates/").unwrap_or_default();
+        let Some(known) = self.templates.get(name).cloned() else {
+            self.say(format!("`{reference}`"), "the name of one of `assertionTemplates`");
+            return None;
+        };
+        if known.reference.is_some() {
+            self.say(format!("`{reference}`, which names another"), "an assertion");
+            return None;
+        }
+        let (leads, count) = &mut self.leads;
+        if leads.is_empty() {
+            *count = 0;
+        }
+        *count += 1;
+        let fault = if leads.iter().any(|lead| lead == name) {
+            Some(format!("`{reference}`, which leads to itself"))
+        } else if leads.len() == DEEPEST {
+            Some(format!("`{reference}`, more than {DEEPEST} templates deep"))
+        } else if *count == MOST_LED + 1 {
+            Some(format!("`{reference}`, one of more than {MOST_LED} templates in one assertion"))
+        } else if *count > MOST_LED {
+            // That has been said.
+            return None;
+        } else {
+            None
+        };
+        if let Some(found) = fault {
+            self.say(found, "templates that come to an end");
+            return None;
+        }
+        self.leads.0.push(name.to_owned());
+        let read = self.assertion(&assert.over(known));
+        self.leads.0.pop();
+        read
     }
 
     fn check(&mut self, kind: &str, assert: &Assert) -> Result<Assertion, (String, String)> {

@@ -11,7 +11,7 @@ use super::{Loading, MOST};
 use crate::prompt::suite::{Assertion, Case, Turn};
 
 /// Options that change what is asked or looked at, and are not followed here.
-const OPTIONS: [&str; 3] = ["transform", "transformVars", "storeOutputAs"];
+const OPTIONS: [&str; 5] = ["postprocess", "repeat", "storeOutputAs", "transform", "transformVars"];
 
 impl Loading<'_> {
     /// Adds the cases of a test.
@@ -108,6 +108,12 @@ impl Loading<'_> {
                     continue;
                 }
             };
+            let count = combinations.len().checked_mul(values.len());
+            if count.is_none_or(|count| count > MOST) {
+                let found = count.map_or("too many".to_owned(), |count| count.to_string());
+                self.say(format!("{found} combinations of variables"), format!("at most {MOST}"));
+                return Vec::new();
+            }
             let mut next = Vec::with_capacity(combinations.len() * values.len());
             for combination in &combinations {
                 for value in &values {
@@ -115,13 +121,6 @@ impl Loading<'_> {
                     combination.insert(name.clone(), value.clone());
                     next.push(combination);
                 }
-            }
-            if next.len() > MOST {
-                self.say(
-                    format!("{} combinations of variables", next.len()),
-                    format!("at most {MOST}"),
-                );
-                return Vec::new();
             }
             combinations = next;
         }

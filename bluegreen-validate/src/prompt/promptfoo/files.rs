@@ -6,7 +6,7 @@ use bluegreen_core::Problem;
 use serde_json::Value;
 
 use super::form::{Test, TestEntry, Tests};
-use super::table;
+use super::{table, walk};
 use crate::config_error;
 use crate::document::{self, Source};
 
@@ -36,17 +36,14 @@ impl Files {
         if path.is_file() {
             return Ok(vec![path]);
         }
-        let pattern = path.to_str().ok_or("a name that is no text")?;
-        let found = glob::glob(pattern).map_err(|error| format!("`{name}`: {error}"))?;
-        let mut files: Vec<PathBuf> =
-            found.filter_map(Result::ok).filter(|path| path.is_file()).take(MOST + 1).collect();
+        let files = walk::find(&self.directory, name);
+        let files = files.map_err(|error| format!("`{name}`: {error}"))?;
         if files.is_empty() {
             return Err(format!("`{name}`, which is no file"));
         }
         if files.len() > MOST {
             return Err(format!("`{name}`, which finds more than {MOST} files"));
         }
-        files.sort();
         Ok(files)
     }
 

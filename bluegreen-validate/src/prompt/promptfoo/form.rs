@@ -91,6 +91,7 @@ pub(super) struct Test {
     pub(super) assert_scoring_function: Option<Value>,
     pub(super) threshold: Option<f64>,
     pub(super) metadata: Map<String, Value>,
+    #[serde(deserialize_with = "options")]
     pub(super) options: Map<String, Value>,
     /// Of an entry that names a file.
     pub(super) path: Option<String>,
@@ -144,6 +145,33 @@ impl Test {
 
     pub(super) fn option(&self, name: &str) -> Option<&Value> {
         self.options.get(name).filter(|it| !it.is_null())
+    }
+}
+
+/// What a test may say about how it is run. Options of providers are none: another agent is asked.
+const OPTIONS: [&str; 14] = [
+    "disableConversationVar",
+    "disableDefaultAsserts",
+    "disableVarExpansion",
+    "factuality",
+    "postprocess",
+    "prefix",
+    "provider",
+    "repeat",
+    "rubricPrompt",
+    "runSerially",
+    "storeOutputAs",
+    "suffix",
+    "transform",
+    "transformVars",
+];
+
+/// Reads options, and refuses those that nobody knows.
+fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+    let options = Map::deserialize(from)?;
+    match options.keys().find(|name| !OPTIONS.contains(&name.as_str())) {
+        Some(name) => Err(de::Error::unknown_field(name, &OPTIONS)),
+        None => Ok(options),
     }
 }
 
@@ -215,6 +243,26 @@ pub(super) struct Assert {
     pub(super) rubric_prompt: Option<IgnoredAny>,
     pub(super) context_transform: Option<IgnoredAny>,
     pub(super) config: Option<IgnoredAny>,
+}
+
+impl Assert {
+    /// The assertion that its name stands for, in which what this one says itself wins.
+    pub(super) fn over(&self, named: Self) -> Self {
+        Self {
+            kind: self.kind.clone().or(named.kind),
+            reference: None,
+            value: self.value.clone().or(named.value),
+            threshold: self.threshold.or(named.threshold),
+            weight: self.weight.or(named.weight),
+            metric: self.metric.clone().or(named.metric),
+            transform: self.transform.clone().or(named.transform),
+            members: self.members.clone().or(named.members),
+            provider: self.provider.or(named.provider),
+            rubric_prompt: self.rubric_prompt.or(named.rubric_prompt),
+            context_transform: self.context_transform.or(named.context_transform),
+            config: self.config.or(named.config),
+        }
+    }
 }
 
 /// A test, or the name of a file with tests.

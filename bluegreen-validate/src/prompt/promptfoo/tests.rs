@@ -190,3 +190,75 @@ tests: [{vars: {q: hi}, assert: [{type: equals, value: a}]}]
     let suite = read(&good).unwrap();
     assert_eq!(suite.cases[0].turns[0].messages.len(), 2);
 }
+
+#[test]
+fn a_template_that_leads_to_itself_is_refused() {
+    let text = "
+assertionTemplates:
+  one: {type: assert-set, assert: [{type: equals, value: a}, {$ref: '#/assertionTemplates/two'}]}
+  two: {type: assert-set, assert: [{$ref: '#/assertionTemplates/one'}]}
+tests: [{assert: [{$ref: '#/assertionTemplates/one'}]}]
+";
+    let found = problems(text);
+    assert!(found[0].contains("assertionTemplates/one`, which leads to itself"), "{found:?}");
+}
+
+#[test]
+fn templates_that_double_each_other_are_refused() {
+    let level = |level: usize| {
+        let next = format!("{{$ref: '#/assertionTemplates/t{}'}}", level + 1);
+        format!("  t{level}: {{type: assert-set, assert: [{next}, {next}]}}\n")
+    };
+    let levels: Vec<String> = (0..14).map(level).collect();
+    let text = format!(
+        "tests: [{{assert: [{{$ref: '#/assertionTemplates/t0'}}]}}]\nassertionTemplates:\n  t14: \
+         {{type: equals, value: a}}\n{}",
+        levels.concat()
+    );
+    let found = problems(&text);
+    assert!(found[0].contains("more than 1000"), "{}", found[0]);
+}
+
+#[test]
+fn what_stands_beside_the_name_of_a_template_counts() {
+    let text = "
+assertionTemplates:
+  like: {type: rouge-n, value: a, threshold: 0.9, weight: 2}
+tests: [{assert: [{$ref: '#/assertionTemplates/like', threshold: 0.4, metric: m},
+  {$ref: '#/assertionTemplates/like', weight: 3, value: b}]}]
+";
+    let suite = read(text).unwrap();
+    let texts: Vec<String> = suite.cases[0]
+        .assert
+        .iter()
+        .map(|it| serde_json::to_value(it).unwrap().to_string())
+        .collect();
+    assert_eq!(texts[0], r#"{"metric":"m","rouge-n":{"at_least":0.4,"to":["a"]},"weight":2.0}"#);
+    assert_eq!(texts[1], r#"{"rouge-n":{"at_least":0.9,"to":["b"]},"weight":3.0}"#);
+}
+
+#[test]
+fn more_combinations_than_may_be_are_counted_and_not_made() {
+    let list = |count: usize| {
+        let items: Vec<String> = (0..count).map(|it| format!("'{it}'")).collect();
+        format!("[{}]", items.join(", "))
+    };
+    let (long, longer) = (list(9_000), list(9_001));
+    let text = format!(
+        "tests:\n  - vars: {{a: {long}, b: {longer}}}\n    assert: [{{type: equals, value: x}}]\n"
+    );
+    let found = problems(&text);
+    assert!(found[0].contains("81009000 combinations of variables"), "{}", found[0]);
+}
+
+#[test]
+fn options_that_nobody_knows_are_refused_by_name() {
+    let found =
+        problems("tests:\n  - options: {prefx: '> '}\n    assert: [{type: equals, value: x}]\n");
+    assert!(found[0].contains("`prefx`") && found[0].contains("prefix"), "{found:?}");
+    let suite = read(
+        "tests:\n  - options: {postprocess: output.a}\n    assert: [{type: equals, value: x}]\n",
+    )
+    .unwrap();
+    assert_eq!(suite.unsupported(&suite.cases[0]), Some("postprocess"));
+}

@@ -39,8 +39,18 @@ pub(super) struct Tried {
     pub(super) outcome: Outcome,
     /// The last answer.
     pub(super) shown: String,
-    /// Whether some question got no answer at all.
-    pub(super) away: bool,
+    /// What there was none of, so that there is nothing to assess.
+    pub(super) without: Option<Without>,
+}
+
+/// What there was none of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Without {
+    /// The agent gave no answer at all to some question.
+    Answer,
+    /// No request could be made of what the suite says and the answers before, which is the suite's
+    /// fault and nobody else's.
+    Request,
 }
 
 impl Attempts<'_> {
@@ -57,7 +67,7 @@ impl Attempts<'_> {
             (live, idle)
         };
         let pair = Pair { slotted, live, idle };
-        if pair.live.away && pair.idle.away {
+        if [&pair.live, &pair.idle].iter().all(|it| it.without == Some(Without::Answer)) {
             // What both depend on may be back in a moment.
             self.pace.slow_down(self.trial.clock.now(), PAUSE);
         }
@@ -78,11 +88,11 @@ impl Attempts<'_> {
             }
             let Prepared { asker, templates, .. } = self.prepared;
             let request = asker.request(templates, &case.vars, &messages, &conversation);
-            let reply = match request {
-                Ok(request) => self.ask(side, request).await,
-                Err(why) => Reply::Lost(why),
+            let request = match request {
+                Ok(request) => request,
+                Err(why) => return Tried::unasked(&why),
             };
-            match reply {
+            match self.ask(side, request).await {
                 Reply::Answer(answer) => {
                     messages.push(said(&answer));
                     answers.push(*answer);
@@ -155,11 +165,19 @@ impl Attempts<'_> {
 impl Tried {
     fn of(outcome: Outcome, answers: &[Answer]) -> Self {
         let shown = answers.last().map(Answer::shown).unwrap_or_default();
-        Self { outcome, shown, away: false }
+        Self { outcome, shown, without: None }
     }
 
     fn away(why: String) -> Self {
-        Self { outcome: Outcome::Unknown(why), shown: String::new(), away: true }
+        Self::without(Without::Answer, why)
+    }
+
+    fn unasked(why: &str) -> Self {
+        Self::without(Without::Request, format!("no request could be made: {why}"))
+    }
+
+    fn without(what: Without, why: String) -> Self {
+        Self { outcome: Outcome::Unknown(why), shown: String::new(), without: Some(what) }
     }
 }
 

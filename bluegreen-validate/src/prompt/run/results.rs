@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Pair, Tried};
+use super::attempt::{Pair, Tried, Without};
 use super::schedule::Slotted;
 use super::state::Kept;
 use super::{Ended, Suite};
@@ -35,10 +35,12 @@ struct Counts {
     worse: usize,
     lost: usize,
     /// Of the lost ones those in which there was no answer from both, from live alone, from the
-    /// candidate alone; of the others it could not be told how good the answers are.
+    /// candidate alone, or for which some request could not be made; of the others it could not be
+    /// told how good the answers are.
     both: usize,
     live_only: usize,
     idle_only: usize,
+    unasked: usize,
 }
 
 /// The first run in which a case got worse, for people.
@@ -118,11 +120,20 @@ impl Results {
                 idle: self.shown(&pair.idle.shown),
             });
         }
-        match (pair.live.away, pair.idle.away) {
-            (true, true) => self.counts.both += 1,
-            (true, false) => self.counts.live_only += 1,
-            (false, true) => self.counts.idle_only += 1,
-            (false, false) => {}
+        match (pair.live.without, pair.idle.without) {
+            (Some(Without::Answer), Some(Without::Answer)) => self.counts.both += 1,
+            (Some(_), Some(_)) => {
+                self.counts.unasked += 1;
+                // It counts as never run: it is not upstream that made both come to nothing.
+                self.counts.lost += 1;
+                return;
+            }
+            (Some(Without::Request), None) | (None, Some(Without::Request)) => {
+                self.counts.unasked += 1;
+            }
+            (Some(Without::Answer), None) => self.counts.live_only += 1,
+            (None, Some(Without::Answer)) => self.counts.idle_only += 1,
+            (None, None) => {}
         }
         self.keep(case, repeat as usize, live, idle);
     }
@@ -185,14 +196,15 @@ impl Results {
 
     /// Whether so much is lost that no pass is possible any more; it would be no use to go on.
     pub(super) fn away(&self, suite: &Suite) -> Option<Ended> {
-        let Counts { lost, both, live_only, idle_only, .. } = self.counts;
+        let Counts { lost, both, live_only, idle_only, unasked, .. } = self.counts;
         #[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 pairs")]
         let share = lost as f64 / (self.cases.len() * self.repeats).max(1) as f64;
         if share <= suite.rules.error_budget {
             return None;
         }
-        let untold = lost.saturating_sub(both + live_only + idle_only);
+        let untold = lost.saturating_sub(both + live_only + idle_only + unasked);
         let reasons = [
+            (unasked, "the suite's requests could not be made"),
             (both, "upstream: neither slot answered"),
             (idle_only, "the candidate did not answer"),
             (live_only, "live did not answer"),

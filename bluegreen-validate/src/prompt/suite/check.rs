@@ -42,6 +42,9 @@ pub enum Check {
     /// It ends with this text.
     EndsWith(#[serde(deserialize_with = "text::one")] String),
     /// It has a match of this regular expression in it: ECMAScript's without flags, unanchored.
+    /// With look-around or backreferences, or `\b` where there are letters other than ASCII, it
+    /// can't be told of answers of more than 32 KiB. Half of a letter beyond U+FFFF (`\ud83d`) is
+    /// refused, because texts here have whole letters only.
     Regex(String),
     /// It is JSON, and as this JSON Schema wants it if there is one.
     IsJson(Option<Value>),
