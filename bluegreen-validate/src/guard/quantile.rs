@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bluegreen_core::MetricSource;
+use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::QuantileConfig;
@@ -38,13 +38,16 @@ const SURGE: f64 = 1e-4;
 /// # What it comes to
 /// * [`Fail`](bluegreen_core::Verdict::Fail): the candidate's quantile is certainly higher than live's, and
 ///   not certainly within the ratio. The bands of both hold at all looks together, but for α.
-/// * [`Pass`](bluegreen_core::Verdict::Pass): it is certainly less than the ratio times live's.
+/// * [`Pass`](bluegreen_core::Verdict::Pass): it is certainly less than the ratio times live's, wherever
+///   values lie within the source's buckets: from the upper end of the candidate's bucket to the lower end of
+///   live's. So buckets have to be narrower than the ratio.
 /// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): as for [`ErrorRate`](super::ErrorRate); and
-///   while a quantile may be above the source's largest bound.
+///   while a quantile may be above the source's largest bound, or buckets are too wide.
 ///
 /// # How it goes about it
-/// Bounds of quantiles ([`quantile_bounds`]) make no assumption about the distribution, except that values
-/// lie evenly within the source's buckets, as Prometheus has it too. When the routing changes, bands begin
+/// Bounds of quantiles ([`quantile_bounds`]) make no assumption about the distribution. To fail, values are
+/// taken to lie evenly within the source's buckets, as Prometheus has it too: of two distributions that are
+/// the same, that makes two that are. When the routing changes, bands begin
 /// anew; the α of failing is shared out among all stretches that there may be.
 #[derive(Clone)]
 pub struct Quantile {
@@ -141,7 +144,14 @@ impl Compare for Quantile {
         })
     }
 
-    fn decide(&self, test: &Test, baseline: &Counts, alone: bool, levels: Levels) -> Decision {
+    fn decide(
+        &self,
+        test: &Test,
+        baseline: &Counts,
+        alone: bool,
+        levels: Levels,
+        _: Timestamp,
+    ) -> Decision {
         let live = if alone { baseline } else { &test.live };
         let QuantileConfig { quantile: p, ratio, sampling, .. } = &self.config;
         let at = |alpha: f64| {
@@ -160,7 +170,8 @@ impl Compare for Quantile {
         let Some((candidate, known)) = at(levels.margin) else {
             return Decision { found: "no distribution".to_owned(), ..decision };
         };
-        decision.within = candidate.upper < ratio * known.lower;
+        // Two that are in one bucket may be as far apart as its ends are.
+        decision.within = candidate.upper_end < ratio * known.lower_end;
         let told = |it: QuantileBounds, units: f64| {
             let [estimate, lower, upper] = [it.estimate, it.lower, it.upper].map(rounded);
             format!("{estimate} ({lower} to {upper}) of {units:.0} units")
@@ -171,6 +182,12 @@ impl Compare for Quantile {
             told(known, live.units),
             if alone { " before" } else { "" },
         );
+        if !decision.within && candidate.upper < ratio * known.lower {
+            let (from, to) = (rounded(known.lower_end), rounded(candidate.upper_end));
+            let wide =
+                format!("buckets are too wide, live's from {from} and the candidate's to {to}");
+            decision.found = format!("{}; {wide}", decision.found);
+        }
         decision
     }
 }

@@ -9,6 +9,8 @@ use super::{Interval, Rules, ScoreComparison};
 
 /// How often the bootstrap draws.
 const RESAMPLES: u32 = 9_999;
+/// An interval of which nothing is known, in numbers that can be stored.
+pub(super) const UNBOUNDED: (f64, f64) = (f64::MIN, f64::MAX);
 
 /// Compares the mean scores of the cases that have some on both slots; `None` if none has.
 pub(super) fn compare(rules: &Rules, samples: &[&Sample<'_>]) -> Option<ScoreComparison> {
@@ -58,6 +60,6 @@ fn interval(
         None if found.iter().all(|(_, live, idle)| in_scale(*live) && in_scale(*idle)) => {
             Sums::of(clusters.iter().copied()).interval(level)
         }
-        None => (f64::MIN, f64::MAX),
+        None => UNBOUNDED,
     }
 }

@@ -299,3 +299,26 @@ fn a_verdict_reads_back_what_it_wrote() {
     let more = text.replacen('{', r#"{"more":1,"#, 1);
     assert!(serde_json::from_str::<crate::paired::SuiteVerdict>(&more).is_err());
 }
+
+/// A number that nobody means must not keep anybody waiting.
+#[test]
+fn repeats_beyond_all_bounds_are_named_at_once() {
+    let rules = Rules { repeats: u32::MAX, ..Rules::default() };
+    let found = judge(&rules, &perfect(20));
+    assert_eq!(found.verdict, Inconclusive);
+    assert_eq!(found.reasons[0].subject, "rules.repeats");
+    assert_eq!(found.overall.unwrap().cases, 20, "what was asked is counted all the same");
+}
+
+#[test]
+fn an_interval_without_bounds_says_so() {
+    let rules = Rules { score_margin: Some(0.05), ..Rules::default() };
+    let mut suite = perfect(30);
+    for case in &mut suite {
+        case.live = vec![Attempt::Passed { score: Some(7.0) }; 3];
+        case.idle = case.live.clone();
+    }
+    let found = judge(&rules, &suite);
+    let scores = found.reasons.iter().find(|finding| finding.subject == "scores").unwrap();
+    assert_eq!(scores.found, "+0.000, 90 % interval unbounded, 30 cases");
+}
