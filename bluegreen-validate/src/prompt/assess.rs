@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jsonschema::Validator as Schema;
-
 use super::answer::Answer;
 use super::pattern::Pattern;
 use super::suite::{AssertSet, Assertion, Check, Prices};
@@ -13,11 +11,12 @@ use super::template::{Scope, Templates};
 mod json;
 mod limits;
 mod refusal;
+mod schema;
 mod scores;
 mod text;
 mod tools;
 
-pub(super) use json::schema;
+pub(super) use schema::Schema;
 
 /// What an assertion came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +106,7 @@ impl<'a> Workshop<'a> {
                 let known = self.schemas.get(&text).cloned();
                 let schema = match known {
                     Some(schema) => schema,
-                    None => Arc::new(schema(value)?),
+                    None => Arc::new(Schema::new(value)?),
                 };
                 self.schemas.insert(text, schema.clone());
                 Some(schema)

@@ -15,7 +15,7 @@ const LONGEST: usize = 16 * 1024;
 /// each of its letters on, what is looked for ahead or behind may be searched for in all the rest,
 /// and the limit of steps back does not count that: `(?=.*one)(?=.*two)` takes a second for a text
 /// of this length, and a hundred times as long for one ten times as long.
-const LONGEST_LOOK: usize = 32 * 1024;
+pub(super) const LONGEST_LOOK: usize = 32 * 1024;
 
 /// A pattern without flags, as `new RegExp(pattern)` makes one.
 ///
@@ -68,6 +68,12 @@ impl Pattern {
         };
         regex.is_match(text).map_err(|error| format!("the pattern took too long: {error}"))
     }
+}
+
+/// Whether a pattern may have look-around or backreferences; also one of another dialect may, which
+/// is not understood here.
+pub(super) fn looks(pattern: &str) -> bool {
+    translate::translated(pattern, Words::Ascii).map_or(true, |it| it.looks)
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bluegreen_core::Problem;
-use jsonschema::Validator as Schema;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::ask::Asker;
-use super::assess::{Outcome, Ready, Workshop, schema, together};
+use super::assess::{Outcome, Ready, Schema, Workshop, together};
 use super::suite::{Agent, Case, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
@@ -123,7 +122,7 @@ fn tools(suite: &Suite, flaws: &mut Flaws<'_>) -> Vec<(String, Arc<Schema>)> {
     for tool in all.into_iter().flatten() {
         let name = tool.pointer("/function/name").and_then(Value::as_str);
         let parameters = tool.pointer("/function/parameters").cloned();
-        match (name, schema(&parameters.unwrap_or_else(|| json!({})))) {
+        match (name, Schema::new(&parameters.unwrap_or_else(|| json!({})))) {
             (Some(name), Ok(schema)) => tools.push((name.to_owned(), Arc::new(schema))),
             (None, _) => flaws.say("prompt-agent", tool.to_string(), "a tool with a name"),
             (_, Err(found)) => flaws.say("prompt-agent", found, "parameters as JSON Schema"),

@@ -2,16 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::error::ValidationErrorKind as Kind;
-use jsonschema::{ValidationError, Validator as Schema};
 use serde_json::Value;
 
-use super::{Answer, Seen};
-
-/// Reads a schema. References to other documents are an error: nothing is fetched.
-pub(in crate::prompt) fn schema(value: &Value) -> Result<Schema, String> {
-    jsonschema::validator_for(value).map_err(|error| format!("no JSON Schema: {error}"))
-}
+use super::{Answer, Schema, Seen};
 
 /// The answer as JSON.
 pub(super) fn of(answer: &Answer) -> Result<Value, String> {
@@ -52,33 +45,7 @@ pub(super) fn is_json(answer: &Answer, schema: Option<&Schema>) -> Result<Seen, 
 }
 
 fn fault_of(schema: Option<&Schema>, value: &Value) -> Result<Option<String>, String> {
-    schema.map_or(Ok(None), |schema| first_fault(schema, value))
-}
-
-/// What a value has that the schema does not want, if anything; an error when that can't be told.
-pub(super) fn first_fault(schema: &Schema, value: &Value) -> Result<Option<String>, String> {
-    let mut first = None;
-    for error in schema.iter_errors(value) {
-        let at = error.instance_path().to_string();
-        let fault = if at.is_empty() { error.to_string() } else { format!("at {at}: {error}") };
-        if !is_untold(&error) {
-            // One fault that is known is enough.
-            return Ok(Some(fault));
-        }
-        first = first.or(Some(fault));
-    }
-    first.map_or(Ok(None), Err)
-}
-
-/// Whether a pattern of the schema took too long, also where only one of several schemas must fit.
-fn is_untold(error: &ValidationError<'_>) -> bool {
-    match error.kind() {
-        Kind::BacktrackLimitExceeded { .. } => true,
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            context.iter().flatten().any(is_untold)
-        }
-        _ => false,
-    }
+    schema.map_or(Ok(None), |schema| schema.first_fault(value))
 }
 
 pub(super) fn contains_json(answer: &Answer, schema: Option<&Schema>) -> Result<Seen, String> {

@@ -132,7 +132,7 @@ fn tool_calls_are_looked_at() {
 fn offered_tools_are_called_as_they_want() {
     let tools = vec![(
         "find".to_owned(),
-        Arc::new(schema(&json!({"type": "object", "required": ["id"]})).unwrap()),
+        Arc::new(Schema::new(&json!({"type": "object", "required": ["id"]})).unwrap()),
     )];
     let ready = Ready {
         assertion: Check::IsValidOpenaiToolsCall.into(),
@@ -259,13 +259,23 @@ fn what_is_too_long_to_be_told_is_unknown_also_under_not() {
     // It takes the engine too many steps.
     let slow = json!({"type": "object", "properties": {"a": {"pattern": "^(a|aa)+(?!x)b$"}}});
     let steps = json!({"a": "a".repeat(60) + "c"}).to_string();
+    // It would take the engine long in a few steps.
+    let look = json!({"properties": {"a": {"type": "string", "pattern": "(?=.*one)(?=.*two)"}}});
+    let looked = json!({"a": "a".repeat(20_000), "b": "b".repeat(20_000)}).to_string();
+    let named = json!({"patternProperties": {"(?=.*one)(?=.*two)": false}});
+    let long_name = json!({"a".repeat(40_000): 1}).to_string();
     let cases = [
         (json!({"levenshtein": {"to": "b".repeat(30_000), "at_most": 30_000}}), long.as_str()),
         (json!({"contains-json": {"required": ["x"]}}), empty.as_str()),
         (json!({"contains-json": null}), braces.as_str()),
         (json!({"is-json": slow}), steps.as_str()),
         (json!({"is-json": {"anyOf": [slow]}}), steps.as_str()),
+        (json!({"is-json": {"not": slow}}), steps.as_str()),
+        (json!({"is-json": {"if": slow, "then": false}}), steps.as_str()),
         (json!({"contains-json": slow}), steps.as_str()),
+        (json!({"is-json": look}), looked.as_str()),
+        (json!({"contains-json": {"anyOf": [look]}}), looked.as_str()),
+        (json!({"is-json": named}), long_name.as_str()),
     ];
     for (assertion, text) in cases {
         let (name, value) = assertion.as_object().unwrap().iter().next().unwrap();
@@ -277,4 +287,7 @@ fn what_is_too_long_to_be_told_is_unknown_also_under_not() {
     // What is known all the same: lengths alone may tell, and one object that fits is enough.
     assert!(!holds(&json!({"levenshtein": {"to": "a", "at_most": 5}}), &answer(&long)));
     assert!(holds(&json!({"contains-json": {"required": ["id"]}}), &answer(&empty)));
+    assert!(!holds(&json!({"is-json": look}), &answer(r#"{"a": "one"}"#)));
+    let plain = json!({"properties": {"a": {"pattern": r"^[\w-]*$"}}});
+    assert!(holds(&json!({"is-json": plain}), &answer(&looked)));
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jsonschema::Validator as Schema;
 use serde_json::{Map, Value};
 
-use super::{Answer, Check, Seen};
+use super::{Answer, Check, Schema, Seen};
 use crate::prompt::answer::ToolCall;
 use crate::prompt::suite::{
     ArgumentMode, Arguments, CallMode, ToolCallRule, ToolNames, Trajectory,
@@ -201,7 +200,7 @@ fn valid(calls: &[ToolCall], tools: &[(String, Arc<Schema>)]) -> Result<Seen, St
                 return Ok(Seen::new(false, wanted, found));
             }
             Ok(value) => {
-                if let Some(fault) = super::json::first_fault(schema, value)? {
+                if let Some(fault) = schema.first_fault(value)? {
                     return Ok(Seen::new(false, wanted, format!("{}: {fault}", call.shown())));
                 }
             }

@@ -47,6 +47,8 @@ pub enum Check {
     /// refused, because texts here have whole letters only.
     Regex(String),
     /// It is JSON, and as this JSON Schema wants it if there is one.
+    /// With look-around or backreferences in its patterns, it can't be told of an answer with more
+    /// than 32 KiB of texts in it.
     IsJson(Option<Value>),
     /// It has a JSON object in it that is as this JSON Schema wants it, if there is one.
     ContainsJson(Option<Value>),
