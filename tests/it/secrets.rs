@@ -1,9 +1,9 @@
 //! Secrets on a real cluster: what the program that people run says, and what it leaves behind.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bluegreen_tests::{ACCOUNT, Access, Agent, Manifests, SERVICE, image};
+use bluegreen_tests::{ACCOUNT, Access, Agent, Manifests, SERVICE, example, image};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -30,16 +30,7 @@ struct Program {
 
 impl Program {
     async fn new(agent: &Agent, token: &str) -> Self {
-        // Built by the cargo that runs this test; the program is beside this one.
-        let cargo = std::env::var_os("CARGO").expect("cargo runs this");
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/deploy/Cargo.toml");
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(manifest)
-            .status();
-        assert!(built.await.unwrap().success(), "the program can be built");
-        let own = std::env::current_exe().unwrap();
-        let file = own.parent().and_then(Path::parent).unwrap().join("deploy");
+        let file = example("deploy").await;
         let namespace = agent.namespace().name().to_owned();
         let folder = std::env::temp_dir().join(format!("bluegreen-{namespace}"));
         std::fs::create_dir(&folder).unwrap();

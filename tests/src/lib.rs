@@ -39,7 +39,7 @@ pub use load::{Load, Tally, version_at};
 pub use manifests::{Manifests, image, route};
 pub use namespace::Namespace;
 pub use outage::Outage;
-pub use program::{folder, free_ports, log, program};
+pub use program::{example, folder, free_ports, log, program};
 pub use proxy::{Cut, Proxy, Side, Written};
 pub use release::{Release, baking, change, plan, reaches, reason, seconds};
 pub use yes::Yes;

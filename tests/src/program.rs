@@ -19,6 +19,20 @@ pub fn program(variable: &str) -> Command {
     command
 }
 
+/// The program of one of the examples, built by the cargo that runs this test. It is beside this one.
+pub async fn example(name: &str) -> PathBuf {
+    let cargo = env::var_os("CARGO").expect("cargo runs this");
+    let manifest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}/Cargo.toml"));
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .status();
+    assert!(built.await.unwrap().success(), "{name} can be built");
+    let own = env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).unwrap().join(name)
+}
+
 /// Ports that nobody listens at, all different. They are none of those that connections get, which
 /// could be taken again before the program listens.
 pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
