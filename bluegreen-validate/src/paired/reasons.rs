@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bluegreen_core::{Finding, Problem, Verdict};
 
 use super::assess::{Against, Look};
-use super::{CaseOutcomes, Comparison, Interval, SuiteVerdict, critical};
+use super::{CaseOutcomes, Comparison, Interval, SuiteVerdict, critical, scores};
 
 /// What the whole suite is called in findings.
 const SUITE: &str = "suite";
@@ -77,8 +77,19 @@ impl Against {
             Some(scores) if scores.verdict == Verdict::Pass => {}
             Some(scores) => {
                 let Interval { estimate, low, high, level } = scores.interval;
+                let interval = if (low, high) == scores::UNBOUNDED {
+                    "unbounded".to_owned()
+                } else {
+                    format!("{low:+.3} to {high:+.3}")
+                };
+                // Three hundred digits tell nobody anything.
+                let estimate = if estimate.abs() < 1e6 {
+                    format!("{estimate:+.3}")
+                } else {
+                    format!("{estimate:+.1e}")
+                };
                 let found = format!(
-                    "{estimate:+.3}, {:.0} % interval {low:+.3} to {high:+.3}, {} cases",
+                    "{estimate}, {:.0} % interval {interval}, {} cases",
                     100.0 * level,
                     scores.cases
                 );

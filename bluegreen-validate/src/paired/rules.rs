@@ -79,6 +79,9 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The most repeats.
+    pub(super) const MOST_REPEATS: u32 = 1000;
+
     /// How many failures on idle fail the candidate in a critical case.
     pub fn critical_failures(&self) -> u32 {
         self.critical_failures.unwrap_or(self.repeats / 2 + 1)
@@ -117,7 +120,9 @@ impl Rules {
         within("min_live_rate", rate, "0 to 1, a share", (0.0..=1.0).contains(&rate));
         let count = |value: u32| f64::from(value);
         let Self { repeats, min_cases, min_category_cases, .. } = *self;
-        within("repeats", count(repeats), "1 to 1000", (1..=1000).contains(&repeats));
+        let most = Self::MOST_REPEATS;
+        let wanted = format!("1 to {most}");
+        within("repeats", count(repeats), &wanted, (1..=most).contains(&repeats));
         if let Some(failures) = self.critical_failures {
             let wanted = format!("1 to {}, the repeats", repeats.max(1));
             let good = (1..=repeats.max(1)).contains(&failures);

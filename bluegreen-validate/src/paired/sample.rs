@@ -52,6 +52,8 @@ impl<'a> Sample<'a> {
         };
         let listed = case.live.len().max(case.idle.len());
         let wanted = match missing {
+            // Repeats beyond what rules may ask for are a problem of the rules, and nothing is lost by them.
+            Missing::Lost if rules.repeats > Rules::MOST_REPEATS => listed,
             Missing::Lost => listed.max(rules.repeats as usize),
             Missing::NotWanted => case.live.len().min(case.idle.len()),
         };

@@ -299,3 +299,48 @@ fn a_verdict_reads_back_what_it_wrote() {
     let more = text.replacen('{', r#"{"more":1,"#, 1);
     assert!(serde_json::from_str::<crate::paired::SuiteVerdict>(&more).is_err());
 }
+
+/// A number that nobody means must not keep anybody waiting.
+#[test]
+fn repeats_beyond_all_bounds_are_named_at_once() {
+    let rules = Rules { repeats: u32::MAX, ..Rules::default() };
+    let found = judge(&rules, &perfect(20));
+    assert_eq!(found.verdict, Inconclusive);
+    assert_eq!(found.reasons[0].subject, "rules.repeats");
+    assert_eq!(found.overall.unwrap().cases, 20, "what was asked is counted all the same");
+}
+
+#[test]
+fn an_interval_without_bounds_says_so() {
+    let rules = Rules { score_margin: Some(0.05), ..Rules::default() };
+    let mut suite = perfect(30);
+    for case in &mut suite {
+        case.live = vec![Attempt::Passed { score: Some(7.0) }; 3];
+        case.idle = case.live.clone();
+    }
+    let found = judge(&rules, &suite);
+    let scores = found.reasons.iter().find(|finding| finding.subject == "scores").unwrap();
+    assert_eq!(scores.found, "+0.000, 90 % interval unbounded, 30 cases");
+}
+
+#[test]
+fn scores_that_add_up_to_no_number_decide_nothing() {
+    let rules = Rules { score_margin: Some(0.05), ..Rules::default() };
+    let (least, most) = (f64::MIN, f64::MAX);
+    for (live, idle) in [(most, most), (most, least), (least, most), (most, 0.5)] {
+        let mut suite = perfect(30);
+        for (number, case) in suite.iter_mut().enumerate() {
+            // Something has to vary.
+            let factor = if number % 2 == 0 { 1.0 } else { 0.5 };
+            case.live = vec![Attempt::Passed { score: Some(factor * live) }; 3];
+            case.idle = vec![Attempt::Passed { score: Some(factor * idle) }; 3];
+        }
+        let found = judge(&rules, &suite);
+        let scores = found.scores.as_ref().unwrap();
+        assert_eq!(scores.verdict, Inconclusive, "{live} and {idle}: {scores:?}");
+        let text = serde_json::to_string(&found).unwrap();
+        assert_eq!(serde_json::from_str::<crate::paired::SuiteVerdict>(&text).unwrap(), found);
+        let reason = found.reasons.iter().find(|finding| finding.subject == "scores").unwrap();
+        assert!(reason.found.contains("interval unbounded") && reason.found.len() < 60, "{reason}");
+    }
+}
