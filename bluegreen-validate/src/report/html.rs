@@ -37,7 +37,7 @@ impl RunReport {
             page,
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'unsafe-inline'; script-src '{SCRIPT_HASH}'\">\n\
+             style-src 'unsafe-inline'; script-src '{SCRIPT_HASH}'; base-uri 'none'; form-action 'none'\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{suite}: {verdict}</title>\n<style>{STYLE}</style></head><body>\n\
              <header><h1>{suite} <span class=\"{verdict}\">{verdict}</span></h1>\n"
@@ -105,8 +105,10 @@ impl RunReport {
             write!(page, "<option>{kind}</option>")?;
         }
         writeln!(page, "</select> <output id=\"count\"></output></p><div id=\"cases\">")?;
+        // Those that got worse come first, and are compared first.
+        let budget = diff::Budget::of_page();
         for case in text::worst_first(self) {
-            case::write(page, self, case)?;
+            case::write(page, &budget, self, case)?;
         }
         writeln!(page, "</div></section>")
     }

@@ -158,6 +158,7 @@ fn html_loads_nothing_and_runs_nothing_of_an_answer() {
     }
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(page.contains("judge-large &lt;pinned&gt;"));
+    assert!(page.contains("; base-uri 'none'; form-action 'none'\">"));
     assert!(!page.contains('\0'));
 }
 

@@ -2,13 +2,18 @@
 
 use std::fmt::{self, Write};
 
-use super::diff;
+use super::diff::{self, Budget};
 use super::escape::Escaped;
 use crate::report::text::{self, Traits};
 use crate::report::{AnswerReport, CaseReport, PairReport, RunReport};
 
 /// Writes one case, closed unless it got worse.
-pub(super) fn write(page: &mut String, report: &RunReport, case: &CaseReport) -> fmt::Result {
+pub(super) fn write(
+    page: &mut String,
+    budget: &Budget,
+    report: &RunReport,
+    case: &CaseReport,
+) -> fmt::Result {
     let traits = Traits::of(report, case);
     let words = traits.words();
     let open = if traits.regressed || traits.critical { " open" } else { "" };
@@ -38,7 +43,7 @@ pub(super) fn write(page: &mut String, report: &RunReport, case: &CaseReport) ->
         answer(page, "idle", pair.idle.as_ref())?;
         write!(page, "</div>")?;
         if let (Some(live), Some(idle)) = (&pair.live, &pair.idle) {
-            diff::write(page, &live.text, &idle.text)?;
+            diff::write(page, budget, &live.text, &idle.text)?;
         }
     }
     writeln!(page, "</details>")
