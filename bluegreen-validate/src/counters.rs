@@ -125,7 +125,9 @@ impl<'a> Known<'a> {
         let since = self.since.get(target).copied().unwrap_or(u64::MAX);
         let (fell, began) = (self.fell.get(&*series.child), self.began.get(target));
         let begins_again = |then: u64, at: u64| {
-            let within = |it: &&BTreeSet<u64>| it.range(then + 1..=at).next().is_some();
+            // A range that ends before it begins has nothing in it, and would be a panic.
+            let within =
+                |it: &&BTreeSet<u64>| then < at && it.range(then + 1..=at).next().is_some();
             fell.filter(within).or(began.filter(within)).is_some()
         };
         let mut before: Option<(u64, f64)> = None;

@@ -127,3 +127,9 @@ proptest! {
         prop_assert!((found - wanted).abs() < 1e-9, "{found} of {wanted}");
     }
 }
+
+#[test]
+fn two_readings_of_one_time_do_no_harm() {
+    let one = vec![series("a", "", &[(10, 5.0), (20, 7.0), (20, 3.0), (30, 8.0)])];
+    assert!(count(one, 10, 30).is_some());
+}

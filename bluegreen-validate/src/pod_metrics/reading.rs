@@ -1,6 +1,6 @@
 //! What one pod's metrics were at one time, and by how much they rose since an earlier one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::metric::PodMetric;
 use crate::counters::{Bound, Part, Totals};
@@ -10,6 +10,8 @@ use crate::fetch::Fetched;
 
 /// The most numbers that are kept of one pod.
 const MOST: usize = 10_000;
+/// The most bounds of the buckets of one metric, as many as a guard takes.
+const MOST_BOUNDS: usize = 512;
 
 /// When the process began, as client libraries tell.
 const STARTED: &str = "process_start_time_seconds";
@@ -20,6 +22,8 @@ const JITTER: f64 = 1.0;
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     numbers: HashMap<Key, Number>,
+    /// The finite bounds of each metric.
+    bounds: HashMap<usize, BTreeSet<Bound>>,
     started: Option<f64>,
 }
 
@@ -55,12 +59,20 @@ pub(super) fn read(metrics: &[(String, PodMetric)], found: &Fetched) -> Result<R
         if sample.name == STARTED {
             reading.started = Some(sample.value);
         }
-        for (metric, (_, wanted)) in metrics.iter().enumerate() {
+        for (metric, (name, wanted)) in metrics.iter().enumerate() {
             for part in wanted.parts_of(&sample) {
                 reading.add(metric, part, &sample)?;
             }
+            if reading.bounds.get(&metric).is_some_and(|bounds| bounds.len() > MOST_BOUNDS) {
+                let wanted = "wanted at most as many";
+                return Err(format!(
+                    "{name}: found more than {MOST_BOUNDS} bounds (`le`), {wanted}"
+                ));
+            }
         }
     }
+    // They are of no use any more, and a reading is kept for long.
+    reading.bounds = HashMap::new();
     Ok(reading)
 }
 
@@ -87,6 +99,9 @@ impl Reading {
             }
             _ => None,
         };
+        if let Some(bound) = bound.filter(|bound| *bound != Bound::INFINITE) {
+            self.bounds.entry(metric).or_default().insert(bound);
+        }
         let series = format!("{} {child} {bound:?}", sample.name);
         let number = Number { child: child.clone(), bound, value };
         if self.numbers.insert(Key { metric, part, series }, number).is_some() {
@@ -230,5 +245,17 @@ mod tests {
         let content_type = "application/openmetrics-text; version=1.0.0".to_owned();
         let cut = Fetched { content_type, body: "requests_total 1\n".into() };
         assert!(read(&metrics(), &cut).unwrap_err().contains("some may be missing"));
+    }
+
+    #[test]
+    fn a_histogram_of_more_bounds_than_a_guard_takes_is_refused() {
+        let with = |bounds: u32| {
+            let of = |le: String| format!("latency_bucket{{le=\"{le}\"}} 1");
+            let all: Vec<_> = (0..bounds).map(|it| of(it.to_string())).collect();
+            try_reading(&format!("{}\n{}\n", all.join("\n"), of("+Inf".to_owned())))
+        };
+        assert!(with(512).is_ok());
+        let why = with(513).unwrap_err();
+        assert_eq!(why, "latency: found more than 512 bounds (`le`), wanted at most as many");
     }
 }

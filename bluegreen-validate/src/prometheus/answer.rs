@@ -133,6 +133,7 @@ impl Item {
             (&vec![*value], from, asked.until + ROUNDING)
         };
         let mut read: Vec<(u64, f64)> = Vec::with_capacity(samples.len());
+        let mut before = None;
         for &(Seconds(at), Number(value)) in samples {
             if !(from..=until).contains(&at) {
                 let (at, from, until) = (seconds(at), seconds(from), seconds(until));
@@ -141,14 +142,18 @@ impl Item {
                     name()
                 ));
             }
-            if read.last().is_some_and(|(before, _)| *before >= at) {
+            if before.replace(at).is_some_and(|before| before >= at) {
                 return Err(format!("{}: found times that do not rise", name()));
             }
             if !(value.is_finite() && value >= 0.0) {
                 let found = format!("found {value} at {}", seconds(at));
                 return Err(format!("{}: {found}, wanted a number from 0 on", name()));
             }
-            read.push((at.min(asked.until), value));
+            // A little late is taken for the end, unless the end itself is there.
+            let at = at.min(asked.until);
+            if read.last().is_none_or(|(last, _)| *last < at) {
+                read.push((at, value));
+            }
         }
         let bound = match (asked.part, self.metric.get("le")) {
             (Part::Buckets, Some(bound)) => {

@@ -98,3 +98,14 @@ fn what_is_said_of_an_answer_is_short() {
         assert!(why.len() < 1000, "{}", why.len());
     }
 }
+
+#[test]
+fn what_is_after_the_end_is_taken_for_the_end_or_left_out() {
+    let text = |values: &str| matrix(&format!(r#"{{"metric":{{}},"values":[{values}]}}"#));
+    let found = read(Part::Count, true, &text(r#"[150,"1"],[200.001,"2"]"#)).unwrap();
+    assert_eq!(found[0].samples, [(150_000, 1.0), (200_000, 2.0)]);
+    let found = read(Part::Count, true, &text(r#"[150,"1"],[200,"10"],[200.001,"3"]"#)).unwrap();
+    assert_eq!(found[0].samples, [(150_000, 1.0), (200_000, 10.0)]);
+    let span = crate::counters::Span { from: 150_000, until: 200_000 };
+    assert_eq!(crate::counters::totals(&[(Part::Count, found)], span).count, Some(9.0));
+}
