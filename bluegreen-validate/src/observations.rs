@@ -22,6 +22,9 @@ const PARTS: usize = 8;
 const MOST_METRICS: usize = 256;
 /// The most cells of one metric.
 const MOST_CELLS: usize = 100_000;
+/// More cells than are asked for: the one that is running, and the next one if that begins while somebody
+/// asks.
+const MEANWHILE: usize = 2;
 
 /// What the program that the release is built into sees of each request: its own gateway, a load
 /// generator, a judge of conversations. Clones are the same.
@@ -90,17 +93,15 @@ impl Observations {
     }
 
     /// The same with cells of the length `resolution`, at least a millisecond, of which those of the
-    /// last `kept` are kept, at least one and at most 100,000.
+    /// last `kept` are kept, at least one and at most 100,000; and two more, so that all of `kept` is
+    /// known at any time.
     pub fn keeping(kept: Duration, resolution: Duration) -> Self {
         let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let resolution = millis(resolution).max(1);
         let cells = usize::try_from(millis(kept) / resolution).unwrap_or(MOST_CELLS);
-        let shared = Shared {
-            parts: Default::default(),
-            resolution,
-            cells: cells.clamp(1, MOST_CELLS),
-            ignored: AtomicU64::new(0),
-        };
+        let cells = cells.clamp(1, MOST_CELLS) + MEANWHILE;
+        let shared =
+            Shared { parts: Default::default(), resolution, cells, ignored: AtomicU64::new(0) };
         Self { shared: Arc::new(shared) }
     }
 

@@ -54,7 +54,8 @@ async fn what_every_thread_recorded_counts() {
 #[tokio::test]
 async fn a_window_that_begins_before_what_is_kept_is_an_error() {
     let source = Observations::keeping(Duration::from_secs(3), Duration::from_secs(1));
-    for second in 1..=5 {
+    // Two more are kept for what is recorded meanwhile.
+    for second in 1..=7 {
         source.record("n", Color::Blue, at(second * 1000), 1.0);
     }
     let measure = async |until, seconds| {
@@ -73,6 +74,18 @@ async fn a_window_that_begins_before_what_is_kept_is_an_error() {
         why.contains("measure m of slot blue") && why.contains("1 values that are no"),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn the_last_hour_is_known_while_a_second_is_running() {
+    let source = Observations::new();
+    for second in 0..=4000 {
+        source.record("n", Color::Blue, at(1000 * second + 500), 1.0);
+    }
+    // The last record was made while the question was on its way.
+    let window = Window::new(at(3_999_600), Duration::from_hours(1));
+    let found = source.measure(&Metric::new("n"), Color::Blue, window).await.unwrap().unwrap();
+    assert_eq!(found.count, 3600);
 }
 
 #[tokio::test]
