@@ -100,8 +100,15 @@ pub(crate) trait Compare: Send + Sync {
     /// wanted.
     fn surge(&self, seen: &Seen<'_>) -> Option<[String; 2]>;
 
-    fn decide(&self, test: &Self::Test, baseline: &Counts, alone: bool, levels: Levels)
-    -> Decision;
+    /// What is known `now`, where only the candidate may have traffic.
+    fn decide(
+        &self,
+        test: &Self::Test,
+        baseline: &Counts,
+        alone: bool,
+        levels: Levels,
+        now: Timestamp,
+    ) -> Decision;
 }
 
 /// That a slot has too few units.

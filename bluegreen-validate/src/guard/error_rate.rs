@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bluegreen_core::MetricSource;
+use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::ErrorRateConfig;
@@ -162,7 +162,14 @@ impl Compare for ErrorRate {
         })
     }
 
-    fn decide(&self, test: &Test, baseline: &Counts, alone: bool, levels: Levels) -> Decision {
+    fn decide(
+        &self,
+        test: &Test,
+        baseline: &Counts,
+        alone: bool,
+        levels: Levels,
+        _: Timestamp,
+    ) -> Decision {
         let live = if alone { Tally::of(baseline) } else { test.live };
         let candidate = test.candidate;
         // Both bounds are needed at once, so each gets half.

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::check::{digest, refuse};
 use super::compare::Levels;
 use super::judge::Look;
+use super::memory::Versioned;
 use super::{ErrorRate, GuardConfig, GuardsConfig, Mean, Quantile, Threshold};
 use crate::ConfigError;
 use crate::sequential::log_average;
@@ -244,16 +245,18 @@ impl Validator for Guards {
             let action = format!("{}: go on with the tests", self.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)
         };
-        let kept: Option<Kept<'_>> = match trial.state.as_deref() {
+        let unread = |error: serde_json::Error| failed(error.to_string());
+        let states = match trial.state.as_deref() {
             Some(state) => {
-                Some(serde_json::from_slice(state).map_err(|error| failed(error.to_string()))?)
+                let Versioned { version } = serde_json::from_slice(state).map_err(unread)?;
+                if version != VERSION {
+                    let found = format!("found a state of the format {version}, wanted {VERSION}");
+                    return Err(failed(found));
+                }
+                serde_json::from_slice::<Kept<'_>>(state).map_err(unread)?.guards
             }
-            None => None,
+            None => Vec::new(),
         };
-        if let Some(found) = kept.as_ref().map(|kept| kept.version).filter(|it| *it != VERSION) {
-            return Err(failed(format!("found a state of the format {found}, wanted {VERSION}")));
-        }
-        let states = kept.map(|kept| kept.guards).unwrap_or_default();
         let (levels, now) = (self.levels(), trial.clock.now());
         let looking = self.parts.iter().map(|guard| {
             let name = each!(guard, it => it.name());

@@ -74,7 +74,7 @@ pub(crate) async fn look<C: Compare>(
         return Ok(undecided(trouble, kept));
     }
     let alone = is_alone(&trial.routing, candidate);
-    let decision = compare.decide(&memory.test, &memory.baseline, alone, levels);
+    let decision = compare.decide(&memory.test, &memory.baseline, alone, levels, now);
     if let Some(why) = &decision.short {
         return Ok(undecided(Trouble::new(asked(&memory, now), why.clone()), kept));
     }
@@ -114,6 +114,14 @@ async fn go_on<C: Compare>(
 ) -> Result<Memory<C::Test>, Trouble> {
     let routing = &listener.trial.routing;
     let moved = memory.routing != *routing;
+    if now < memory.until {
+        // Until that time comes again there is nothing to ask for, and what was known then is of a time
+        // that has not been yet.
+        let lag = compare.frame().sampling.lag;
+        let found = format!("a clock that says {}", now.plus(lag));
+        let wanted = format!("{}, the last look, or later", memory.until.plus(lag));
+        return Err(Trouble::new(asked(&memory, now), [found, wanted]));
+    }
     if !moved && now.since(memory.until) < compare.frame().sampling.window {
         return Ok(memory);
     }
@@ -125,7 +133,7 @@ async fn go_on<C: Compare>(
     let told = Each { candidate: told?, live: told_live? };
     let since = |slot: Color, told: &Counts, seen: &Counts| {
         let asked = format!("{slot}, {}", listener.frame.metric);
-        told.since(seen).map_err(|why| Trouble::new(asked, why))
+        told.since(seen, listener.frame.needs).map_err(|why| Trouble::new(asked, why))
     };
     let new = since(candidate, &told.candidate, &memory.seen.candidate).and_then(|new| {
         let live = since(candidate.other(), &told.live, &memory.seen.live)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bluegreen_core::MetricSource;
+use bluegreen_core::{MetricSource, Timestamp};
 
 use super::compare::{Compare, Decision, Frame, Levels, Seen, short};
 use super::counts::{Counts, Needs};
@@ -124,7 +124,7 @@ impl Compare for Mean {
         let candidate = self.moments(seen.candidate);
         if !seen.alone {
             test.fold(candidate, self.moments(seen.live));
-            return Ok(());
+            return finite(test);
         }
         let known = self.moments(seen.baseline);
         if known.count < FEW {
@@ -136,7 +136,7 @@ impl Compare for Mean {
             test.next_stretch_against(most);
         }
         test.fold(candidate, Moments::default());
-        Ok(())
+        finite(test)
     }
 
     fn next_stretch(&self, test: &mut MeanTest) {
@@ -161,7 +161,14 @@ impl Compare for Mean {
         })
     }
 
-    fn decide(&self, test: &MeanTest, baseline: &Counts, alone: bool, levels: Levels) -> Decision {
+    fn decide(
+        &self,
+        test: &MeanTest,
+        baseline: &Counts,
+        alone: bool,
+        levels: Levels,
+        _: Timestamp,
+    ) -> Decision {
         let (candidate, mut live) = test.stretch();
         if alone {
             live = self.moments(baseline);
@@ -172,6 +179,9 @@ impl Compare for Mean {
         let error = margin_of_error(variance.sqrt(), units, levels.margin);
         let log_e = test.log_e();
         let slots = [("the candidate", candidate.count), ("live", live.count)];
+        // What comes of the candidate is left out while too little is known of live, so that is what lacks.
+        let unknown = (alone && live.count < FEW)
+            .then(|| [format!("{:.0} units of live", live.count), format!("at least {FEW}")]);
         let told = |moments: Moments| {
             let (mean, deviation) = (moments.mean().abs(), moments.variance_of_mean().sqrt());
             let error = margin_of_error(deviation, moments.count, levels.margin / 2.0);
@@ -181,7 +191,7 @@ impl Compare for Mean {
             worse: log_e >= levels.threshold(),
             within: candidate.mean() + error < ratio * live.mean() + difference,
             log_e: Some(log_e),
-            short: short(slots, self.config.sampling.min_units.max(2)),
+            short: unknown.or_else(|| short(slots, self.config.sampling.min_units.max(2))),
             wanted: self.wanted(),
             found: format!(
                 "candidate {}, live {}{}; {}",
@@ -192,4 +202,16 @@ impl Compare for Mean {
             ),
         }
     }
+}
+
+/// Refuses sums beyond all numbers: they can't be stored, and nothing can be made of them.
+fn finite(test: &MeanTest) -> Result<(), [String; 2]> {
+    let (candidate, live) = test.stretch();
+    for (slot, it) in [("the candidate", candidate), ("live", live)] {
+        if !(it.sum.is_finite() && it.squares.is_finite()) {
+            let found = format!("a sum of {} and of squares of {} of {slot}", it.sum, it.squares);
+            return Err([found, "finite ones".to_owned()]);
+        }
+    }
+    Ok(())
 }

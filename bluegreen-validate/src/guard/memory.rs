@@ -92,9 +92,10 @@ impl<T: Default + Serialize + DeserializeOwned> Memory<T> {
     }
 }
 
+/// What is read first: another version may have fields that this one does not know.
 #[derive(Deserialize)]
-struct Versioned {
-    version: u32,
+pub(crate) struct Versioned {
+    pub(crate) version: u32,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bluegreen_core::MetricSource;
+use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::QuantileConfig;
@@ -38,14 +38,19 @@ const SURGE: f64 = 1e-4;
 /// # What it comes to
 /// * [`Fail`](bluegreen_core::Verdict::Fail): the candidate's quantile is certainly higher than live's, and
 ///   not certainly within the ratio. The bands of both hold at all looks together, but for α.
-/// * [`Pass`](bluegreen_core::Verdict::Pass): it is certainly less than the ratio times live's.
+/// * [`Pass`](bluegreen_core::Verdict::Pass): it is certainly less than the ratio times live's, wherever
+///   values lie within the source's buckets: from the upper end of the candidate's bucket to the lower end of
+///   live's. So buckets have to be narrower than the ratio.
 /// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): as for [`ErrorRate`](super::ErrorRate); and
-///   while a quantile may be above the source's largest bound.
+///   while a quantile may be above the source's largest bound, or buckets are too wide.
 ///
 /// # How it goes about it
-/// Bounds of quantiles ([`quantile_bounds`]) make no assumption about the distribution, except that values
-/// lie evenly within the source's buckets, as Prometheus has it too. When the routing changes, bands begin
-/// anew; the α of failing is shared out among all stretches that there may be.
+/// Bounds of quantiles ([`quantile_bounds`]) make no assumption about the distribution. To fail, values are
+/// taken to lie evenly within the source's buckets, as Prometheus has it too: of two distributions that are
+/// the same, that makes two that are. Where both slots have other bounds it would not, and what counts is
+/// that the candidate's bucket is above live's. Of more than 512 bounds each 4th, 8th or 16th part of a power
+/// of two becomes one bucket, where they are narrower than that. When the routing changes, bands begin anew;
+/// the α of failing is shared out among all stretches that there may be.
 #[derive(Clone)]
 pub struct Quantile {
     config: QuantileConfig,
@@ -141,7 +146,14 @@ impl Compare for Quantile {
         })
     }
 
-    fn decide(&self, test: &Test, baseline: &Counts, alone: bool, levels: Levels) -> Decision {
+    fn decide(
+        &self,
+        test: &Test,
+        baseline: &Counts,
+        alone: bool,
+        levels: Levels,
+        _: Timestamp,
+    ) -> Decision {
         let live = if alone { baseline } else { &test.live };
         let QuantileConfig { quantile: p, ratio, sampling, .. } = &self.config;
         let at = |alpha: f64| {
@@ -156,11 +168,16 @@ impl Compare for Quantile {
             ..Decision::default()
         };
         let worse = at(levels.worse * test.part());
-        decision.worse = worse.is_some_and(|(candidate, live)| candidate.lower > live.upper);
+        decision.worse = worse.is_some_and(|(candidate, live)| {
+            let (above, below) = (candidate.lower_bucket, live.upper_bucket);
+            // Of two buckets that overlap and are not the same nobody knows which has the larger values.
+            candidate.lower > live.upper && (above == below || above.0 >= below.1)
+        });
         let Some((candidate, known)) = at(levels.margin) else {
             return Decision { found: "no distribution".to_owned(), ..decision };
         };
-        decision.within = candidate.upper < ratio * known.lower;
+        // Two that are in one bucket may be as far apart as its ends are.
+        decision.within = candidate.upper_bucket.1 < ratio * known.lower_bucket.0;
         let told = |it: QuantileBounds, units: f64| {
             let [estimate, lower, upper] = [it.estimate, it.lower, it.upper].map(rounded);
             format!("{estimate} ({lower} to {upper}) of {units:.0} units")
@@ -171,6 +188,12 @@ impl Compare for Quantile {
             told(known, live.units),
             if alone { " before" } else { "" },
         );
+        if !decision.within && candidate.upper < ratio * known.lower {
+            let (from, to) = (rounded(known.lower_bucket.0), rounded(candidate.upper_bucket.1));
+            let wide =
+                format!("buckets are too wide, live's from {from} and the candidate's to {to}");
+            decision.found = format!("{}; {wide}", decision.found);
+        }
         decision
     }
 }

@@ -36,7 +36,8 @@ const FEW: f64 = 20.0;
 ///
 /// # What it comes to
 /// * [`Fail`](bluegreen_core::Verdict::Fail): so many samples in a row are beyond the limit, for so long.
-/// * [`Pass`](bluegreen_core::Verdict::Pass): the last sample is within it.
+/// * [`Pass`](bluegreen_core::Verdict::Pass): the last sample is within it, of the same routing and no older
+///   than [`stale`](super::Sampling::stale).
 /// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): it is beyond the limit, but not yet often or
 ///   long enough; or there is no sample yet; or live is beyond the limit at the same time (*upstream*); or
 ///   the source can't be reached or can't be believed.
@@ -170,7 +171,10 @@ impl Compare for Threshold {
         Ok(())
     }
 
-    fn next_stretch(&self, _: &mut Test) {}
+    fn next_stretch(&self, test: &mut Test) {
+        // A sample of another share is no sample of this one. But a row of those beyond the limit goes on.
+        (test.last, test.sample) = (None, Counts::default());
+    }
 
     fn surge(&self, seen: &Seen<'_>) -> Option<[String; 2]> {
         let value = self.value(seen.live).filter(|_| !seen.alone && seen.live.units >= FEW)?;
@@ -178,13 +182,24 @@ impl Compare for Threshold {
         self.is_beyond(value).then(|| [found, self.wanted()])
     }
 
-    fn decide(&self, test: &Test, _: &Counts, _: bool, _: Levels) -> Decision {
+    fn decide(&self, test: &Test, _: &Counts, _: bool, _: Levels, now: Timestamp) -> Decision {
         let ThresholdConfig { failures, lasting, sampling, .. } = &self.config;
         let Some((value, units)) = test.last else {
             let found = format!("{:.0} units of the candidate", test.sample.units);
             let short = Some([found, format!("at least {}", sampling.min_units.max(1))]);
             return Decision { short, ..Decision::default() };
         };
+        let age = now.since(test.until);
+        // What was beyond the limit then has to be seen within it again.
+        if age > sampling.stale && test.beyond == 0 {
+            let age = humantime::format_duration(std::time::Duration::from_secs(age.as_secs()));
+            let units = test.sample.units;
+            let found =
+                format!("{units:.0} units of the candidate since the last sample, {age} ago");
+            let stale = humantime::format_duration(sampling.stale);
+            let wanted = format!("at least {} within {stale}", sampling.min_units.max(1));
+            return Decision { short: Some([found, wanted]), ..Decision::default() };
+        }
         let lasted = test.until.since(test.since);
         let mut found = format!("candidate {} of {units:.0} units", rounded(value));
         if test.beyond > 0 {

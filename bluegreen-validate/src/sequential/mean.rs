@@ -66,10 +66,13 @@ impl Moments {
         self.sum / self.count
     }
 
-    /// The variance of one unit; NaN for fewer than two. Values that are all the same have next to none,
-    /// but not nothing: whoever divides by it gets a large number and no infinite one.
+    /// The variance of one unit; NaN for fewer than two, and where sums are not finite. Values that are all
+    /// the same have next to none, but not nothing: whoever divides by it gets a large number and no
+    /// infinite one.
     pub fn variance(&self) -> f64 {
-        if self.count < 2.0 {
+        // Above all numbers there is no difference, and the larger of NaN and a floor would be the floor.
+        let is_known = self.count >= 2.0 && self.sum.is_finite() && self.squares.is_finite();
+        if !is_known {
             return f64::NAN;
         }
         let mean = self.mean();

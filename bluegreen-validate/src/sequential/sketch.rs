@@ -5,18 +5,46 @@ use std::fmt;
 use bluegreen_core::Histogram;
 use serde::{Deserialize, Serialize};
 
+mod unite;
+
 /// The most buckets.
 const MOST: usize = 4096;
 
-/// Counts of values between bounds. Two with the same bounds can be added.
+/// Counts of values between bounds. Two can be added whose bounds are the same, or differ only where a
+/// bucket is empty: each part of an empty bucket is empty too, so that nothing has to be guessed. And a
+/// bucket that is the 4th, 8th or 16th part of a power of two takes in those of the other that are within it.
 ///
 /// Within a bucket values are taken to lie evenly, as Prometheus does: how fine the bounds are is how
 /// exact a quantile is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Sketch {
     bounds: Vec<f64>,
     counts: Vec<u64>,
+}
+
+/// One that was written somewhere, and may be anything.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+}
+
+impl TryFrom<Stored> for Sketch {
+    type Error = SketchError;
+
+    fn try_from(Stored { bounds, counts }: Stored) -> Result<Self, SketchError> {
+        let sketch = if bounds.is_empty() { Self::default() } else { Self::new(bounds)? };
+        sketch.with(counts)
+    }
+}
+
+/// Without bounds, so that all values are in one bucket.
+impl Default for Sketch {
+    fn default() -> Self {
+        Self { bounds: Vec::new(), counts: vec![0] }
+    }
 }
 
 /// Why something is no distribution, or can't be added to another.
@@ -74,15 +102,17 @@ impl Sketch {
     /// # Errors
     /// As [`new`](Self::new), and that there is not one more count than bounds.
     pub fn of(histogram: &Histogram) -> Result<Self, SketchError> {
-        let mut sketch = Self::new(histogram.bounds.clone())?;
-        if histogram.counts.len() != sketch.counts.len() {
-            let (found, wanted) = (histogram.counts.len(), sketch.counts.len());
-            return Err(SketchError(format!(
-                "{found} counts, wanted {wanted}: one more than bounds"
-            )));
+        Self::new(histogram.bounds.clone())?.with(histogram.counts.clone())
+    }
+
+    /// With the same bounds and these counts.
+    fn with(self, counts: Vec<u64>) -> Result<Self, SketchError> {
+        let (found, wanted) = (counts.len(), self.counts.len());
+        if found != wanted {
+            let error = format!("{found} counts, wanted {wanted}: one more than bounds");
+            return Err(SketchError(error));
         }
-        sketch.counts.clone_from(&histogram.counts);
-        Ok(sketch)
+        Ok(Self { counts, ..self })
     }
 
     /// Adds one value; NaN is none.
@@ -93,39 +123,37 @@ impl Sketch {
         }
     }
 
-    /// Adds what another one has.
+    /// Adds what another one has, and has the bounds of both from then on, but for those that the other's
+    /// coarser buckets took in.
     ///
     /// # Errors
-    /// It has other bounds, and nothing was added.
+    /// A bound of one is within a bucket of the other that has values and is no such part of a power of two,
+    /// or both have more than 4096 bounds together. Nothing was added.
     pub fn merge(&mut self, other: &Self) -> Result<(), SketchError> {
-        if self.bounds != other.bounds {
-            let (found, wanted) = (other.bounds.len(), self.bounds.len());
-            return Err(SketchError(format!(
-                "other bounds ({found} of them), wanted the same ones ({wanted})"
-            )));
-        }
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+        let (mut all, other) = self.united(other)?;
+        for (count, more) in all.counts.iter_mut().zip(&other.counts) {
             *count = count.saturating_add(*more);
         }
+        *self = all;
         Ok(())
     }
 
-    /// What has been added since it was `before`. A bucket that has fewer values than then has none.
+    /// What has been added since it was `before`, with the bounds of both. A bucket that has fewer values
+    /// than then has none.
     ///
     /// # Errors
-    /// `before` has other bounds.
+    /// As [`merge`](Self::merge).
     pub fn since(&self, before: &Self) -> Result<Self, SketchError> {
-        let mut since = Self::new(self.bounds.clone())?;
-        since.merge(before)?;
-        for (count, now) in since.counts.iter_mut().zip(&self.counts) {
-            *count = now.saturating_sub(*count);
+        let (mut since, before) = self.united(before)?;
+        for (count, before) in since.counts.iter_mut().zip(&before.counts) {
+            *count = count.saturating_sub(*before);
         }
         Ok(since)
     }
 
     /// How many values there are.
     pub fn count(&self) -> u64 {
-        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        total(&self.counts)
     }
 
     /// The upper bounds.
@@ -142,7 +170,7 @@ impl Sketch {
     #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
     pub fn at_most(&self, value: f64) -> f64 {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
-        let below: u64 = self.counts[..bucket].iter().sum();
+        let below = total(&self.counts[..bucket]);
         let Some(upper) = self.bounds.get(bucket) else {
             return below as f64;
         };
@@ -153,8 +181,30 @@ impl Sketch {
 
     /// The value that the share `p` of all values does not exceed. `None` without values; infinite where
     /// it is above the largest bound.
-    #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
     pub fn quantile(&self, p: f64) -> Option<f64> {
+        let (bucket, part) = self.place(p)?;
+        let Some(upper) = self.bounds.get(bucket) else { return Some(f64::INFINITY) };
+        let lower = self.lower_edge(bucket);
+        // The difference of the ends may be beyond all numbers.
+        Some(lower * (1.0 - part) + upper * part)
+    }
+
+    /// The ends of the bucket in which that value is, however values lie within it. `None` without values;
+    /// the bucket of the largest values has no upper end, and one of values below zero may have no lower.
+    pub fn quantile_bucket(&self, p: f64) -> Option<(f64, f64)> {
+        let (bucket, _) = self.place(p)?;
+        let upper = self.bounds.get(bucket).copied().unwrap_or(f64::INFINITY);
+        let lower = match bucket {
+            0 if upper > 0.0 && upper.is_finite() => 0.0,
+            0 => f64::NEG_INFINITY,
+            _ => self.lower_edge(bucket),
+        };
+        Some((lower, upper))
+    }
+
+    /// The bucket in which the share `p` of all values ends, and after which part of it.
+    #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
+    fn place(&self, p: f64) -> Option<(usize, f64)> {
         let total = self.count();
         if total == 0 || p.is_nan() {
             return None;
@@ -164,13 +214,11 @@ impl Sketch {
         for (bucket, count) in self.counts.iter().enumerate() {
             let count = *count as f64;
             if count > 0.0 && below + count >= rank {
-                let Some(upper) = self.bounds.get(bucket) else { break };
-                let lower = self.lower_edge(bucket);
-                return Some(lower + (upper - lower) * ((rank - below) / count).clamp(0.0, 1.0));
+                return Some((bucket, ((rank - below) / count).clamp(0.0, 1.0)));
             }
             below += count;
         }
-        Some(f64::INFINITY)
+        Some((self.bounds.len(), 1.0))
     }
 
     /// Where a bucket begins. The first one begins at nothing if its bound is above that, as latencies
@@ -181,6 +229,10 @@ impl Sketch {
             None => self.bounds[0].min(0.0),
         }
     }
+}
+
+fn total(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]
@@ -241,5 +293,32 @@ mod tests {
         assert_eq!(error(vec![1.0], vec![0]), "1 counts, wanted 2: one more than bounds");
         assert!(Sketch::logarithmic(0.0, 1.0, 0.1).is_err());
         assert!(Sketch::logarithmic(1e-9, 1e9, 0.001).is_err());
+    }
+
+    #[test]
+    fn more_than_can_be_counted_is_as_many_as_can() {
+        let most = vec![u64::MAX, u64::MAX, 0];
+        let sketch = Sketch::of(&Histogram::new(vec![1.0, 2.0], most)).unwrap();
+        assert!(sketch.at_most(3.0) >= 1.8e19);
+    }
+
+    #[test]
+    fn what_was_stored_is_checked_as_if_it_were_measured() {
+        let sketch = thousand();
+        let text = serde_json::to_string(&sketch).unwrap();
+        assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
+        for (text, wanted) in [
+            (r#"{"bounds":[1.0,2.0],"counts":[1]}"#, "1 counts, wanted 3"),
+            (r#"{"bounds":[2.0,1.0],"counts":[1,1,1]}"#, "a bound of 1 after 2"),
+            (r#"{"bounds":[1.0],"counts":[1,1],"more":1}"#, "unknown field `more`"),
+        ] {
+            let error = serde_json::from_str::<Sketch>(text).unwrap_err().to_string();
+            assert!(error.starts_with(wanted), "{error}");
+        }
+        let mut none = Sketch::default();
+        none.record(1.0);
+        assert_eq!((none.count(), none.at_most(2.0)), (1, 0.0));
+        let text = serde_json::to_string(&none).unwrap();
+        assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), none);
     }
 }

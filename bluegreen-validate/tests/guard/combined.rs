@@ -95,4 +95,8 @@ async fn a_state_that_is_not_its_own_is_refused() {
     trial.state = Some(bytes::Bytes::from_static(br#"{"version":9,"guards":[]}"#));
     let error = bluegreen_core::Validator::judge(&guards(&metrics, 1), &trial).await.unwrap_err();
     assert!(error.chain().contains("found a state of the format 9, wanted 1"), "{error:?}");
+    let state = br#"{"version":9,"guards":{},"more":1}"#;
+    trial.state = Some(bytes::Bytes::from_static(state));
+    let error = bluegreen_core::Validator::judge(&guards(&metrics, 1), &trial).await.unwrap_err();
+    assert!(error.chain().contains("found a state of the format 9, wanted 1"), "{error:?}");
 }

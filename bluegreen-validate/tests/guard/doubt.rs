@@ -9,9 +9,9 @@ use bluegreen_core::{
     Color, Error, ErrorKind, Histogram, Measurement, Metric, MetricSource, Result, Share,
     Validator, Verdict, Window,
 };
-use bluegreen_validate::{ErrorRate, Mean, Quantile};
+use bluegreen_validate::{ErrorRate, Mean, Quantile, Threshold};
 
-use crate::world::{START, at, looks, one_in, trial, world};
+use crate::world::{CANDIDATE, LIVE, START, at, looks, one_in, traffic, trial, world};
 
 type Answer = dyn FnMut(Color, Window) -> Result<Option<Measurement>> + Send;
 
@@ -97,8 +97,8 @@ async fn bounds_that_change_are_named() {
     let source = Scripted::new(move |_, window| {
         calls += 1;
         let mut it = usual(window);
-        let bound = if calls > 40 { 3.0 } else { 2.0 };
-        it.histogram = Some(Histogram::new(vec![1.0, bound], vec![it.count, 0, 0]));
+        let bound = if calls > 40 { 1.15 } else { 1.1 };
+        it.histogram = Some(Histogram::new(vec![1.0, bound], vec![0, it.count, 0]));
         Ok(Some(it))
     });
     // Of 19 looks with the same bounds all is known, and that would do.
@@ -128,6 +128,80 @@ async fn counts_that_shrink_are_named() {
     assert_eq!(judgements[5].verdict, Verdict::Inconclusive);
     assert!(last.found.contains(" were seen before"), "{last}");
     assert_eq!(last.wanted, "counts of the same time that do not shrink");
+}
+
+#[tokio::test]
+async fn hits_sums_and_buckets_that_shrink_are_named() {
+    // A source in memory that began again, and has had as many units since.
+    let restarted = |change: fn(&mut Measurement)| {
+        let mut calls = 0_u32;
+        Scripted::new(move |_, window| {
+            calls += 1;
+            let mut it = usual(window);
+            it.histogram = Some(Histogram::new(vec![1.0, 2.0], vec![0, it.count, 0]));
+            if calls > 7 {
+                change(&mut it);
+            }
+            Ok(Some(it))
+        })
+    };
+    let none: fn(&mut Measurement) = |it| (it.sum, it.sum_of_squares) = (0.0, Some(0.0));
+    let low: fn(&mut Measurement) = |it| {
+        it.histogram = Some(Histogram::new(vec![1.0, 2.0], vec![it.count, 0, 0]));
+    };
+    let bare: fn(&mut Measurement) = |it| (it.sum, it.sum_of_squares) = (0.0, None);
+    let guards: [(Box<dyn Validator>, &str); 4] = [
+        (Box::new(ErrorRate::from(restarted(none))), "0 of the units"),
+        (Box::new(Mean::from(restarted(none))), "a sum of squares of 0"),
+        (Box::new(Threshold::from(restarted(bare)).at_most(0.5)), "a sum of 0"),
+        (Box::new(Quantile::from(restarted(low))), "0 units up to 2"),
+    ];
+    for (guard, wanted) in guards {
+        let mut trial = trial(Share::percent(50));
+        let judgements = looks(&*guard, &mut trial, 6).await;
+        let last = &judgements[5].evidence[0];
+        assert_eq!(judgements[5].verdict, Verdict::Inconclusive, "{wanted}: {last}");
+        assert!(last.found.starts_with(wanted) && last.found.contains(" seen before"), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_wider_than_the_ratio_is_no_pass() {
+    let metrics = MemoryMetrics::new().with_bounds([1.0, 2.5]);
+    world(&metrics, &Metric::new("latency"), START, |_| 1.1, |_| 2.4);
+    let judgements = looks(&Quantile::from(metrics), &mut trial(Share::percent(50)), 100).await;
+    assert!(judgements.iter().all(|it| it.verdict == Verdict::Inconclusive));
+    let found = &judgements[99].evidence[0].found;
+    assert!(
+        found.ends_with("; buckets are too wide, live's from 1.00 and the candidate's to 2.50"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn slots_that_have_other_bounds_are_not_compared_within_them() {
+    // All values are 1.1, which seem to be up to 1.2 in one slot and up to 2 in the other.
+    let source = Scripted::new(|slot, window| {
+        let mut it = usual(window);
+        let bounds = if slot == CANDIDATE { vec![1.0, 2.0] } else { vec![1.0, 1.2] };
+        it.histogram = Some(Histogram::new(bounds, vec![0, it.count, 0]));
+        Ok(Some(it))
+    });
+    doubts(&Quantile::from(source), "candidate 1.9").await;
+}
+
+#[tokio::test]
+async fn a_mean_without_enough_of_live_says_so() {
+    let metrics = MemoryMetrics::new();
+    let metric = Metric::new("cost");
+    let before = bluegreen_core::Timestamp::from_unix_millis(START.unix_millis() - 60_000);
+    traffic(&metrics, &metric, LIVE, before, (15, 1), |number| f64::from(number % 3 == 0));
+    traffic(&metrics, &metric, CANDIDATE, START, (1500, 20), |number| f64::from(number % 3 == 0));
+    let guard = Mean::from(metrics).min_units(10);
+    let judgements = looks(&guard, &mut trial(Share::ALL), 50).await;
+    assert!(judgements.iter().all(|it| it.verdict == Verdict::Inconclusive));
+    let last = &judgements[49].evidence[0];
+    assert_eq!((&*last.found, &*last.wanted), ("15 units of live", "at least 20"));
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 mod combined;
 mod conformance;
 mod doubt;
+mod observed;
 mod releases;
+mod time;
 mod verdicts;
 mod world;
