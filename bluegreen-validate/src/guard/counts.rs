@@ -63,13 +63,13 @@ impl Counts {
             && matches!(needs, Needs::Spread | Needs::Distribution)
             && !is_spare(histogram.bounds.len())
         {
-            if histogram.bounds.len() > BUCKETS {
-                let found = format!("a distribution with {} bounds", histogram.bounds.len());
-                return refuse(found, &format!("at most {BUCKETS}"));
-            }
             let sketch = match Sketch::of(histogram) {
                 Ok(sketch) => sketch,
                 Err(error) => return refuse(format!("a distribution with {error}"), "one"),
+            };
+            let Some(sketch) = sketch.coarsened(BUCKETS) else {
+                let found = format!("a distribution with {} bounds", histogram.bounds.len());
+                return refuse(found, &format!("at most {BUCKETS}"));
             };
             #[allow(clippy::cast_precision_loss, reason = "as above")]
             let total = sketch.count() as f64;
@@ -195,11 +195,14 @@ impl Counts {
             }
             (sketch, other) => sketch.as_ref().or(other.as_ref()).cloned(),
         };
-        let bounds = sketch.as_ref().map_or(0, |sketch| sketch.bounds().len());
-        if bounds > BUCKETS {
-            let found = format!("distributions with {bounds} bounds together");
-            return Err([found, format!("at most {BUCKETS}")]);
-        }
+        let few = |sketch: Sketch| {
+            sketch.coarsened(BUCKETS).ok_or_else(|| {
+                let bounds = sketch.bounds().len();
+                let found = format!("distributions with {bounds} bounds together");
+                [found, format!("at most {BUCKETS}")]
+            })
+        };
+        let sketch = sketch.map(few).transpose()?;
         *self = Self { units: self.units + other.units, sum, squares, sketch };
         Ok(())
     }
@@ -316,9 +319,41 @@ mod tests {
         it.histogram = Some(Histogram::new(vec![1.0, f64::MAX], vec![5, 5, 0]));
         let wanted = "a distribution of which the sum of squares is inf / a finite one";
         assert_eq!(refused(&it, Needs::Spread), wanted);
-        // Where squares are known nothing has to be made of bounds.
+        // Where squares are known nothing has to be made of bounds, be they too many.
         it.sum_of_squares = Some(7.0);
         assert_eq!(Counts::of(Some(&it), Needs::Spread).unwrap().squares, 7.0);
+        let bounds: Vec<f64> = (0..600_u32).map(|number| 1.0 + f64::from(number) / 99.0).collect();
+        it.histogram = Some(Histogram::new(bounds, [vec![0; 591], vec![1; 10]].concat()));
+        assert_eq!(Counts::of(Some(&it), Needs::Spread).unwrap().squares, 7.0);
+        let wanted = "a distribution with 600 bounds / at most 512";
+        assert_eq!(refused(&it, Needs::Distribution), wanted);
+    }
+
+    #[test]
+    fn distributions_that_have_too_many_bounds_together_become_coarser() {
+        // Every other 32nd of 20 powers of two, and the ones between.
+        let of = |first: u32| {
+            let bound = |it: u32| (1.0 + f64::from(it % 32) / 32.0) * f64::from(1_u32 << (it / 32));
+            let bounds: Vec<f64> = (0..=510_u32).map(|it| bound(first * 130 + it)).collect();
+            let counts = (0..=511_u64).map(|it| u64::from(it % 2 == 1)).collect();
+            let mut it = Measurement::new(256, 256.0);
+            it.histogram = Some(Histogram::new(bounds, counts));
+            it
+        };
+        // What is above all bounds could be anywhere.
+        let known = |first| {
+            let mut it = of(first);
+            let histogram = it.histogram.as_mut().unwrap();
+            *histogram.counts.last_mut().unwrap() = 0;
+            Counts::of(Some(&it), Needs::Distribution).unwrap()
+        };
+        let mut all = known(0);
+        all.add(&known(1)).unwrap();
+        let sketch = all.sketch.as_ref().unwrap();
+        assert!(sketch.bounds().len() <= BUCKETS, "{}", sketch.bounds().len());
+        assert_eq!(sketch.count(), 510);
+        all.add(&known(1)).unwrap();
+        assert_eq!(all.sketch.unwrap().count(), 765);
     }
 
     #[test]

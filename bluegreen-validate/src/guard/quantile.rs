@@ -47,8 +47,10 @@ const SURGE: f64 = 1e-4;
 /// # How it goes about it
 /// Bounds of quantiles ([`quantile_bounds`]) make no assumption about the distribution. To fail, values are
 /// taken to lie evenly within the source's buckets, as Prometheus has it too: of two distributions that are
-/// the same, that makes two that are. When the routing changes, bands begin
-/// anew; the α of failing is shared out among all stretches that there may be.
+/// the same, that makes two that are. Where both slots have other bounds it would not, and what counts is
+/// that the candidate's bucket is above live's. Of more than 512 bounds each 4th, 8th or 16th part of a power
+/// of two becomes one bucket, where they are narrower than that. When the routing changes, bands begin anew;
+/// the α of failing is shared out among all stretches that there may be.
 #[derive(Clone)]
 pub struct Quantile {
     config: QuantileConfig,
@@ -166,12 +168,16 @@ impl Compare for Quantile {
             ..Decision::default()
         };
         let worse = at(levels.worse * test.part());
-        decision.worse = worse.is_some_and(|(candidate, live)| candidate.lower > live.upper);
+        decision.worse = worse.is_some_and(|(candidate, live)| {
+            let (above, below) = (candidate.lower_bucket, live.upper_bucket);
+            // Of two buckets that overlap and are not the same nobody knows which has the larger values.
+            candidate.lower > live.upper && (above == below || above.0 >= below.1)
+        });
         let Some((candidate, known)) = at(levels.margin) else {
             return Decision { found: "no distribution".to_owned(), ..decision };
         };
         // Two that are in one bucket may be as far apart as its ends are.
-        decision.within = candidate.upper_end < ratio * known.lower_end;
+        decision.within = candidate.upper_bucket.1 < ratio * known.lower_bucket.0;
         let told = |it: QuantileBounds, units: f64| {
             let [estimate, lower, upper] = [it.estimate, it.lower, it.upper].map(rounded);
             format!("{estimate} ({lower} to {upper}) of {units:.0} units")
@@ -183,7 +189,7 @@ impl Compare for Quantile {
             if alone { " before" } else { "" },
         );
         if !decision.within && candidate.upper < ratio * known.lower {
-            let (from, to) = (rounded(known.lower_end), rounded(candidate.upper_end));
+            let (from, to) = (rounded(known.lower_bucket.0), rounded(candidate.upper_bucket.1));
             let wide =
                 format!("buckets are too wide, live's from {from} and the candidate's to {to}");
             decision.found = format!("{}; {wide}", decision.found);

@@ -82,8 +82,14 @@ impl Against {
                 } else {
                     format!("{low:+.3} to {high:+.3}")
                 };
+                // Three hundred digits tell nobody anything.
+                let estimate = if estimate.abs() < 1e6 {
+                    format!("{estimate:+.3}")
+                } else {
+                    format!("{estimate:+.1e}")
+                };
                 let found = format!(
-                    "{estimate:+.3}, {:.0} % interval {interval}, {} cases",
+                    "{estimate}, {:.0} % interval {interval}, {} cases",
                     100.0 * level,
                     scores.cases
                 );

@@ -33,7 +33,12 @@ pub(super) fn compare(rules: &Rules, samples: &[&Sample<'_>]) -> Option<ScoreCom
             .collect();
     let level = 1.0 - 2.0 * rules.alpha;
     let (low, high) = interval(&clusters, &found, rules.seed, level);
-    let interval = Interval { estimate: idle - live, low, high, level };
+    // What is beyond all numbers can't be stored, and an interval about it is none.
+    let known = [live, idle, idle - live, low, high].iter().all(|number| number.is_finite());
+    let (low, high) = if known { (low, high) } else { UNBOUNDED };
+    let stored = |it: f64| if it.is_nan() { 0.0 } else { it.clamp(f64::MIN, f64::MAX) };
+    let (live, idle, estimate) = (stored(live), stored(idle), stored(idle - live));
+    let interval = Interval { estimate, low, high, level };
     let verdict = match rules.score_margin {
         None => Verdict::Inconclusive,
         // An interval that is not known, or no interval for want of cases, shows nothing.

@@ -66,8 +66,8 @@ impl Moments {
         self.sum / self.count
     }
 
-    /// The variance of one unit; NaN for fewer than two, and where sums are not finite. Values that are
-    /// all the same have next to none, but not nothing: whoever divides by it gets a large number and no
+    /// The variance of one unit; NaN for fewer than two, and where sums are not finite. Values that are all
+    /// the same have next to none, but not nothing: whoever divides by it gets a large number and no
     /// infinite one.
     pub fn variance(&self) -> f64 {
         // Above all numbers there is no difference, and the larger of NaN and a floor would be the floor.

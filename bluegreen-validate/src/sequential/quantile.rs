@@ -12,11 +12,11 @@ pub struct QuantileBounds {
     pub estimate: f64,
     /// At most; infinite if it may be above the largest bound of the buckets.
     pub upper: f64,
-    /// The lower end of the bucket that `lower` is in: at least so much it is even if values do not lie
+    /// The ends of the bucket that `lower` is in: it is at least its lower end even if values do not lie
     /// evenly within buckets.
-    pub lower_end: f64,
-    /// The upper end of the bucket that `upper` is in: at most so much it is then.
-    pub upper_end: f64,
+    pub lower_bucket: (f64, f64),
+    /// The ends of the bucket that `upper` is in: it is at most its upper end then. Infinite as `upper` is.
+    pub upper_bucket: (f64, f64),
 }
 
 /// The ranks, as shares of `units`, between whose values the quantile `p` lies at all looks at once but
@@ -52,20 +52,19 @@ pub fn quantile_bounds(sketch: &Sketch, p: f64, alpha: f64, best: f64) -> Option
     #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
     let units = sketch.count() as f64;
     let (low, high) = quantile_ranks(p, units, alpha, best);
-    let (lower_end, _) = sketch.quantile_bucket(low)?;
     // Nothing is known of the largest value but that there may be a larger one.
-    let (upper, upper_end) = if high >= 1.0 {
-        (f64::INFINITY, f64::INFINITY)
+    let (upper, upper_bucket) = if high >= 1.0 {
+        (f64::INFINITY, (f64::INFINITY, f64::INFINITY))
     } else {
-        (sketch.quantile(high)?, sketch.quantile_bucket(high)?.1)
+        (sketch.quantile(high)?, sketch.quantile_bucket(high)?)
     };
     Some(QuantileBounds {
         // Below the first value there may be anything that the first bucket holds.
         lower: sketch.quantile(low)?,
         estimate: sketch.quantile(p)?,
         upper,
-        lower_end,
-        upper_end,
+        lower_bucket: sketch.quantile_bucket(low)?,
+        upper_bucket,
     })
 }
 
@@ -94,7 +93,7 @@ mod tests {
         let found = quantile_bounds(&sketch, 0.95, 0.05, 1000.0).unwrap();
         assert_eq!(found.upper, f64::INFINITY);
         assert!(found.lower <= found.estimate);
-        assert_eq!((found.lower_end, found.upper_end), (1.0, f64::INFINITY));
+        assert_eq!((found.lower_bucket.0, found.upper_bucket.1), (1.0, f64::INFINITY));
     }
 
     #[test]
@@ -103,7 +102,7 @@ mod tests {
         (0..5000).for_each(|_| sketch.record(1.9));
         let found = quantile_bounds(&sketch, 0.5, 0.05, 1000.0).unwrap();
         assert!(found.upper < 1.9, "taken to lie evenly");
-        assert_eq!((found.lower_end, found.upper_end), (1.0, 2.0));
+        assert_eq!((found.lower_bucket, found.upper_bucket), ((1.0, 2.0), (1.0, 2.0)));
         let mut below = Sketch::new(vec![-1.0, 0.0]).unwrap();
         below.record(-7.0);
         assert_eq!(below.quantile_bucket(0.5), Some((f64::NEG_INFINITY, -1.0)));

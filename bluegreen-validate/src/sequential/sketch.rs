@@ -5,11 +5,14 @@ use std::fmt;
 use bluegreen_core::Histogram;
 use serde::{Deserialize, Serialize};
 
+mod unite;
+
 /// The most buckets.
 const MOST: usize = 4096;
 
 /// Counts of values between bounds. Two can be added whose bounds are the same, or differ only where a
-/// bucket is empty: each part of an empty bucket is empty too, so that nothing has to be guessed.
+/// bucket is empty: each part of an empty bucket is empty too, so that nothing has to be guessed. And a
+/// bucket that is the 4th, 8th or 16th part of a power of two takes in those of the other that are within it.
 ///
 /// Within a bucket values are taken to lie evenly, as Prometheus does: how fine the bounds are is how
 /// exact a quantile is.
@@ -120,11 +123,12 @@ impl Sketch {
         }
     }
 
-    /// Adds what another one has, and has the bounds of both from then on.
+    /// Adds what another one has, and has the bounds of both from then on, but for those that the other's
+    /// coarser buckets took in.
     ///
     /// # Errors
-    /// A bound of one is within a bucket of the other that has values, or both have more than 4096 bounds
-    /// together. Nothing was added.
+    /// A bound of one is within a bucket of the other that has values and is no such part of a power of two,
+    /// or both have more than 4096 bounds together. Nothing was added.
     pub fn merge(&mut self, other: &Self) -> Result<(), SketchError> {
         let (mut all, other) = self.united(other)?;
         for (count, more) in all.counts.iter_mut().zip(&other.counts) {
@@ -145,39 +149,6 @@ impl Sketch {
             *count = count.saturating_sub(*before);
         }
         Ok(since)
-    }
-
-    /// This one and another with the bounds of both.
-    pub(crate) fn united(&self, other: &Self) -> Result<(Self, Self), SketchError> {
-        if self.bounds == other.bounds {
-            return Ok((self.clone(), other.clone()));
-        }
-        let mut bounds = [&*self.bounds, &other.bounds].concat();
-        bounds.sort_by(f64::total_cmp);
-        // Both zeros are one bound.
-        bounds.dedup();
-        let parts = (bounds.len() <= MOST)
-            .then(|| self.divided(&bounds).zip(other.divided(&bounds)))
-            .flatten();
-        parts.ok_or_else(|| {
-            let (found, wanted) = (other.bounds.len(), self.bounds.len());
-            SketchError(format!("other bounds ({found} of them), wanted the same ones ({wanted})"))
-        })
-    }
-
-    /// The same with these bounds, of which its own are some; `None` if that divides values.
-    fn divided(&self, bounds: &[f64]) -> Option<Self> {
-        let mut counts = vec![0; bounds.len() + 1];
-        let mut first = 0;
-        let own = self.bounds.iter().map(|own| bounds.partition_point(|bound| bound < own));
-        for (last, count) in own.chain([bounds.len()]).zip(&self.counts) {
-            if *count > 0 && first < last {
-                return None;
-            }
-            *counts.get_mut(last)? = *count;
-            first = last + 1;
-        }
-        Some(Self { bounds: bounds.to_vec(), counts })
     }
 
     /// How many values there are.
@@ -214,7 +185,8 @@ impl Sketch {
         let (bucket, part) = self.place(p)?;
         let Some(upper) = self.bounds.get(bucket) else { return Some(f64::INFINITY) };
         let lower = self.lower_edge(bucket);
-        Some(lower + (upper - lower) * part)
+        // The difference of the ends may be beyond all numbers.
+        Some(lower * (1.0 - part) + upper * part)
     }
 
     /// The ends of the bucket in which that value is, however values lie within it. `None` without values;
@@ -348,27 +320,5 @@ mod tests {
         assert_eq!((none.count(), none.at_most(2.0)), (1, 0.0));
         let text = serde_json::to_string(&none).unwrap();
         assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), none);
-    }
-
-    #[test]
-    fn bounds_that_differ_where_nothing_is_are_united() {
-        let sketch = |bounds: &[f64], counts: &[u64]| {
-            Sketch::of(&Histogram::new(bounds.to_vec(), counts.to_vec())).unwrap()
-        };
-        // Of an empty bucket each part is known to be empty.
-        let mut one = sketch(&[1.0, 2.0], &[0, 5, 0]);
-        let two = sketch(&[2.0, 3.0, 4.0, 5.0], &[0, 1, 0, 2, 0]);
-        one.merge(&two).unwrap();
-        assert_eq!(one, sketch(&[1.0, 2.0, 3.0, 4.0, 5.0], &[0, 5, 1, 0, 2, 0]));
-        assert_eq!(one.since(&two).unwrap().counts(), [0, 5, 0, 0, 0, 0]);
-        // Of one with values nobody knows in which part they are.
-        for other in [sketch(&[1.5], &[0, 0]), sketch(&[1.0, 2.0, 3.5], &[0, 0, 1, 0])] {
-            let before = one.clone();
-            assert!(one.merge(&other).unwrap_err().to_string().starts_with("other bounds"));
-            assert!(one.since(&other).is_err());
-            assert_eq!(one, before);
-        }
-        let above = sketch(&[1.0], &[0, 1]);
-        assert!(one.merge(&above).is_err(), "what is above all bounds may be anywhere there");
     }
 }

@@ -179,6 +179,18 @@ async fn a_bucket_wider_than_the_ratio_is_no_pass() {
 }
 
 #[tokio::test]
+async fn slots_that_have_other_bounds_are_not_compared_within_them() {
+    // All values are 1.1, which seem to be up to 1.2 in one slot and up to 2 in the other.
+    let source = Scripted::new(|slot, window| {
+        let mut it = usual(window);
+        let bounds = if slot == CANDIDATE { vec![1.0, 2.0] } else { vec![1.0, 1.2] };
+        it.histogram = Some(Histogram::new(bounds, vec![0, it.count, 0]));
+        Ok(Some(it))
+    });
+    doubts(&Quantile::from(source), "candidate 1.9").await;
+}
+
+#[tokio::test]
 async fn a_mean_without_enough_of_live_says_so() {
     let metrics = MemoryMetrics::new();
     let metric = Metric::new("cost");

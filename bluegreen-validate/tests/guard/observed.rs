@@ -51,6 +51,11 @@ async fn decided<G: Validator>(
     judgement
 }
 
+/// Over 25 powers of two there are 800 buckets.
+fn of_all_sizes(place: f64) -> f64 {
+    (25.0 * place - 10.0).exp2()
+}
+
 /// A latency from a tenth of a second on, a few of them minutes.
 fn latency(place: f64) -> f64 {
     0.1 / (1.001 - place).powf(0.7)
@@ -66,11 +71,18 @@ async fn a_quantile_of_what_was_observed_is_decided() {
 }
 
 #[tokio::test]
+async fn a_quantile_of_values_of_all_sizes_is_decided() {
+    let guard = |source| Quantile::from(source).quantile(0.5).ratio(64.0);
+    for (factor, wanted) in [(1.0, Pass), (1e4, Fail)] {
+        let judgement = decided(guard, "latency", of_all_sizes, factor).await;
+        assert_eq!(judgement.verdict, wanted, "{factor}: {judgement:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_mean_of_values_of_all_sizes_is_decided() {
-    // Over 25 powers of two there are 800 buckets.
-    let value = |place: f64| (25.0 * place - 10.0).exp2();
     for (factor, wanted) in [(1.0, Pass), (1.6, Fail)] {
-        let judgement = decided(Mean::from, "cost", value, factor).await;
+        let judgement = decided(Mean::from, "cost", of_all_sizes, factor).await;
         assert_eq!(judgement.verdict, wanted, "{factor}: {judgement:?}");
     }
 }

@@ -322,3 +322,25 @@ fn an_interval_without_bounds_says_so() {
     let scores = found.reasons.iter().find(|finding| finding.subject == "scores").unwrap();
     assert_eq!(scores.found, "+0.000, 90 % interval unbounded, 30 cases");
 }
+
+#[test]
+fn scores_that_add_up_to_no_number_decide_nothing() {
+    let rules = Rules { score_margin: Some(0.05), ..Rules::default() };
+    let (least, most) = (f64::MIN, f64::MAX);
+    for (live, idle) in [(most, most), (most, least), (least, most), (most, 0.5)] {
+        let mut suite = perfect(30);
+        for (number, case) in suite.iter_mut().enumerate() {
+            // Something has to vary.
+            let factor = if number % 2 == 0 { 1.0 } else { 0.5 };
+            case.live = vec![Attempt::Passed { score: Some(factor * live) }; 3];
+            case.idle = vec![Attempt::Passed { score: Some(factor * idle) }; 3];
+        }
+        let found = judge(&rules, &suite);
+        let scores = found.scores.as_ref().unwrap();
+        assert_eq!(scores.verdict, Inconclusive, "{live} and {idle}: {scores:?}");
+        let text = serde_json::to_string(&found).unwrap();
+        assert_eq!(serde_json::from_str::<crate::paired::SuiteVerdict>(&text).unwrap(), found);
+        let reason = found.reasons.iter().find(|finding| finding.subject == "scores").unwrap();
+        assert!(reason.found.contains("interval unbounded") && reason.found.len() < 60, "{reason}");
+    }
+}
