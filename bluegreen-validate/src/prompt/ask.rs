@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, Usage};
 use super::suite::{Agent, Suite};
 use super::template::{Scope, Templates};
 use crate::HeaderText;
@@ -126,7 +126,8 @@ impl Asker {
         Ok(request)
     }
 
-    /// Sends a request and reads the answer.
+    /// Sends a request and reads the answer; with what it took, as far as that was told, be there an
+    /// answer or not.
     ///
     /// # Cancel safety
     /// Dropping it closes the connection, as the client promises.
@@ -135,52 +136,63 @@ impl Asker {
         client: &dyn AgentClient,
         clock: &dyn Clock,
         request: Request<Bytes>,
-    ) -> Reply {
-        tokio::select! {
+    ) -> (Reply, Option<Usage>) {
+        // What has come of it stays here also when no more comes.
+        let mut answer = Answer::default();
+        let came = tokio::select! {
             biased;
-            reply = self.exchange(client, request) => reply,
+            came = self.exchange(client, request, &mut answer) => came,
             () = clock.sleep(self.timeout) => {
                 let limit = humantime::format_duration(self.timeout);
-                Reply::Lost(format!("no whole answer within {limit}"))
+                Err(Reply::Lost(format!("no whole answer within {limit}")))
             }
-        }
+        };
+        let usage = answer.usage;
+        (came.map_or_else(|reply| reply, |()| Reply::Answer(Box::new(answer))), usage)
     }
 
-    async fn exchange(&self, client: &dyn AgentClient, request: Request<Bytes>) -> Reply {
+    async fn exchange(
+        &self,
+        client: &dyn AgentClient,
+        request: Request<Bytes>,
+        answer: &mut Answer,
+    ) -> Result<(), Reply> {
         let begin = Instant::now();
-        let (head, body) = match client.send(&Target::Any, request).await {
-            Ok(answer) => answer.into_parts(),
-            Err(error) => return Reply::Lost(error.chain()),
-        };
+        let sent = client.send(&Target::Any, request).await;
+        let (head, body) = sent.map_err(|error| Reply::Lost(error.chain()))?.into_parts();
         match head.status {
-            StatusCode::TOO_MANY_REQUESTS => Reply::Busy(retry_after(&head.headers)),
+            StatusCode::TOO_MANY_REQUESTS => Err(Reply::Busy(retry_after(&head.headers))),
             status if !status.is_success() => {
                 let body = body.collect(self.max_body).await.unwrap_or_default();
-                Reply::Lost(format!("status {status}, body {}", self.mask().excerpt(&body)))
+                let excerpt = self.mask().excerpt(&body);
+                Err(Reply::Lost(format!("status {status}, body {excerpt}")))
             }
-            _ => match self.read(body, begin).await {
-                Ok(mut answer) => {
-                    answer.total = begin.elapsed();
-                    Reply::Answer(Box::new(answer))
-                }
-                Err(reply) => reply,
-            },
+            _ => {
+                self.read(body, begin, answer).await?;
+                answer.total = begin.elapsed();
+                Ok(())
+            }
         }
     }
 
-    async fn read(&self, body: AnswerBody, begin: Instant) -> Result<Answer, Reply> {
+    async fn read(
+        &self,
+        body: AnswerBody,
+        begin: Instant,
+        answer: &mut Answer,
+    ) -> Result<(), Reply> {
         match &self.agent {
             Agent::Openai(agent) if agent.stream => {
-                let mut completion = Completion::default();
+                let mut completion = Completion::new(answer);
                 events::each(body, self.max_body, |data| completion.add(data, begin.elapsed()))
                     .await?;
                 completion.end()
             }
             Agent::Openai(_) => {
                 let body = self.collected(body).await?;
-                Completion::whole(&body)
+                Completion::whole(&body, answer)
             }
-            Agent::Http(agent) => self.body.read(agent, body, self.max_body, begin).await,
+            Agent::Http(agent) => self.body.read(agent, body, self.max_body, begin, answer).await,
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Script {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<&'static str>,
     pub(crate) text: String,
+    /// Whether the text is where the suite says that it is.
+    pub(crate) found: bool,
 }
 
 impl Script {
@@ -35,6 +37,7 @@ impl Script {
             status: 200,
             retry_after: None,
             text: format!("Your parcel {number} is on its way."),
+            found: true,
         }
     }
 
@@ -88,7 +91,8 @@ impl AgentClient for Fake {
         let script = (self.play)(count, number(body["message"].as_str().unwrap()));
         tokio::time::sleep(script.after).await;
         let usage = json!({"prompt_tokens": 10, "completion_tokens": 5});
-        let body = json!({"reply": script.text, "usage": usage}).to_string();
+        let name = if script.found { "reply" } else { "other" };
+        let body = json!({name: script.text, "usage": usage}).to_string();
         let mut answer = Response::builder().status(script.status);
         if let Some(pause) = script.retry_after {
             answer = answer.header("retry-after", pause);

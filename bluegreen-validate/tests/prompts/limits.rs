@@ -92,6 +92,29 @@ async fn limits_of_tokens_money_and_time_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answers_that_are_none_and_those_that_do_not_come_are_paid_too() {
+    let malformed = |_, number| Script { found: false, ..Script::good(number) };
+    // The first answers tell how dear one is.
+    let late = |count, number| {
+        let after = if count < 8 { Duration::from_millis(100) } else { HOUR };
+        Script { after, ..Script::good(number) }
+    };
+    for (live, idle) in
+        [(Fake::new(malformed), Fake::new(malformed)), (Fake::new(late), Fake::new(late))]
+    {
+        let mut suite = suite(100);
+        suite.budget = serde_json::from_str::<Budget>(r#"{"tokens": 600}"#).unwrap();
+        // As much may be lost as is.
+        suite.rules.error_budget = 0.5;
+        let judgement = judge(suite, &paused(&live, &idle, 100 * HOUR)).await;
+        assert_ne!(judgement.verdict, Verdict::Pass, "{}", told(&judgement));
+        assert!(judgement.summary.contains("budget was spent: tokens"), "{}", told(&judgement));
+        let sent = live.sent() + idle.sent();
+        assert!((8..=88).contains(&sent), "{sent} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_that_cannot_be_made_are_the_suites_fault() {
     let other = Fake::new(|_, number| {
         let text = format!("A parcel {number} is on its way.");

@@ -9,9 +9,8 @@ use super::Reply;
 use crate::prompt::answer::{Answer, ToolCall, Usage};
 
 /// A completion as far as it has arrived.
-#[derive(Default)]
-pub(super) struct Completion {
-    answer: Answer,
+pub(super) struct Completion<'a> {
+    answer: &'a mut Answer,
     calls: BTreeMap<u64, Call>,
     /// There was a piece of an answer, be it an empty one.
     begun: bool,
@@ -25,11 +24,18 @@ struct Call {
     arguments: String,
 }
 
-impl Completion {
+impl<'a> Completion<'a> {
+    /// One that streams, of which nothing has arrived yet.
+    pub(super) fn new(answer: &'a mut Answer) -> Self {
+        Self { answer, calls: BTreeMap::new(), begun: false, done: false }
+    }
+
     /// Reads one that came as a whole.
-    pub(super) fn whole(body: &[u8]) -> Result<Answer, Reply> {
+    pub(super) fn whole(body: &[u8], answer: &mut Answer) -> Result<(), Reply> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Reply::Malformed(format!("no JSON: {error}")))?;
+        // What it took counts, whatever else is wrong.
+        answer.usage = value.get("usage").and_then(Usage::read);
         refused(&value)?;
         let choice = value.pointer("/choices/0");
         let Some(message) = choice.and_then(|it| it.get("message")).filter(|it| it.is_object())
@@ -43,14 +49,11 @@ impl Completion {
             return Err(Reply::Malformed("a tool call without a name".to_owned()));
         };
         let finish = choice.and_then(|it| it.get("finish_reason")).and_then(Value::as_str);
-        Ok(Answer {
-            text: text("content").unwrap_or_default(),
-            refusal: text("refusal"),
-            tool_calls,
-            usage: value.get("usage").and_then(Usage::read),
-            finish_reason: finish.map(str::to_owned),
-            ..Answer::default()
-        })
+        answer.text = text("content").unwrap_or_default();
+        answer.refusal = text("refusal");
+        answer.tool_calls = tool_calls;
+        answer.finish_reason = finish.map(str::to_owned);
+        Ok(())
     }
 
     /// Takes one event of one that streams.
@@ -61,10 +64,10 @@ impl Completion {
         }
         let value: Value = serde_json::from_str(data)
             .map_err(|error| Reply::Malformed(format!("an event that is no JSON: {error}")))?;
-        refused(&value)?;
         if let Some(usage) = value.get("usage").and_then(Usage::read) {
             self.answer.usage = Some(usage);
         }
+        refused(&value)?;
         let Some(choice) = value.pointer("/choices/0") else { return Ok(()) };
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.answer.finish_reason = Some(reason.to_owned());
@@ -109,9 +112,9 @@ impl Completion {
         !name.is_empty() || !arguments.is_empty()
     }
 
-    /// The whole of one that streamed. One that ended in mid-sentence is lost.
-    pub(super) fn end(self) -> Result<Answer, Reply> {
-        let mut answer = self.answer;
+    /// The end of one that streamed. One that ended in mid-sentence is lost.
+    pub(super) fn end(self) -> Result<(), Reply> {
+        let answer = self.answer;
         if !self.done && answer.finish_reason.is_none() {
             return Err(Reply::Lost("a stream that broke off".to_owned()));
         }
@@ -125,7 +128,7 @@ impl Completion {
             let arguments = ToolCall::arguments(&call.arguments);
             answer.tool_calls.push(ToolCall { id: call.id, name: call.name, arguments });
         }
-        Ok(answer)
+        Ok(())
     }
 }
 
@@ -157,11 +160,19 @@ mod tests {
     use super::*;
 
     fn streamed(events: &[&str]) -> Result<Answer, Reply> {
-        let mut completion = Completion::default();
+        let mut answer = Answer::default();
+        let mut completion = Completion::new(&mut answer);
         for (number, event) in (1_u64..).zip(events) {
             completion.add(event, Duration::from_millis(number))?;
         }
-        completion.end()
+        completion.end()?;
+        Ok(answer)
+    }
+
+    fn whole(body: &[u8]) -> Result<Answer, Reply> {
+        let mut answer = Answer::default();
+        Completion::whole(body, &mut answer)?;
+        Ok(answer)
     }
 
     #[test]
@@ -191,14 +202,28 @@ mod tests {
         assert!(matches!(half, Err(Reply::Lost(_))), "{half:?}");
         let error = streamed(&[r#"{"error":{"message":"overloaded"}}"#]);
         assert!(matches!(&error, Err(Reply::Lost(why)) if why.contains("overloaded")), "{error:?}");
-        let whole = Completion::whole(br#"{"error":{"message":"overloaded"}}"#);
+        let whole = whole(br#"{"error":{"message":"overloaded"}}"#);
         assert!(matches!(whole, Err(Reply::Lost(_))), "{whole:?}");
     }
 
     #[test]
     fn what_is_no_completion_is_malformed() {
         for body in [&b"hello"[..], br#"{"choices":[]}"#, br#"{"choices":[{"message":null}]}"#] {
-            assert!(matches!(Completion::whole(body), Err(Reply::Malformed(_))));
+            assert!(matches!(whole(body), Err(Reply::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn what_it_took_is_told_also_where_it_is_no_completion() {
+        let told = r#""usage":{"prompt_tokens":3,"completion_tokens":4}"#;
+        let (mut first, mut second) = (Answer::default(), Answer::default());
+        let body = format!(r#"{{"choices":[],{told}}}"#);
+        assert!(Completion::whole(body.as_bytes(), &mut first).is_err());
+        let mut completion = Completion::new(&mut second);
+        let event = format!(r#"{{"error":"overloaded",{told}}}"#);
+        assert!(completion.add(&event, Duration::ZERO).is_err());
+        for answer in [first, second] {
+            assert_eq!(answer.usage, Some(Usage { input: 3, output: 4 }));
         }
     }
 
@@ -206,7 +231,7 @@ mod tests {
     fn parts_of_text_are_put_together() {
         let body = json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"},
             {"type": "text", "text": "b"}]}, "finish_reason": "stop"}]});
-        assert_eq!(Completion::whole(body.to_string().as_bytes()).unwrap().text, "ab");
+        assert_eq!(whole(body.to_string().as_bytes()).unwrap().text, "ab");
     }
 
     #[test]

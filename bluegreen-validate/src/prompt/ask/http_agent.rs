@@ -98,20 +98,20 @@ impl Body {
         })
     }
 
-    /// Reads the answer of an agent of its own kind.
+    /// Reads the answer of an agent of its own kind; what it took also where it is malformed.
     pub(super) async fn read(
         &self,
         agent: &HttpAgent,
         mut body: AnswerBody,
         limit: usize,
         begin: Instant,
-    ) -> Result<Answer, Reply> {
-        let mut answer = Answer::default();
+        answer: &mut Answer,
+    ) -> Result<(), Reply> {
         match agent.reading {
             Reading::Whole => {
                 let body = body.collect(limit).await;
                 let body = body.map_err(|error| Reply::Lost(error.chain()))?;
-                self.take_whole(&body, &mut answer)?;
+                self.take_whole(&body, answer)?;
             }
             Reading::Stream => {
                 let mut whole = Vec::new();
@@ -126,12 +126,12 @@ impl Body {
                         return Err(Reply::Lost(why));
                     }
                 }
-                self.take_whole(&whole, &mut answer)?;
+                self.take_whole(&whole, answer)?;
             }
             Reading::Events => {
                 let mut found = false;
                 events::each(body, limit, |data| {
-                    found |= self.take_event(data, &mut answer, begin)?;
+                    found |= self.take_event(data, answer, begin)?;
                     Ok(())
                 })
                 .await?;
@@ -140,7 +140,7 @@ impl Body {
                 }
             }
         }
-        Ok(answer)
+        Ok(())
     }
 
     fn take_whole(&self, body: &[u8], answer: &mut Answer) -> Result<(), Reply> {
@@ -152,6 +152,7 @@ impl Body {
             Err(_) if is_text => Value::Null,
             Err(error) => return Err(Reply::Malformed(format!("no JSON: {error}"))),
         };
+        self.take_usage(&value, answer);
         if is_text {
             text.clone_into(&mut answer.text);
         } else if let Some(found) = self.answer.find(&value) {
@@ -175,6 +176,7 @@ impl Body {
                 return Err(Reply::Malformed(format!("an event that is no JSON: {error}")));
             }
         };
+        self.take_usage(&value, answer);
         self.take_rest(&value, answer)?;
         let text =
             if is_text { Some(data) } else { self.answer.find(&value).and_then(Value::as_str) };
@@ -183,6 +185,13 @@ impl Body {
             answer.text.push_str(text);
         }
         Ok(text.is_some())
+    }
+
+    fn take_usage(&self, value: &Value, answer: &mut Answer) {
+        let place = self.usage.as_ref();
+        if let Some(usage) = place.and_then(|it| it.find(value)).and_then(Usage::read) {
+            answer.usage = Some(usage);
+        }
     }
 
     fn take_rest(&self, value: &Value, answer: &mut Answer) -> Result<(), Reply> {
@@ -195,9 +204,6 @@ impl Body {
                 Some(Some(calls)) => answer.tool_calls.extend::<Vec<_>>(calls),
                 _ => return Err(Reply::Malformed("no list of tool calls with names".to_owned())),
             }
-        }
-        if let Some(usage) = find(&self.usage).as_ref().and_then(Usage::read) {
-            answer.usage = Some(usage);
         }
         if let Some(reason) = find(&self.finish_reason) {
             answer.finish_reason = reason.as_str().map(str::to_owned);

@@ -124,8 +124,13 @@ impl Attempts<'_> {
                 Err(budget) => return Reply::Lost(format!("the budget is spent: {budget}")),
             };
             let asker = &self.prepared.asker;
-            let reply = asker.ask(side.client.as_ref(), clock, request.clone()).await;
-            drop(call);
+            let (reply, usage) = asker.ask(side.client.as_ref(), clock, request.clone()).await;
+            match (&reply, usage) {
+                (_, Some(usage)) => call.took(usage),
+                (Reply::Busy(_), None) => call.took_nothing(),
+                (Reply::Answer(_), None) => call.took_untold(),
+                (Reply::Malformed(_) | Reply::Lost(_), None) => drop(call),
+            }
             match reply {
                 Reply::Busy(after) => {
                     let pause = after.unwrap_or(PAUSE.saturating_mul(1 << tries.min(6)));
@@ -142,7 +147,6 @@ impl Attempts<'_> {
                     tries += 1;
                 }
                 Reply::Answer(answer) => {
-                    self.ledger.add(answer.usage);
                     self.pace.answered();
                     return Reply::Answer(answer);
                 }

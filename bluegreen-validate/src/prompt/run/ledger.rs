@@ -13,6 +13,9 @@ pub(in crate::prompt) struct Spent {
     pub(in crate::prompt) calls: u64,
     pub(in crate::prompt) input: u64,
     pub(in crate::prompt) output: u64,
+    /// Calls that took nobody knows how much, when no call had told yet what one takes.
+    #[serde(default)]
+    unpriced: u64,
 }
 
 impl Spent {
@@ -33,25 +36,68 @@ struct State {
     spent: Spent,
     /// The calls under way, each of which may take as much as the dearest so far.
     open: u64,
+    /// The calls of which nobody knows what they took: each is taken to be as dear as the dearest.
+    unknown: u64,
     dearest: Usage,
     /// An answer did not tell its tokens, although there is a budget of them.
     untold: bool,
 }
 
-/// A call under way. It is over when it is dropped.
+impl State {
+    /// What was spent, what is being spent, and what so many calls more may take.
+    fn expected(&self, more: u64) -> Usage {
+        let calls = self.open.saturating_add(self.unknown).saturating_add(more);
+        let dearest = self.dearest;
+        self.spent.usage().plus(Usage {
+            input: dearest.input.saturating_mul(calls),
+            output: dearest.output.saturating_mul(calls),
+        })
+    }
+}
+
+/// A call under way. Where it is dropped before it is known what it took, nobody knows.
 pub(super) struct Call<'a> {
     ledger: &'a Ledger<'a>,
+    is_known: bool,
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.ledger.state().open -= 1;
+        let mut state = self.ledger.state();
+        state.open -= 1;
+        if !self.is_known {
+            state.unknown = state.unknown.saturating_add(1);
+        }
+    }
+}
+
+impl Call<'_> {
+    /// It took this.
+    pub(super) fn took(mut self, usage: Usage) {
+        self.is_known = true;
+        let mut state = self.ledger.state();
+        let all = state.spent.usage().plus(usage);
+        (state.spent.input, state.spent.output) = (all.input, all.output);
+        state.dearest.input = state.dearest.input.max(usage.input);
+        state.dearest.output = state.dearest.output.max(usage.output);
+    }
+
+    /// It was turned away before anything was spent.
+    pub(super) fn took_nothing(mut self) {
+        self.is_known = true;
+    }
+
+    /// It was answered, and the answer does not tell what it took.
+    pub(super) fn took_untold(mut self) {
+        self.is_known = true;
+        self.ledger.state().untold = true;
     }
 }
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(suite: &'a Suite, spent: Spent) -> Self {
-        let state = Mutex::new(State { spent, ..State::default() });
+        let unknown = spent.unpriced;
+        let state = Mutex::new(State { spent, unknown, ..State::default() });
         Self { budget: suite.budget, prices: suite.prices.as_ref(), state }
     }
 
@@ -59,8 +105,13 @@ impl<'a> Ledger<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was spent, and what the calls under way will have taken should nothing more be heard.
     pub(super) fn spent(&self) -> Spent {
-        self.state().spent
+        let state = self.state();
+        let Usage { input, output } = state.expected(0);
+        let is_priced = state.dearest != Usage::default();
+        let unpriced = if is_priced { 0 } else { state.open.saturating_add(state.unknown) };
+        Spent { calls: state.spent.calls, input, output, unpriced }
     }
 
     /// The budget that has no room for another call.
@@ -73,12 +124,7 @@ impl<'a> Ledger<'a> {
         if self.budget.calls.is_some_and(|calls| state.spent.calls >= calls) {
             return Some("calls");
         }
-        let dearest = state.dearest;
-        let mut expected = state.spent.usage();
-        expected.input =
-            expected.input.saturating_add(dearest.input.saturating_mul(state.open + 1));
-        expected.output =
-            expected.output.saturating_add(dearest.output.saturating_mul(state.open + 1));
+        let expected = state.expected(1);
         if self.budget.tokens.is_some_and(|tokens| expected.total() > tokens) {
             return Some("tokens");
         }
@@ -97,20 +143,7 @@ impl<'a> Ledger<'a> {
         let mut state = self.state();
         state.spent.calls += 1;
         state.open += 1;
-        Ok(Call { ledger: self })
-    }
-
-    /// What an answer took.
-    pub(super) fn add(&self, usage: Option<Usage>) {
-        let mut state = self.state();
-        let Some(usage) = usage else {
-            state.untold = true;
-            return;
-        };
-        state.spent.input = state.spent.input.saturating_add(usage.input);
-        state.spent.output = state.spent.output.saturating_add(usage.output);
-        state.dearest.input = state.dearest.input.max(usage.input);
-        state.dearest.output = state.dearest.output.max(usage.output);
+        Ok(Call { ledger: self, is_known: false })
     }
 }
 
@@ -146,10 +179,7 @@ mod tests {
         ] {
             let suite = suite(budget);
             let ledger = Ledger::new(&suite, Spent::default());
-            let first = ledger.begin();
-            assert!(first.is_ok());
-            ledger.add(Some(usage));
-            drop(first);
+            ledger.begin().unwrap().took(usage);
             // 40 are spent; one more may take 40, and two more 80.
             let second = ledger.begin();
             assert!(second.is_ok());
@@ -161,11 +191,49 @@ mod tests {
     fn an_answer_that_does_not_tell_its_tokens_ends_a_run_that_counts_them() {
         let counting = suite(Budget { tokens: Some(100), ..Budget::default() });
         let ledger = Ledger::new(&counting, Spent::default());
-        ledger.add(None);
+        ledger.begin().unwrap().took_untold();
         assert!(ledger.exhausted().is_some());
         let free = suite(Budget::default());
         let ledger = Ledger::new(&free, Spent::default());
-        ledger.add(None);
+        ledger.begin().unwrap().took_untold();
         assert_eq!(ledger.exhausted(), None);
+    }
+
+    #[test]
+    fn a_call_of_which_nothing_is_heard_is_as_dear_as_the_dearest() {
+        let usage = Usage { input: 30, output: 10 };
+        let suite = suite(Budget { tokens: Some(170), ..Budget::default() });
+        let ledger = Ledger::new(&suite, Spent::default());
+        // Nobody knows what one takes yet.
+        drop(ledger.begin().unwrap());
+        ledger.begin().unwrap().took_nothing();
+        assert_eq!(ledger.spent().usage(), Usage::default());
+        ledger.begin().unwrap().took(usage);
+        assert_eq!(ledger.spent().usage().total(), 80);
+        // 80 are spent; one more may take 40, and two more 80.
+        drop(ledger.begin().unwrap());
+        let under_way = ledger.begin().unwrap();
+        assert_eq!(ledger.spent().usage().total(), 160);
+        under_way.took_nothing();
+        assert_eq!(ledger.spent().usage().total(), 120);
+        drop(ledger.begin().unwrap());
+        assert_eq!(ledger.begin().err(), Some("tokens"));
+    }
+
+    #[test]
+    fn what_one_look_could_not_price_the_next_one_does() {
+        let suite = suite(Budget { tokens: Some(100), ..Budget::default() });
+        let first = Ledger::new(&suite, Spent::default());
+        drop(first.begin().unwrap());
+        drop(first.begin().unwrap());
+        let kept = serde_json::to_value(first.spent()).unwrap();
+        let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
+        second.begin().unwrap().took(Usage { input: 30, output: 10 });
+        assert_eq!(second.spent(), Spent { calls: 3, input: 90, output: 30, unpriced: 0 });
+        assert_eq!(second.begin().err(), Some("tokens"));
+        // A state from before there were such calls.
+        let before = json!({"calls": 1, "input": 2, "output": 3});
+        let before: Spent = serde_json::from_value(before).unwrap();
+        assert_eq!(Ledger::new(&suite, before).spent(), before);
     }
 }

@@ -16,7 +16,9 @@ pub struct Budget {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,
     /// How many tokens, those that are read and those that are written. Kept up to what the calls
-    /// under way take more than the dearest call so far.
+    /// under way take more than the dearest call so far. A call that came to nothing and does not
+    /// tell its tokens counts as the dearest does, because an agent may well have worked on it;
+    /// only one that was answered 429 is free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
     /// How much money, in the unit of the [`Prices`]. Kept as closely as `tokens`.
