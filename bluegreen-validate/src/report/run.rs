@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bluegreen_core::Timestamp;
 use bluegreen_core::clock::duration_text;
+use bluegreen_core::{Finding, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, judge, judge_curtailed};
@@ -26,7 +26,8 @@ use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, judge, judge_curtailed}
 /// );
 /// let report = RunReport::judged("support", &Rules::default(), vec![case], Timestamp::default());
 /// assert_eq!(report.recomputed(), report.verdict);
-/// assert!(report.to_markdown().contains("inconclusive"));
+/// assert!(report.to_json()?.contains("inconclusive"));
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +52,16 @@ pub struct RunReport {
     pub facts: BTreeMap<String, String>,
     /// The verdict.
     pub verdict: SuiteVerdict,
+    /// Why the run ended before it was whole and before the verdict was certain, if it did. It is the
+    /// first of the verdict's reasons then, and no verdict is a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Finding>,
     /// The cases, in the order of the suite.
     pub cases: Vec<CaseReport>,
+    /// What the whole run took, as its budgets count it: also calls that came to nothing, and those
+    /// of looks before this one.
+    #[serde(default)]
+    pub spent: Usage,
     /// What judges took, which is in no answer.
     #[serde(default)]
     pub judges: Usage,
@@ -180,9 +189,20 @@ impl RunReport {
             took: Duration::ZERO,
             facts: BTreeMap::new(),
             verdict,
+            stopped: None,
             cases,
+            spent: Usage::default(),
             judges: Usage::default(),
         }
+    }
+
+    /// The report of a run that ended before it was whole and before the verdict was certain: what
+    /// is missing may be little enough for a pass, but a run that was stopped is none.
+    #[must_use]
+    pub fn stopped_by(mut self, why: Finding) -> Self {
+        self.verdict = stopped(self.verdict, &why);
+        self.stopped = Some(why);
+        self
     }
 
     /// The verdict computed again from the answers in here. A report whose verdict is another one
@@ -190,9 +210,13 @@ impl RunReport {
     pub fn recomputed(&self) -> SuiteVerdict {
         let outcomes: Vec<CaseOutcomes> = self.cases.iter().map(CaseReport::outcomes).collect();
         let rules = &self.verdict.rules;
-        match self.verdict.curtailed {
+        let verdict = match self.verdict.curtailed {
             Some(curtailed) => judge_curtailed(rules, &outcomes, curtailed),
             None => judge(rules, &outcomes),
+        };
+        match &self.stopped {
+            Some(why) => stopped(verdict, why),
+            None => verdict,
         }
     }
 
@@ -213,6 +237,14 @@ impl RunReport {
         }
         (live, idle)
     }
+}
+
+fn stopped(mut verdict: SuiteVerdict, why: &Finding) -> SuiteVerdict {
+    if verdict.verdict == Verdict::Pass {
+        verdict.verdict = Verdict::Inconclusive;
+    }
+    verdict.reasons.insert(0, why.clone());
+    verdict
 }
 
 impl CaseReport {
@@ -285,6 +317,28 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_was_stopped_is_no_pass_and_computed_again_it_is_none() {
+        let cases = (0..100).map(|number| {
+            let mut case = CaseReport::new(format!("case {number}"), "");
+            for _ in 0..3 {
+                let answer = AnswerReport::new(Attempt::passed(), "");
+                case.add_pair(answer.clone(), answer);
+            }
+            case
+        });
+        let rules = crate::paired::Rules::default();
+        let whole = RunReport::judged("s", &rules, cases.collect(), Timestamp::default());
+        assert_eq!(whole.verdict.verdict, Verdict::Pass);
+        let report = whole.stopped_by(Finding::new("s", "all 301 pairs", "300"));
+        assert_eq!(report.verdict.verdict, Verdict::Inconclusive);
+        assert_eq!(report.verdict.reasons[0].found, "300");
+        let mut read: RunReport = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+        assert_eq!(read.recomputed(), report.verdict);
+        read.stopped = None;
+        assert_eq!(read.recomputed().verdict, Verdict::Pass);
+    }
 
     #[test]
     fn sums_stay_within_what_a_number_has_room_for() {
