@@ -10,6 +10,7 @@ use bluegreen_core::{
 
 use crate::ConfigError;
 use crate::document::Step;
+use crate::paired::Power;
 use crate::report::RunReport;
 
 mod answer;
@@ -217,6 +218,16 @@ impl PromptRegression {
             Error::new(ErrorKind::Unknown, format!("report on {}", self.suite.name))
         })?;
         Ok((judgement, report))
+    }
+
+    /// What the suite can see, to be read before anything is spent on it: with as many cases as count
+    /// for the verdict, and `discordance`, how often two attempts at one case come out differently
+    /// although nothing has changed ([`Power::USUAL_DISCORDANCE`] until it is measured).
+    pub fn power(&self, discordance: f64) -> Power {
+        let suite = &self.suite;
+        let counts = |case: &&Case| !case.quarantined && suite.unsupported(case).is_none();
+        let cases = suite.cases.iter().filter(counts).count();
+        Power::new(&suite.rules, cases as u64, discordance)
     }
 
     /// Everything that is wrong with the suite, all at once. Warnings are among it.

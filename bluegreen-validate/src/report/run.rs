@@ -220,12 +220,20 @@ impl RunReport {
         }
     }
 
-    /// Everything as JSON, which [`serde_json::from_str`] reads back.
+    /// Everything as JSON, which [`from_json`](Self::from_json) reads back.
     ///
     /// # Errors
     /// A score or a cost is not a finite number.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
+    }
+
+    /// A report from its JSON.
+    ///
+    /// # Errors
+    /// It is none; line and column are named. Unknown fields are refused.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
     }
 
     /// What the answers of live and of idle took.
