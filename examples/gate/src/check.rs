@@ -59,7 +59,7 @@ pub(crate) fn preview(gate: &PromptRegression, check: &Check) -> String {
     let at = 100.0 * check.discordance;
     let short = if power.suffices() { "" } else { ": it may well end inconclusive" };
     format!(
-        "{}: {} cases, {} times each on both sides, {calls} calls\n\
+        "{}: {} cases × {} on both sides, {calls} calls\n\
          {power} (if {at:.0} % of answers come out differently by chance{short})",
         suite.name,
         suite.cases.len(),

@@ -59,6 +59,8 @@ pub(super) struct Took {
 pub(super) enum Without {
     /// The agent gave no answer at all to some question.
     Answer,
+    /// The budget had no room for another call.
+    Budget,
     /// No request could be made of what the suite says and the answers before, which is the suite's
     /// fault and nobody else's.
     Request,
@@ -116,7 +118,14 @@ impl Attempts<'_> {
                 Ok(request) => request,
                 Err(why) => return Tried::unasked(&why),
             };
-            match self.ask(side, request, took).await {
+            let reply = match self.ask(side, request, took).await {
+                Ok(reply) => reply,
+                Err(budget) => {
+                    let why = format!("the budget is spent: {budget}");
+                    return Tried::without(Without::Budget, why);
+                }
+            };
+            match reply {
                 Reply::Answer(answer) => {
                     messages.push(said(&answer));
                     answers.push(*answer);
@@ -138,16 +147,19 @@ impl Attempts<'_> {
         Tried { assertions, ..Tried::of(outcome, answers) }
     }
 
-    /// Asks once, and again after the pause that an answer of 429 asks for.
-    async fn ask(&self, side: &Side, request: http::Request<Bytes>, took: &mut Took) -> Reply {
+    /// Asks once, and again after the pause that an answer of 429 asks for, unless a budget is spent:
+    /// this one.
+    async fn ask(
+        &self,
+        side: &Side,
+        request: http::Request<Bytes>,
+        took: &mut Took,
+    ) -> Result<Reply, &'static str> {
         let clock = self.trial.clock.as_ref();
         let mut tries = 0;
         loop {
             self.pace.wait(clock).await;
-            let call = match self.ledger.begin() {
-                Ok(call) => call,
-                Err(budget) => return Reply::Lost(format!("the budget is spent: {budget}")),
-            };
+            let call = self.ledger.begin()?;
             let asker = &self.prepared.asker;
             took.calls += 1;
             let (reply, usage) = asker.ask(side.client.as_ref(), clock, request.clone()).await;
@@ -165,19 +177,20 @@ impl Attempts<'_> {
                     if pause > self.suite.longest_pause || now.plus(pause) >= self.trial.deadline {
                         self.pace.forbid(pause);
                         let pause = humantime::format_duration(pause);
-                        return Reply::Lost(format!("status 429, again only after {pause}"));
+                        let why = format!("status 429, again only after {pause}");
+                        return Ok(Reply::Lost(why));
                     }
                     self.pace.slow_down(now, pause);
                     if tries == self.suite.retries {
-                        return Reply::Busy(after);
+                        return Ok(Reply::Busy(after));
                     }
                     tries += 1;
                 }
                 Reply::Answer(answer) => {
                     self.pace.answered();
-                    return Reply::Answer(answer);
+                    return Ok(Reply::Answer(answer));
                 }
-                other => return other,
+                other => return Ok(other),
             }
         }
     }

@@ -97,6 +97,10 @@ impl Results {
 
     /// Takes what a run came to; whether it counts as one that was run.
     pub(super) fn add(&mut self, pair: &Pair) -> bool {
+        if [&pair.live, &pair.idle].iter().any(|it| it.without == Some(Without::Budget)) {
+            // It counts as never run, and is nobody's fault.
+            return false;
+        }
         let Slotted { case, repeat, .. } = pair.slotted;
         let (live, idle) = (attempt(&pair.live), attempt(&pair.idle));
         for (slot, tried) in [("live", &pair.live), ("the candidate", &pair.idle)] {
@@ -128,12 +132,10 @@ impl Results {
                 self.counts.lost += 1;
                 return false;
             }
-            (Some(Without::Request), None) | (None, Some(Without::Request)) => {
-                self.counts.unasked += 1;
-            }
             (Some(Without::Answer), None) => self.counts.live_only += 1,
             (None, Some(Without::Answer)) => self.counts.idle_only += 1,
             (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => self.counts.unasked += 1,
         }
         self.keep(case, repeat as usize, live, idle);
         true

@@ -156,3 +156,18 @@ async fn a_report_that_was_changed_is_not_rendered() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.err.contains("it has been changed"), "{}", ended.err);
 }
+
+/// Whoever copies the workflow gets options that there are.
+#[tokio::test]
+async fn the_workflow_uses_options_that_there_are() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/gate.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, command) = text.split_once("\n          gate run").unwrap();
+    let (command, _) = command.split_once("\n\n").unwrap();
+    let options: Vec<_> = command.split_whitespace().filter(|it| it.starts_with("--")).collect();
+    let help = gate(&["run", "--help"]).await.out;
+    assert!(options.len() >= 5, "{options:?}");
+    for option in options {
+        assert!(help.contains(&format!(" {option} <")), "{option}: {help}");
+    }
+}

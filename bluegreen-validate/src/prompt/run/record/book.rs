@@ -16,7 +16,7 @@ use crate::paired::Rules;
 use crate::prompt::assess::Outcome;
 use crate::prompt::prepare::PreparedCase;
 use crate::prompt::report::{Counts, found, scrubbed, scrubbed_lines, stopped};
-use crate::prompt::run::attempt::Pair;
+use crate::prompt::run::attempt::{Pair, Without};
 use crate::prompt::run::ledger::Spent;
 use crate::prompt::run::schedule::Slotted;
 use crate::prompt::run::state::identity;
@@ -151,7 +151,9 @@ impl Book {
         let both = [&pair.live, &pair.idle];
         if !counts {
             let unknown = both.iter().find_map(|tried| match &tried.outcome {
-                Outcome::Unknown(why) => Some(scrubbed(&self.mask, why)),
+                Outcome::Unknown(why) if tried.without == Some(Without::Request) => {
+                    Some(scrubbed(&self.mask, why))
+                }
                 _ => None,
             });
             if let Some(why) = unknown {
