@@ -19,5 +19,7 @@ mod run;
 mod tests;
 #[cfg(feature = "report")]
 mod text;
+mod usage;
 
-pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport, Usage};
+pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport};
+pub use usage::Usage;

@@ -130,6 +130,9 @@ impl AgentClient for UrlClient {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -143,5 +146,53 @@ mod tests {
         }
         let why = read("https://me:hunter2@agent").unwrap_err();
         assert!(!why.contains("hunter2") && why.contains("headers of the suite"), "{why}");
+    }
+
+    /// What a client got, and what the server read of the request's head.
+    async fn exchange(tls: bool) -> (Result<Response<AnswerBody>>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let scheme = if tls { "https" } else { "http" };
+        let address = format!("{scheme}://{}/v2/", listener.local_addr().unwrap());
+        let client = UrlClient::new(Address::parse(&address).unwrap()).unwrap();
+        let request = Request::post("/chat?a=b").body(Bytes::from_static(b"hello")).unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap();
+            let answer = b"HTTP/1.1 500 Broken\r\ncontent-length: 100\r\n\r\nfirst";
+            stream.write_all(answer).await.unwrap();
+            (String::from_utf8_lossy(&head[..length]).into_owned(), stream)
+        };
+        let (answer, (head, _open)) = tokio::join!(client.send(&Target::Any, request), serve);
+        if let Ok(answer) = answer {
+            let (parts, mut body) = answer.into_parts();
+            // It is read before the rest is there.
+            assert_eq!(body.next().await.unwrap().unwrap(), "first");
+            return (Ok(Response::from_parts(parts, body)), head);
+        }
+        (answer, head)
+    }
+
+    #[tokio::test]
+    async fn the_path_of_the_address_comes_first_and_any_status_is_an_answer() {
+        let (answer, head) = exchange(false).await;
+        assert_eq!(answer.unwrap().status(), 500);
+        assert!(head.starts_with("POST /v2/chat?a=b HTTP/1.1\r\n"), "{head}");
+    }
+
+    /// Who asks for TLS gets TLS or nothing.
+    #[tokio::test]
+    async fn what_does_not_speak_tls_is_an_error_and_hears_nothing() {
+        let (answer, head) = exchange(true).await;
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert!(!head.contains("chat") && !head.contains("hello"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn another_pod_is_not_found() {
+        let client = UrlClient::new(Address::parse("http://agent").unwrap()).unwrap();
+        let to = Target::Pod(PodRef::new("other", "other"));
+        let sent = client.send(&to, Request::new(Bytes::new())).await;
+        assert_eq!(sent.unwrap_err().kind(), ErrorKind::NotFound);
     }
 }
