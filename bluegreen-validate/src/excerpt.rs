@@ -78,9 +78,24 @@ impl Mask {
 
     /// The beginning of `bytes` as printable text.
     pub(crate) fn beginning_of(&self, bytes: &[u8]) -> String {
+        let (text, is_cut) = self.masked(bytes, LOOKED_AT);
+        shown(&text, SHOWN, is_cut, |_| false)
+    }
+
+    /// The beginning of `text`, at most so many characters of it, as printable text of several
+    /// lines.
+    #[cfg(feature = "prompts")]
+    pub(crate) fn lines_of(&self, text: &str, most: usize) -> String {
+        // Four bytes have room for every character; what is masked may be longer than the mask.
+        let (text, is_cut) = self.masked(text.as_bytes(), most.saturating_mul(4).max(LOOKED_AT));
+        shown(&text, most, is_cut, |symbol| matches!(symbol, '\n' | '\t'))
+    }
+
+    /// So much of `bytes` without secrets, and whether there is more.
+    fn masked(&self, bytes: &[u8], most: usize) -> (String, bool) {
         // More than is shown, so that a secret that is cut off by the end is still recognised.
         let longest = self.0.iter().map(String::len).max().unwrap_or_default();
-        let looked_at = &bytes[..bytes.len().min(LOOKED_AT + longest)];
+        let looked_at = &bytes[..bytes.len().min(most.saturating_add(longest))];
         let mut text = String::from_utf8_lossy(looked_at).into_owned();
         for secret in &self.0 {
             text = text.replace(secret.as_str(), "***");
@@ -93,20 +108,26 @@ impl Mask {
                 text.push_str("***");
             }
         }
-        let mut shown = String::new();
-        let mut rest = text.chars();
-        for symbol in rest.by_ref().take(SHOWN) {
-            if symbol.is_control() {
-                shown.extend(symbol.escape_default());
-            } else {
-                shown.push(symbol);
-            }
-        }
-        if rest.next().is_some() || looked_at.len() < bytes.len() {
-            shown.push('…');
-        }
-        shown
+        let is_cut = looked_at.len() < bytes.len();
+        (text, is_cut)
     }
+}
+
+/// The beginning of `text`, without control characters other than those that are `kept`.
+fn shown(text: &str, most: usize, is_cut: bool, kept: fn(char) -> bool) -> String {
+    let mut shown = String::new();
+    let mut rest = text.chars();
+    for symbol in rest.by_ref().take(most) {
+        if symbol.is_control() && !kept(symbol) {
+            shown.extend(symbol.escape_default());
+        } else {
+            shown.push(symbol);
+        }
+    }
+    if rest.next().is_some() || is_cut {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -144,6 +165,18 @@ mod tests {
         let long = "k".repeat(2000);
         mask.hide(&long);
         assert_eq!(mask.excerpt(&long.as_bytes()[..1024]), "`***`");
+    }
+
+    #[cfg(feature = "prompts")]
+    #[test]
+    fn lines_are_kept_where_there_is_room_for_them() {
+        let mut mask = Mask::default();
+        mask.hide("Bearer sk-12345");
+        assert_eq!(mask.lines_of("a\n\tsk-12345\u{1b}b", 100), "a\n\t***\\u{1b}b");
+        assert_eq!(mask.lines_of(&"é".repeat(5_000), 4_000), "é".repeat(4_000) + "…");
+        let edge = "z".repeat(3_996) + "sk-12345";
+        assert!(!mask.lines_of(&edge, 4_000).contains("sk-"));
+        assert_eq!(mask.lines_of("abc", 0), "…");
     }
 
     #[test]

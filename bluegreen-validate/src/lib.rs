@@ -19,8 +19,8 @@ mod prometheus;
 #[cfg(feature = "prompts")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prompts")))]
 pub mod prompt;
-#[cfg(feature = "report")]
-#[cfg_attr(docsrs, doc(cfg(feature = "report")))]
+#[cfg(any(feature = "prompts", feature = "report"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "prompts", feature = "report"))))]
 pub mod report;
 pub mod sequential;
 mod smoke;

@@ -10,6 +10,8 @@ use bluegreen_core::{
 
 use crate::ConfigError;
 use crate::document::Step;
+use crate::paired::Power;
+use crate::report::RunReport;
 
 mod answer;
 mod ask;
@@ -23,6 +25,7 @@ mod run;
 mod suite;
 mod template;
 
+pub use run::{Recorder, RunProgress};
 pub use suite::{
     Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Defaults,
     Distance, HttpAgent, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, Suite,
@@ -73,15 +76,25 @@ pub use suite::{
 ///
 /// Requests carry the header `x-bluegreen-validation` with the suite's name, so that an agent can
 /// tell them from those of customers.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// A [`Recorder`] keeps what is seen for a report, and tells how far a run has come.
+#[derive(Clone, Debug)]
 pub struct PromptRegression {
     suite: Suite,
+    recorder: Option<Recorder>,
+}
+
+/// Whatever they are recorded by.
+impl PartialEq for PromptRegression {
+    fn eq(&self, other: &Self) -> bool {
+        self.suite == other.suite
+    }
 }
 
 impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
-        Self { suite }
+        Self { suite, recorder: None }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -177,9 +190,44 @@ impl PromptRegression {
         read::from_text(name, text).map(Self::new)
     }
 
+    /// The same, recorded: `recorder` has the report of every run of it, and its progress.
+    #[must_use]
+    pub fn recorded_by(mut self, recorder: &Recorder) -> Self {
+        self.recorder = Some(recorder.clone());
+        self
+    }
+
     /// The suite.
     pub fn suite(&self) -> &Suite {
         &self.suite
+    }
+
+    /// Takes one look, as [`judge`](Validator::judge) does, and reports on it.
+    ///
+    /// # Errors
+    /// Those of [`judge`](Validator::judge).
+    ///
+    /// # Cancel safety
+    /// That of [`judge`](Validator::judge); of a run that is dropped only a [`Recorder`] of one's own
+    /// has the report.
+    pub async fn judge_and_report(&self, trial: &Trial) -> Result<(Judgement, RunReport)> {
+        let recorder = self.recorder.clone().unwrap_or_default();
+        let judgement = self.clone().recorded_by(&recorder).judge(trial).await?;
+        let report = recorder.report().ok_or_else(|| {
+            // A run that has judged has begun.
+            Error::new(ErrorKind::Unknown, format!("report on {}", self.suite.name))
+        })?;
+        Ok((judgement, report))
+    }
+
+    /// What the suite can see, to be read before anything is spent on it: with as many cases as count
+    /// for the verdict, and `discordance`, how often two attempts at one case come out differently
+    /// although nothing has changed ([`Power::USUAL_DISCORDANCE`] until it is measured).
+    pub fn power(&self, discordance: f64) -> Power {
+        let suite = &self.suite;
+        let counts = |case: &&Case| !case.quarantined && suite.unsupported(case).is_none();
+        let cases = suite.cases.iter().filter(counts).count();
+        Power::new(&suite.rules, cases as u64, discordance)
     }
 
     /// Everything that is wrong with the suite, all at once. Warnings are among it.
@@ -217,7 +265,7 @@ impl Validator for PromptRegression {
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
             return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
         };
-        let ran = run::run(&self.suite, &prepared, trial).await?;
+        let ran = run::run(&self.suite, &prepared, trial, self.recorder.as_ref()).await?;
         Ok(report::judgement(&self.suite, &prepared, &ran))
     }
 }

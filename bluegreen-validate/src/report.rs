@@ -1,17 +1,25 @@
 //! Reports on a run of a suite, for people and for other programs.
 //!
 //! A [`RunReport`] is plain data: what was asked, what both slots answered, and the verdict. It is
-//! written as [JSON](RunReport::to_json), from which the verdict can be computed again; as
-//! [`JUnit` XML](RunReport::to_junit) for a CI; as [Markdown](RunReport::to_markdown) for a pull
-//! request; and as one [HTML page](RunReport::to_html) that needs no network.
+//! written as [JSON](RunReport::to_json), from which the verdict can be computed again; and, with the
+//! feature `report`, as `JUnit` XML for a CI (`to_junit`), as Markdown for a pull request
+//! (`to_markdown`), and as one HTML page that needs no network (`to_html`).
+//!
+//! With the feature `prompts` a run makes one: `prompt::Recorder`.
 #![allow(clippy::cast_precision_loss, reason = "counts and sums are far below 2^52")]
 
+#[cfg(feature = "report")]
 mod html;
+#[cfg(feature = "report")]
 mod junit;
+#[cfg(feature = "report")]
 mod markdown;
 mod run;
-#[cfg(test)]
+#[cfg(all(test, feature = "report"))]
 mod tests;
+#[cfg(feature = "report")]
 mod text;
+mod usage;
 
-pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport, Usage};
+pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport};
+pub use usage::Usage;

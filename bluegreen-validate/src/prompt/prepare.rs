@@ -51,6 +51,26 @@ pub(super) struct PreparedTurn {
 }
 
 impl PreparedCase {
+    /// All that is asked, turn by turn, for people.
+    pub(super) fn all_asked(&self) -> String {
+        let messages: Vec<&Value> = self.turns.iter().flat_map(|turn| &turn.messages).collect();
+        if messages.len() == 1 {
+            return self.asked();
+        }
+        let lines = messages.iter().map(|message| {
+            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+            let content = message.get("content").unwrap_or(&Value::Null);
+            let content = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+            format!("{role}: {content}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// All its assertions: those of its turns, then those of the last answer.
+    pub(super) fn assertions(&self) -> impl Iterator<Item = &Ready> {
+        self.turns.iter().flat_map(|turn| &turn.asserts).chain(&self.last)
+    }
+
     /// What is asked, for people.
     pub(super) fn asked(&self) -> String {
         let last = self.turns.last().and_then(|turn| turn.messages.last());
@@ -209,13 +229,14 @@ fn messages(turn: &Turn, vars: &Scope, flaws: &mut Flaws<'_>, templates: &Templa
 }
 
 impl Prepared {
-    /// What the answers to a case's turns come to.
+    /// What the answers to a case's turns come to, and each assertion, in the order of
+    /// [`PreparedCase::assertions`].
     pub(super) fn assess(
         &self,
         case: &PreparedCase,
         answers: &[Answer],
         prices: Option<&super::suite::Prices>,
-    ) -> Outcome {
+    ) -> (Outcome, Vec<Outcome>) {
         let context = super::assess::Context { prices, tools: &self.tools };
         let mut outcomes = Vec::new();
         for (turn, answer) in case.turns.iter().zip(answers) {
@@ -224,6 +245,7 @@ impl Prepared {
         }
         let all = Answer::of_all(answers);
         outcomes.extend(case.last.iter().map(|it| (it.weight(), it.assess(&all, &context))));
-        together(&outcomes, case.threshold)
+        let whole = together(&outcomes, case.threshold);
+        (whole, outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 }

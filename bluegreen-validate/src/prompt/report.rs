@@ -5,8 +5,8 @@ use bluegreen_core::{Finding, Judgement, Verdict};
 use super::prepare::Prepared;
 use super::run::{Ended, Ran};
 use super::suite::Suite;
-use crate::excerpt::{LOOKED_AT, Mask};
-use crate::paired::{SuiteVerdict, judge, judge_curtailed};
+use crate::excerpt::Mask;
+use crate::paired::{CaseOutcomes, Rules, SuiteVerdict, judge, judge_curtailed};
 
 /// More findings than anybody reads, and a record has room for.
 const MOST: usize = 50;
@@ -15,11 +15,7 @@ const MOST_CASES: usize = 30;
 
 /// The judgement on a run.
 pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgement {
-    let outcomes = ran.results.outcomes();
-    let found = match &ran.ended {
-        Ended::Decided(decided) => judge_curtailed(&suite.rules, &outcomes, *decided),
-        _ => judge(&suite.rules, &outcomes),
-    };
+    let found = found(&suite.rules, &ran.results.outcomes(), &ran.ended);
     let whole = matches!(ran.ended, Ended::Whole | Ended::Decided(_));
     let verdict = match found.verdict {
         // The judge takes what is missing for lost, and may have room for it.
@@ -27,7 +23,7 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
         verdict => verdict,
     };
     let mut evidence = Vec::new();
-    evidence.extend(stopped(suite, ran));
+    evidence.extend(stopped(&suite.name, &ran.ended, Counts::of(ran)));
     evidence.extend(skipped(suite, prepared));
     let reasons = found.reasons.iter().cloned();
     match verdict {
@@ -45,6 +41,30 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
     Judgement::new(verdict, summary(&found, verdict, ran))
         .with_evidence(evidence)
         .with_state(ran.state.clone())
+}
+
+/// What outcomes come to when a run ends like this.
+pub(super) fn found(rules: &Rules, outcomes: &[CaseOutcomes], ended: &Ended) -> SuiteVerdict {
+    match ended {
+        Ended::Decided(decided) => judge_curtailed(rules, outcomes, *decided),
+        _ => judge(rules, outcomes),
+    }
+}
+
+/// How much of a run there is.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    /// Pairs that are known, and lost, of those that were planned.
+    pub(super) known: usize,
+    pub(super) lost: usize,
+    pub(super) planned: usize,
+}
+
+impl Counts {
+    fn of(ran: &Ran) -> Self {
+        let results = &ran.results;
+        Self { known: results.known(), lost: results.lost_pairs(), planned: ran.planned }
+    }
 }
 
 fn summary(found: &SuiteVerdict, verdict: Verdict, ran: &Ran) -> String {
@@ -75,20 +95,19 @@ fn summary(found: &SuiteVerdict, verdict: Verdict, ran: &Ran) -> String {
 }
 
 /// Why it ended before it was whole.
-fn stopped(suite: &Suite, ran: &Ran) -> Option<Finding> {
-    let wanted = format!("all {} pairs", ran.planned);
-    let known = ran.results.known();
-    let found = match &ran.ended {
+pub(super) fn stopped(suite: &str, ended: &Ended, counts: Counts) -> Option<Finding> {
+    let Counts { known, lost, planned } = counts;
+    let found = match ended {
         Ended::Whole | Ended::Decided(_) => return None,
         Ended::Budget(which) => format!("{known}, when the budget was spent: {which}"),
         Ended::Time => format!("{known}, when the time was over"),
-        Ended::Away(why) => format!("{known}, and {} lost: {why}", ran.results.lost_pairs()),
+        Ended::Away(why) => format!("{known}, and {lost} lost: {why}"),
         Ended::Busy(pause) => {
             let pause = humantime::format_duration(*pause);
             format!("{known}, when upstream answered 429 and asked for a pause of {pause}")
         }
     };
-    Some(Finding::new(suite.name.clone(), wanted, found))
+    Some(Finding::new(suite, format!("all {planned} pairs"), found))
 }
 
 /// Cases that the suite leaves out because of what they need.
@@ -150,7 +169,17 @@ const KEYS: [&str; 9] =
 /// A text from outside, short, printable, without the secrets of the suite and without what looks
 /// like a key.
 pub(super) fn scrubbed(mask: &Mask, text: &str) -> String {
-    let mut clean = String::with_capacity(text.len().min(4096));
+    mask.beginning_of(without_keys(text, 2048).as_bytes())
+}
+
+/// The same of several lines, at most so many characters of them.
+pub(super) fn scrubbed_lines(mask: &Mask, text: &str, most: usize) -> String {
+    mask.lines_of(&without_keys(text, most.saturating_mul(4).max(2048)), most)
+}
+
+/// A text without what looks like a key, as far as `enough` bytes of it.
+fn without_keys(text: &str, enough: usize) -> String {
+    let mut clean = String::with_capacity(text.len().min(enough + 128));
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut rest = text;
     while let Some(begin) = rest.find(is_part) {
@@ -160,13 +189,15 @@ pub(super) fn scrubbed(mask: &Mask, text: &str) -> String {
         let is_key = word.len() >= 16 && KEYS.iter().any(|key| word.starts_with(key));
         clean.push_str(if is_key { "***" } else { word });
         rest = &rest[begin + length..];
-        if clean.len() > 2048 {
-            break;
+        if clean.len() > enough {
+            // There may be keys in what follows.
+            clean.push('…');
+            return clean;
         }
     }
-    // Nothing in it can be a key, or more than is shown has come before it.
-    clean.push_str(&rest[..rest.floor_char_boundary(LOOKED_AT)]);
-    mask.beginning_of(clean.as_bytes())
+    // Nothing in it can be a key.
+    clean.push_str(&rest[..rest.floor_char_boundary(enough)]);
+    clean
 }
 
 #[cfg(test)]
@@ -181,6 +212,11 @@ mod tests {
             "use sk-proj-abcdefgh12345678, the-suites-own or eyJhbGciOiJIUzI1NiJ9.e30.abc ok";
         assert_eq!(scrubbed(&mask, text), "use ***, *** or *** ok");
         assert_eq!(scrubbed(&mask, "sk-short, ärger"), "sk-short, ärger");
+        let long = format!("{text}\n").repeat(1_000);
+        let shown = scrubbed_lines(&mask, &long, 4_000);
+        assert!(shown.starts_with("use ***, *** or *** ok\nuse ***"), "{shown}");
+        assert_eq!(shown.chars().count(), 4_001);
+        assert!(!shown.contains("sk-p") && !shown.contains("suites") && !shown.contains("eyJ"));
     }
 
     #[test]

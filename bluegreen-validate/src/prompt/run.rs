@@ -16,6 +16,7 @@ use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
 mod attempt;
 mod ledger;
 mod pace;
+mod record;
 mod results;
 mod schedule;
 mod state;
@@ -23,6 +24,8 @@ mod state;
 use attempt::Attempts;
 use ledger::Ledger;
 use pace::Pace;
+use record::{Begun, Recording};
+pub use record::{Recorder, RunProgress};
 pub(super) use results::{Regressed, Results};
 use state::Saved;
 
@@ -64,7 +67,12 @@ pub(super) struct Ran {
 /// # Cancel safety
 /// Everything it does it does in itself: dropping it closes all connections. What was kept by the
 /// last checkpoint is not run again.
-pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Result<Ran> {
+pub(super) async fn run(
+    suite: &Suite,
+    prepared: &Prepared,
+    trial: &Trial,
+    recorder: Option<&Recorder>,
+) -> Result<Ran> {
     let mut saved = Saved::of(suite, trial);
     let order = schedule::order(prepared, &suite.rules);
     let planned = order.len();
@@ -76,9 +84,14 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 
-    let left = trial.deadline.since(trial.clock.now());
+    let now = trial.clock.now();
+    let left = trial.deadline.since(now);
     let left = left.saturating_sub(GRACE.min(left / 10));
     let time = suite.budget.time.map_or(left, |time| time.min(left));
+    let (book, until) = (saved.book.take(), now.plus(time));
+    let begun = Begun { suite, prepared, trial, results: &results, book, planned, now, until };
+    let recording = Recording::begin(recorder, &begun, &ledger);
+    recording.tell(0, &results);
     let mut over = pin!(trial.clock.sleep(time));
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
     let mut running = FuturesUnordered::new();
@@ -89,6 +102,7 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
             let Some(next) = todo.next() else { break };
             running.push(attempts.pair(next));
+            recording.tell(running.len(), &results);
         }
         if running.is_empty() {
             let budget = ledger.exhausted().filter(|_| todo.len() > 0);
@@ -99,14 +113,16 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
             // What has already come counts, also when the time is over.
             biased;
             Some(pair) = running.next() => {
-                results.add(&pair);
+                let counts = results.add(&pair);
+                recording.add(&pair, counts, &results);
+                recording.tell(running.len(), &results);
                 // What stands in the way says more than that it is decided by it.
                 ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
                 since_saved += 1;
                 if since_saved >= batch && ended.is_none() {
                     since_saved = 0;
                     tell(suite, &results, planned, &ledger, trial);
-                    let state = saved.bytes(&results, ledger.spent());
+                    let state = saved.bytes(&results, ledger.spent(), &recording);
                     saving.set(save(state, trial).fuse());
                     ended = results.decided(suite);
                 }
@@ -126,8 +142,10 @@ pub(super) async fn run(suite: &Suite, prepared: &Prepared, trial: &Trial) -> Re
     }
     drop(running);
     let spent = ledger.spent();
-    let state = saved.bytes(&results, spent);
     let ended = ended.unwrap_or(Ended::Whole);
+    recording.end(&ended);
+    recording.tell(0, &results);
+    let state = saved.bytes(&results, spent, &recording);
     Ok(Ran { results, ended, state, planned, spent })
 }
 

@@ -144,7 +144,12 @@ impl RunReport {
             "<section><h2>Time and cost</h2><table><tr><th></th><th>calls</th>\
              <th>tokens read</th><th>tokens written</th><th>cost</th></tr>"
         )?;
-        for (name, usage) in [("live", live), ("idle", idle), ("judges", self.judges)] {
+        for (name, usage) in [
+            ("live", live),
+            ("idle", idle),
+            ("judges", self.judges),
+            ("all that was spent", self.spent),
+        ] {
             let Usage { calls, input_tokens, output_tokens, cost } = usage;
             let cost = cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.4}"));
             write!(

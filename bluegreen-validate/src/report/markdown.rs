@@ -86,7 +86,15 @@ impl RunReport {
             errors.lost(),
             errors.pairs,
             verdict.power
-        )
+        )?;
+        let spent = self.spent;
+        if spent.calls > 0 {
+            let cost = spent.cost.map_or_else(String::new, |cost| format!(", at {cost:.4}"));
+            let tokens = spent.input_tokens.saturating_add(spent.output_tokens);
+            let took = humantime::format_duration(self.took);
+            writeln!(page, "\n{} calls, {tokens} tokens{cost}, in {took}.", spent.calls)?;
+        }
+        Ok(())
     }
 
     fn markdown_table(&self, page: &mut String, most: Most) -> fmt::Result {

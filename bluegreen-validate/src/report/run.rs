@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bluegreen_core::Timestamp;
 use bluegreen_core::clock::duration_text;
+use bluegreen_core::{Finding, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::Usage;
 use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, judge, judge_curtailed};
 
 /// A run of a suite: what was asked, what was answered, and the verdict.
@@ -26,7 +27,8 @@ use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, judge, judge_curtailed}
 /// );
 /// let report = RunReport::judged("support", &Rules::default(), vec![case], Timestamp::default());
 /// assert_eq!(report.recomputed(), report.verdict);
-/// assert!(report.to_markdown().contains("inconclusive"));
+/// assert!(report.to_json()?.contains("inconclusive"));
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +53,16 @@ pub struct RunReport {
     pub facts: BTreeMap<String, String>,
     /// The verdict.
     pub verdict: SuiteVerdict,
+    /// Why the run ended before it was whole and before the verdict was certain, if it did. It is the
+    /// first of the verdict's reasons then, and no verdict is a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Finding>,
     /// The cases, in the order of the suite.
     pub cases: Vec<CaseReport>,
+    /// What the whole run took, as its budgets count it: also calls that came to nothing, and those
+    /// of looks before this one.
+    #[serde(default)]
+    pub spent: Usage,
     /// What judges took, which is in no answer.
     #[serde(default)]
     pub judges: Usage,
@@ -136,22 +146,6 @@ pub struct AssertionReport {
     pub reason: String,
 }
 
-/// Calls, tokens and money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Calls.
-    pub calls: u64,
-    /// Tokens that were read.
-    pub input_tokens: u64,
-    /// Tokens that were written.
-    pub output_tokens: u64,
-    /// What it cost, in the currency of the prices; nothing where no price is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost: Option<f64>,
-}
-
 impl RunReport {
     /// The report of a whole run, with its verdict.
     pub fn judged(
@@ -180,9 +174,20 @@ impl RunReport {
             took: Duration::ZERO,
             facts: BTreeMap::new(),
             verdict,
+            stopped: None,
             cases,
+            spent: Usage::default(),
             judges: Usage::default(),
         }
+    }
+
+    /// The report of a run that ended before it was whole and before the verdict was certain: what
+    /// is missing may be little enough for a pass, but a run that was stopped is none.
+    #[must_use]
+    pub fn stopped_by(mut self, why: Finding) -> Self {
+        self.verdict = stopped(self.verdict, &why);
+        self.stopped = Some(why);
+        self
     }
 
     /// The verdict computed again from the answers in here. A report whose verdict is another one
@@ -190,18 +195,30 @@ impl RunReport {
     pub fn recomputed(&self) -> SuiteVerdict {
         let outcomes: Vec<CaseOutcomes> = self.cases.iter().map(CaseReport::outcomes).collect();
         let rules = &self.verdict.rules;
-        match self.verdict.curtailed {
+        let verdict = match self.verdict.curtailed {
             Some(curtailed) => judge_curtailed(rules, &outcomes, curtailed),
             None => judge(rules, &outcomes),
+        };
+        match &self.stopped {
+            Some(why) => stopped(verdict, why),
+            None => verdict,
         }
     }
 
-    /// Everything as JSON, which [`serde_json::from_str`] reads back.
+    /// Everything as JSON, which [`from_json`](Self::from_json) reads back.
     ///
     /// # Errors
     /// A score or a cost is not a finite number.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
+    }
+
+    /// A report from its JSON.
+    ///
+    /// # Errors
+    /// It is none; line and column are named. Unknown fields are refused.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
     }
 
     /// What the answers of live and of idle took.
@@ -213,6 +230,14 @@ impl RunReport {
         }
         (live, idle)
     }
+}
+
+fn stopped(mut verdict: SuiteVerdict, why: &Finding) -> SuiteVerdict {
+    if verdict.verdict == Verdict::Pass {
+        verdict.verdict = Verdict::Inconclusive;
+    }
+    verdict.reasons.insert(0, why.clone());
+    verdict
 }
 
 impl CaseReport {
@@ -268,30 +293,29 @@ impl AssertionReport {
     }
 }
 
-impl Usage {
-    /// Adds what something else took. A cost stays unknown while none is known, and a sum that a
-    /// number has no room for is the largest number.
-    pub fn add(&mut self, more: Self) {
-        self.calls = self.calls.saturating_add(more.calls);
-        self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
-        self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);
-        self.cost = match (self.cost, more.cost) {
-            (Some(cost), Some(more)) => Some(cost + more),
-            (cost, more) => cost.or(more),
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sums_stay_within_what_a_number_has_room_for() {
-        let mut usage = Usage { calls: 1, input_tokens: u64::MAX, output_tokens: 2, cost: None };
-        usage.add(Usage { calls: u64::MAX, input_tokens: 1, output_tokens: 3, cost: Some(1.0) });
-        let wanted =
-            Usage { calls: u64::MAX, input_tokens: u64::MAX, output_tokens: 5, cost: Some(1.0) };
-        assert_eq!(usage, wanted);
+    fn a_run_that_was_stopped_is_no_pass_and_computed_again_it_is_none() {
+        let cases = (0..100).map(|number| {
+            let mut case = CaseReport::new(format!("case {number}"), "");
+            for _ in 0..3 {
+                let answer = AnswerReport::new(Attempt::passed(), "");
+                case.add_pair(answer.clone(), answer);
+            }
+            case
+        });
+        let rules = crate::paired::Rules::default();
+        let whole = RunReport::judged("s", &rules, cases.collect(), Timestamp::default());
+        assert_eq!(whole.verdict.verdict, Verdict::Pass);
+        let report = whole.stopped_by(Finding::new("s", "all 301 pairs", "300"));
+        assert_eq!(report.verdict.verdict, Verdict::Inconclusive);
+        assert_eq!(report.verdict.reasons[0].found, "300");
+        let mut read: RunReport = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+        assert_eq!(read.recomputed(), report.verdict);
+        read.stopped = None;
+        assert_eq!(read.recomputed().verdict, Verdict::Pass);
     }
 }

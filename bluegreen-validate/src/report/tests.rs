@@ -49,8 +49,8 @@ fn report() -> RunReport {
     }
     let started = Timestamp::from_unix_millis(1_764_547_200_000);
     let mut report = RunReport::judged("support | desk", &Rules::default(), cases, started);
-    report.live = "agent 1.2.0".to_owned();
-    report.idle = "agent 1.3.0".to_owned();
+    "agent 1.2.0".clone_into(&mut report.live);
+    "agent 1.3.0".clone_into(&mut report.idle);
     report.took = Duration::from_secs(90);
     report.facts.insert("judge".to_owned(), "judge-large <pinned>".to_owned());
     report

@@ -174,3 +174,18 @@ async fn dropping_a_run_closes_everything() {
         assert!(side.sent() > 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_budget_cuts_off_is_blamed_on_the_budget_and_on_nobody_else() {
+    let (live, idle) = (Fake::good(), Fake::good());
+    // Of 30 cases more than 1 that is lost is too much, and the last of 21 calls leaves 2 cases.
+    let mut suite = suite(30);
+    suite.rules.repeats = 1;
+    suite.budget.calls = Some(21);
+    let judgement = judge(suite, &paused(&live, &idle, HOUR)).await;
+    assert_verdict(&judgement, Verdict::Inconclusive);
+    let told = told(&judgement);
+    assert!(judgement.summary.contains("the budget was spent: calls"), "{told}");
+    assert!(!told.contains("neither slot answered") && !told.contains("did not answer"), "{told}");
+    assert_eq!(live.sent() + idle.sent(), 21);
+}

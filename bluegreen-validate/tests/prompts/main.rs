@@ -11,6 +11,7 @@ mod files;
 mod limits;
 mod openai;
 mod promptfoo;
+mod report;
 mod resume;
 #[path = "../smoke/server.rs"]
 mod server;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::schedule::Slotted;
 use super::{Ledger, Pace};
-use crate::prompt::answer::{Answer, ToolCall};
+use crate::prompt::answer::{Answer, ToolCall, Usage};
 use crate::prompt::ask::Reply;
 use crate::prompt::assess::{Broken, Outcome};
 use crate::prompt::prepare::{Prepared, PreparedCase};
@@ -37,10 +37,21 @@ pub(super) struct Pair {
 /// What it came to in one slot.
 pub(super) struct Tried {
     pub(super) outcome: Outcome,
-    /// The last answer.
-    pub(super) shown: String,
+    /// What each assertion came to, where they were looked at.
+    pub(super) assertions: Vec<Outcome>,
+    /// The answers, by turn.
+    pub(super) answers: Vec<Answer>,
+    /// What it took.
+    pub(super) took: Took,
     /// What there was none of, so that there is nothing to assess.
     pub(super) without: Option<Without>,
+}
+
+/// Calls, also those that came to nothing, and the tokens that are known of them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Took {
+    pub(super) calls: u64,
+    pub(super) usage: Usage,
 }
 
 /// What there was none of.
@@ -48,6 +59,8 @@ pub(super) struct Tried {
 pub(super) enum Without {
     /// The agent gave no answer at all to some question.
     Answer,
+    /// The budget had no room for another call.
+    Budget,
     /// No request could be made of what the suite says and the answers before, which is the suite's
     /// fault and nobody else's.
     Request,
@@ -76,6 +89,19 @@ impl Attempts<'_> {
 
     /// Runs a case in one slot.
     async fn one(&self, side: &Side, case: &PreparedCase, slotted: Slotted, slot: &str) -> Tried {
+        let mut took = Took::default();
+        let tried = self.talk(side, case, slotted, slot, &mut took).await;
+        Tried { took, ..tried }
+    }
+
+    async fn talk(
+        &self,
+        side: &Side,
+        case: &PreparedCase,
+        slotted: Slotted,
+        slot: &str,
+        took: &mut Took,
+    ) -> Tried {
         let conversation = self.conversation(case, slotted, slot);
         let mut messages: Vec<Value> = Vec::new();
         let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
@@ -83,7 +109,7 @@ impl Attempts<'_> {
             for message in &turn.messages {
                 match linked(message, answers.last()) {
                     Ok(message) => messages.push(message),
-                    Err(broken) => return Tried::of(Outcome::Broken(broken), &answers),
+                    Err(broken) => return Tried::of(Outcome::Broken(broken), answers),
                 }
             }
             let Prepared { asker, templates, .. } = self.prepared;
@@ -92,7 +118,14 @@ impl Attempts<'_> {
                 Ok(request) => request,
                 Err(why) => return Tried::unasked(&why),
             };
-            match self.ask(side, request).await {
+            let reply = match self.ask(side, request, took).await {
+                Ok(reply) => reply,
+                Err(budget) => {
+                    let why = format!("the budget is spent: {budget}");
+                    return Tried::without(Without::Budget, why);
+                }
+            };
+            match reply {
                 Reply::Answer(answer) => {
                     messages.push(said(&answer));
                     answers.push(*answer);
@@ -100,7 +133,7 @@ impl Attempts<'_> {
                 Reply::Malformed(found) => {
                     let wanted = "an answer where the suite says that it is".to_owned();
                     let broken = Broken { score: 0.0, wanted, found };
-                    return Tried::of(Outcome::Broken(broken), &answers);
+                    return Tried::of(Outcome::Broken(broken), answers);
                 }
                 Reply::Busy(_) => {
                     let why = "status 429, however often it was asked".to_owned();
@@ -109,22 +142,28 @@ impl Attempts<'_> {
                 Reply::Lost(why) => return Tried::away(why),
             }
         }
-        let outcome = self.prepared.assess(case, &answers, self.suite.prices.as_ref());
-        Tried::of(outcome, &answers)
+        let prices = self.suite.prices.as_ref();
+        let (outcome, assertions) = self.prepared.assess(case, &answers, prices);
+        Tried { assertions, ..Tried::of(outcome, answers) }
     }
 
-    /// Asks once, and again after the pause that an answer of 429 asks for.
-    async fn ask(&self, side: &Side, request: http::Request<Bytes>) -> Reply {
+    /// Asks once, and again after the pause that an answer of 429 asks for, unless a budget is spent:
+    /// this one.
+    async fn ask(
+        &self,
+        side: &Side,
+        request: http::Request<Bytes>,
+        took: &mut Took,
+    ) -> Result<Reply, &'static str> {
         let clock = self.trial.clock.as_ref();
         let mut tries = 0;
         loop {
             self.pace.wait(clock).await;
-            let call = match self.ledger.begin() {
-                Ok(call) => call,
-                Err(budget) => return Reply::Lost(format!("the budget is spent: {budget}")),
-            };
+            let call = self.ledger.begin()?;
             let asker = &self.prepared.asker;
+            took.calls += 1;
             let (reply, usage) = asker.ask(side.client.as_ref(), clock, request.clone()).await;
+            took.usage = took.usage.plus(usage.unwrap_or_default());
             match (&reply, usage) {
                 (_, Some(usage)) => call.took(usage),
                 (Reply::Busy(_), None) => call.took_nothing(),
@@ -138,19 +177,20 @@ impl Attempts<'_> {
                     if pause > self.suite.longest_pause || now.plus(pause) >= self.trial.deadline {
                         self.pace.forbid(pause);
                         let pause = humantime::format_duration(pause);
-                        return Reply::Lost(format!("status 429, again only after {pause}"));
+                        let why = format!("status 429, again only after {pause}");
+                        return Ok(Reply::Lost(why));
                     }
                     self.pace.slow_down(now, pause);
                     if tries == self.suite.retries {
-                        return Reply::Busy(after);
+                        return Ok(Reply::Busy(after));
                     }
                     tries += 1;
                 }
                 Reply::Answer(answer) => {
                     self.pace.answered();
-                    return Reply::Answer(answer);
+                    return Ok(Reply::Answer(answer));
                 }
-                other => return other,
+                other => return Ok(other),
             }
         }
     }
@@ -167,9 +207,13 @@ impl Attempts<'_> {
 }
 
 impl Tried {
-    fn of(outcome: Outcome, answers: &[Answer]) -> Self {
-        let shown = answers.last().map(Answer::shown).unwrap_or_default();
-        Self { outcome, shown, without: None }
+    fn of(outcome: Outcome, answers: Vec<Answer>) -> Self {
+        Self { outcome, assertions: Vec::new(), answers, took: Took::default(), without: None }
+    }
+
+    /// The last answer.
+    pub(super) fn shown(&self) -> String {
+        self.answers.last().map(Answer::shown).unwrap_or_default()
     }
 
     fn away(why: String) -> Self {
@@ -181,7 +225,7 @@ impl Tried {
     }
 
     fn without(what: Without, why: String) -> Self {
-        Self { outcome: Outcome::Unknown(why), shown: String::new(), without: Some(what) }
+        Self { without: Some(what), ..Self::of(Outcome::Unknown(why), Vec::new()) }
     }
 }
 

@@ -95,8 +95,12 @@ impl Results {
         pair.is_some_and(Option::is_some)
     }
 
-    /// Takes what a run came to.
-    pub(super) fn add(&mut self, pair: &Pair) {
+    /// Takes what a run came to; whether it counts as one that was run.
+    pub(super) fn add(&mut self, pair: &Pair) -> bool {
+        if [&pair.live, &pair.idle].iter().any(|it| it.without == Some(Without::Budget)) {
+            // It counts as never run, and is nobody's fault.
+            return false;
+        }
         let Slotted { case, repeat, .. } = pair.slotted;
         let (live, idle) = (attempt(&pair.live), attempt(&pair.idle));
         for (slot, tried) in [("live", &pair.live), ("the candidate", &pair.idle)] {
@@ -116,8 +120,8 @@ impl Results {
                 case,
                 wanted: self.shown(&broken.wanted),
                 found: self.shown(&broken.found),
-                live: self.shown(&pair.live.shown),
-                idle: self.shown(&pair.idle.shown),
+                live: self.shown(&pair.live.shown()),
+                idle: self.shown(&pair.idle.shown()),
             });
         }
         match (pair.live.without, pair.idle.without) {
@@ -126,16 +130,15 @@ impl Results {
                 self.counts.unasked += 1;
                 // It counts as never run: it is not upstream that made both come to nothing.
                 self.counts.lost += 1;
-                return;
-            }
-            (Some(Without::Request), None) | (None, Some(Without::Request)) => {
-                self.counts.unasked += 1;
+                return false;
             }
             (Some(Without::Answer), None) => self.counts.live_only += 1,
             (None, Some(Without::Answer)) => self.counts.idle_only += 1,
             (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => self.counts.unasked += 1,
         }
         self.keep(case, repeat as usize, live, idle);
+        true
     }
 
     fn keep(&mut self, case: usize, repeat: usize, live: Attempt, idle: Attempt) {
@@ -230,7 +233,7 @@ impl Results {
     }
 }
 
-fn attempt(tried: &Tried) -> Attempt {
+pub(super) fn attempt(tried: &Tried) -> Attempt {
     // To four digits, which is what the state of a look keeps.
     let rounded = |score: f64| Some((score.clamp(0.0, 1.0) * 1e4).round() / 1e4);
     match &tried.outcome {

@@ -4,6 +4,7 @@ use bluegreen_core::{Digest, Side, Trial};
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Spent;
+use super::record::{Recording, SavedBook};
 use super::{Regressed, Results};
 use crate::paired::Attempt;
 use crate::prompt::suite::Suite;
@@ -28,6 +29,9 @@ pub(super) struct Saved {
     /// Case, repeat, live and idle, each a score; that of a failed run is less than 0 by it and 1.
     pairs: Vec<(usize, usize, f64, f64)>,
     regressed: Vec<Regressed>,
+    /// What a report shows of the pairs, if somebody wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) book: Option<SavedBook>,
 }
 
 impl Saved {
@@ -41,6 +45,7 @@ impl Saved {
             spent: Spent::default(),
             pairs: Vec::new(),
             regressed: Vec::new(),
+            book: None,
         };
         let before = trial.state.as_ref();
         let before: Option<Self> = before.and_then(|it| serde_json::from_slice(it).ok());
@@ -50,6 +55,7 @@ impl Saved {
             if ours == (&before.suite, &before.live, &before.idle) {
                 saved.pairs = before.pairs;
                 saved.regressed = before.regressed;
+                saved.book = before.book;
             }
         }
         saved
@@ -64,7 +70,25 @@ impl Saved {
     }
 
     /// The state with what is known now.
-    pub(super) fn bytes(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
+    pub(super) fn bytes(
+        &mut self,
+        results: &Results,
+        spent: Spent,
+        recording: &Recording<'_>,
+    ) -> Vec<u8> {
+        let bytes = self.without_book(results, spent);
+        // What the verdict rests on comes first; `,"book":…` and what is in it besides pairs needs
+        // less than 200 bytes.
+        self.book = recording.saved(LARGEST.saturating_sub(bytes.len() + 200));
+        if self.book.is_none() {
+            return bytes;
+        }
+        let whole = serde_json::to_vec(self).unwrap_or_default();
+        self.book = None;
+        if (1..=LARGEST).contains(&whole.len()) { whole } else { bytes }
+    }
+
+    fn without_book(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
         let Kept { pairs, regressed } = results.kept();
         let pairs = pairs.into_iter();
         self.pairs = pairs.map(|(c, r, live, idle)| (c, r, encoded(live), encoded(idle))).collect();
@@ -83,7 +107,7 @@ impl Saved {
 }
 
 /// What is judged: other pods are another agent.
-fn identity(side: &Side) -> String {
+pub(super) fn identity(side: &Side) -> String {
     format!("{} {} {}", side.state.uid, side.state.template_hash, side.state.digest())
 }
 

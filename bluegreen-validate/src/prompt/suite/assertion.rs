@@ -79,6 +79,18 @@ impl Assertion {
         format!("{not}{}", self.check.name())
     }
 
+    /// Its name and what it wants, for people: `contains "30 days"`.
+    pub(crate) fn described(&self) -> String {
+        // It has text keys and finite numbers only, so this does not fail.
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let (name, wanted) = (self.name(), value.get(self.name()).cloned().unwrap_or_default());
+        let name = match &self.metric {
+            Some(metric) => format!("{name} ({metric})"),
+            None => name,
+        };
+        if wanted.is_null() { name } else { format!("{name} {wanted}") }
+    }
+
     /// What it needs that is not there.
     pub(crate) fn unsupported(&self) -> Option<&str> {
         match &self.check {

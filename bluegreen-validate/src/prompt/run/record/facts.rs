@@ -1,0 +1,59 @@
+//! What else makes a run what it was.
+
+use std::collections::BTreeMap;
+
+use crate::prompt::prepare::Prepared;
+use crate::prompt::suite::{Agent, Budget, Suite};
+
+/// What is known of a run before it begins.
+pub(super) fn of(suite: &Suite, prepared: &Prepared, release: &str) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    let mut say = |name: &str, value: String| facts.insert(name.to_owned(), value);
+    say("release", release.to_owned());
+    say("suite digest", suite.digest().to_string());
+    say("seed", suite.rules.seed.to_string());
+    say("agent", agent(&suite.agent));
+    if let Some(budget) = budget(suite.budget) {
+        say("budget", budget);
+    }
+    if let Some(prices) = &suite.prices {
+        let (input, output) = (prices.input, prices.output);
+        say("prices of a million tokens", format!("{input} read, {output} written"));
+    }
+    if !prepared.skipped.is_empty() {
+        let named = prepared.skipped.iter().take(20).map(|(case, what)| format!("{case} ({what})"));
+        let named: Vec<String> = named.collect();
+        let more = prepared.skipped.len() - named.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let count = prepared.skipped.len();
+        say(
+            "left out",
+            format!("{count} cases that need what is not there: {}{more}", named.join(", ")),
+        );
+    }
+    facts
+}
+
+/// How the agent is spoken to; of its path what stands before the query, which may hold a key.
+fn agent(agent: &Agent) -> String {
+    let path = crate::excerpt::without_query(agent.path());
+    match agent {
+        Agent::Http(agent) => format!("{} {path}", agent.method),
+        Agent::Openai(agent) => {
+            let streams = if agent.stream { ", streaming" } else { "" };
+            format!("chat completions at {path}, model {}{streams}", agent.model)
+        }
+    }
+}
+
+fn budget(budget: Budget) -> Option<String> {
+    let Budget { calls, tokens, money, time } = budget;
+    let parts = [
+        calls.map(|calls| format!("{calls} calls")),
+        tokens.map(|tokens| format!("{tokens} tokens")),
+        money.map(|money| format!("{money} of money")),
+        time.map(|time| humantime::format_duration(time).to_string()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}

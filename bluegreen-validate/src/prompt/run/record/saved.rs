@@ -1,0 +1,76 @@
+//! What a state of a look has of a book, so that a report comes out whole that another process
+//! writes.
+
+use std::time::Duration;
+
+use bluegreen_core::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::seen::Seen;
+
+/// The characters of an answer that are worth their place in a state.
+const SHORT: usize = 160;
+
+/// As much of a book as there is room for.
+#[derive(Serialize, Deserialize)]
+pub(in crate::prompt::run) struct SavedBook {
+    pub(super) started: Timestamp,
+    /// How long all looks have lasted, in milliseconds.
+    pub(super) millis: u64,
+    /// Case, repeat, live, idle.
+    pub(super) pairs: Vec<(usize, usize, Seen, Seen)>,
+}
+
+impl SavedBook {
+    /// As many of the pairs as there is room for, in bytes: those first that did not pass on both
+    /// slots, then the others without their answers.
+    pub(super) fn new<'a>(
+        started: Timestamp,
+        took: Duration,
+        pairs: &(impl Iterator<Item = (usize, usize, &'a Seen, &'a Seen)> + Clone),
+        mut room: usize,
+    ) -> Self {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let mut saved = Self { started, millis, pairs: Vec::new() };
+        let passed = |seen: &Seen| seen.outcome.outcome() == Some(true);
+        for both_passed in [false, true] {
+            let short = if both_passed { 0 } else { SHORT };
+            for (case, repeat, live, idle) in pairs.clone() {
+                if (passed(live) && passed(idle)) != both_passed {
+                    continue;
+                }
+                let pair = (case, repeat, live.shortened(short), idle.shortened(short));
+                // It has text keys and finite numbers only, so this does not fail.
+                let length = serde_json::to_vec(&pair).map_or(usize::MAX, |text| text.len() + 1);
+                let Some(left) = room.checked_sub(length) else { return saved };
+                room = left;
+                saved.pairs.push(pair);
+            }
+        }
+        saved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paired::Attempt;
+
+    #[test]
+    fn what_failed_comes_first_and_there_is_an_end() {
+        let seen = |outcome: Attempt| {
+            let mut seen = Seen::bare(outcome);
+            seen.text = "x".repeat(500);
+            seen
+        };
+        let (good, bad) = (seen(Attempt::passed()), seen(Attempt::failed()));
+        let pairs = (0..100).map(|case| (case, 0, &good, if case < 90 { &good } else { &bad }));
+        let room = 8_000;
+        let saved = SavedBook::new(Timestamp::default(), Duration::ZERO, &pairs, room);
+        let written = serde_json::to_vec(&saved.pairs).unwrap();
+        assert!(written.len() <= room + 2 && saved.pairs.len() > 20, "{}", saved.pairs.len());
+        assert_eq!(saved.pairs[9].0, 99);
+        assert_eq!(saved.pairs[9].3.text.chars().count(), SHORT + 1);
+        assert_eq!((saved.pairs[10].0, saved.pairs[10].3.text.as_str()), (0, ""));
+    }
+}

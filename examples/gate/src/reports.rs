@@ -1,0 +1,128 @@
+//! Reports in files.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use bluegreen_core::Verdict;
+use bluegreen_validate::report::RunReport;
+
+use crate::Failure;
+use crate::cli::{Files, Render};
+use crate::show;
+
+/// Larger than any report that is written here.
+const LARGEST: u64 = 1 << 30;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Form {
+    Json,
+    Junit,
+    Markdown,
+    Html,
+}
+
+/// Where which form goes.
+#[derive(Debug)]
+pub(crate) struct Reports(Vec<(Form, PathBuf)>);
+
+impl Reports {
+    /// The files that are asked for, each of which can be written: that is found out before anything
+    /// is spent.
+    pub(crate) fn prepare(files: &Files) -> Result<Self, Vec<String>> {
+        let mut all = Vec::new();
+        let mut wrong = Vec::new();
+        if let Some(folder) = &files.out {
+            if let Err(error) = std::fs::create_dir_all(folder) {
+                wrong.push(format!("--out: {} cannot be made: {error}", folder.display()));
+            }
+            all.push((Form::Json, folder.join("report.json")));
+            all.push((Form::Junit, folder.join("junit.xml")));
+            all.push((Form::Markdown, folder.join("report.md")));
+            all.push((Form::Html, folder.join("report.html")));
+        }
+        let single = [
+            (Form::Json, &files.json),
+            (Form::Junit, &files.junit),
+            (Form::Markdown, &files.markdown),
+            (Form::Html, &files.html),
+        ];
+        all.extend(single.into_iter().filter_map(|(form, path)| Some((form, path.clone()?))));
+        if wrong.is_empty() {
+            wrong.extend(all.iter().filter_map(|(_, path)| unwritable(path)));
+        }
+        if wrong.is_empty() { Ok(Self(all)) } else { Err(wrong) }
+    }
+
+    /// Writes them, all that can be; says which were written, and what went wrong with others.
+    pub(crate) fn write(&self, report: &RunReport) -> (Vec<&Path>, Vec<String>) {
+        let (mut written, mut wrong) = (Vec::new(), Vec::new());
+        for (form, path) in &self.0 {
+            let text = match form {
+                Form::Json => report.to_json().map_err(|error| error.to_string()),
+                Form::Junit => report.to_junit().map_err(|error| error.chain()),
+                Form::Markdown => Ok(report.to_markdown()),
+                Form::Html => Ok(report.to_html()),
+            };
+            let done = text.and_then(|text| put(path, &text).map_err(|error| error.to_string()));
+            match done {
+                Ok(()) => written.push(path.as_path()),
+                Err(error) => wrong.push(format!("{} is not written: {error}", path.display())),
+            }
+        }
+        (written, wrong)
+    }
+}
+
+fn unwritable(path: &Path) -> Option<String> {
+    let made = !path.exists();
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    if opened.is_ok() && made {
+        // Nobody is to take an empty file for a report.
+        let _ = std::fs::remove_file(path);
+    }
+    opened.err().map(|error| format!("{} cannot be written: {error}", path.display()))
+}
+
+/// Writes beside it and then in its place, so that nobody reads half a report.
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    if path.exists() && !path.is_file() {
+        // A pipe, or /dev/stdout.
+        return std::fs::write(path, text);
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    std::fs::write(&part, text)?;
+    std::fs::rename(&part, path)
+}
+
+/// Reads a JSON report, computes its verdict again, and writes the other forms.
+pub(crate) fn render(render: &Render) -> Result<Verdict, Failure> {
+    let path = &render.report;
+    let refuse = |why: String| Failure::Unusable(vec![format!("{}: {why}", path.display())]);
+    let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let length = file.metadata().map_or(0, |it| it.len());
+    if length > LARGEST {
+        return Err(refuse(format!("found {length} bytes, wanted a report, at most 1 GiB")));
+    }
+    let text = std::io::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
+    let report: RunReport = RunReport::from_json(&text)
+        .map_err(|error| refuse(format!("found {error}, wanted a report of `gate run --json`")))?;
+    let again = report.recomputed();
+    if again != report.verdict {
+        let (found, wanted) = (report.verdict.verdict, again.verdict);
+        return Err(refuse(format!(
+            "found the verdict {found}, and not the one that its answers come to ({wanted}): it has \
+             been changed"
+        )));
+    }
+    let reports = Reports::prepare(&render.files).map_err(Failure::Unusable)?;
+    let (written, wrong) = reports.write(&report);
+    show::verdict(&report);
+    show::written(&written);
+    if wrong.is_empty() {
+        Ok(report.verdict.verdict)
+    } else {
+        Err(Failure::Error(wrong.join("\n")))
+    }
+}
