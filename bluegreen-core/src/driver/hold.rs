@@ -63,8 +63,7 @@ impl Driver {
     ) -> Result<EventKind> {
         let slot = self.ports.slots.of(record.candidate_color());
         let ahead = self.ahead_or_now(record, ahead).await?;
-        let (mut candidate, mut live, mut observed) =
-            (ahead.candidate, ahead.live, ahead.observed);
+        let (mut candidate, mut live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
         loop {
             if let Some(drift) = moved(record, &observed).or_else(|| differs(record, &candidate)) {
                 return Ok(self.named(record, drift).await);

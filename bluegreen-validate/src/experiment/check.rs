@@ -179,11 +179,14 @@ impl ExperimentConfig {
         }
         let share = self.planned();
         let decided = plan.steps.iter().position(|step| {
-            matches!(step.until, Until::Decided { .. }) && step.share == share && step.mirror.is_none()
+            matches!(step.until, Until::Decided { .. })
+                && step.share == share
+                && step.mirror.is_none()
         });
         let Some(decided) = decided else {
             let object = format!("plan, steps, for {}", self.name);
-            let wanted = format!("a step with the share {share} (without a mirror) until `decided`");
+            let wanted =
+                format!("a step with the share {share} (without a mirror) until `decided`");
             say("experiment-plan", object, "none".to_owned(), wanted);
             return problems;
         };

@@ -221,4 +221,4 @@ fn at_horizon(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> bool
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -52,11 +52,12 @@ impl Effect {
         alpha: f64,
         best: f64,
     ) -> Option<Self> {
-        let deviation =
-            (spread(outcome.kind, candidate) / candidate.count + spread(outcome.kind, live) / live.count)
-                .sqrt();
+        let deviation = (spread(outcome.kind, candidate) / candidate.count
+            + spread(outcome.kind, live) / live.count)
+            .sqrt();
         let pairs = effective(candidate.count, live.count);
-        let miss = Normal::new(best, alpha, Sides::Two).bound(pairs, alpha) / pairs.sqrt() * deviation;
+        let miss =
+            Normal::new(best, alpha, Sides::Two).bound(pairs, alpha) / pairs.sqrt() * deviation;
         let difference = candidate.mean() - live.mean();
         let known = candidate.count >= 2.0 && live.count >= 2.0;
         (known && miss.is_finite() && difference.is_finite()).then(|| Self {

@@ -138,11 +138,7 @@ async fn ask(
 }
 
 /// What is known, as a judgement.
-fn told(
-    config: &ExperimentConfig,
-    memory: &Memory,
-    trouble: Option<Trouble>,
-) -> Result<Judgement> {
+fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) -> Result<Judgement> {
     let mut evidence = Vec::new();
     let effects = memory.state.effects.iter().map(Option::as_ref).chain(std::iter::repeat(None));
     let mut findings: Vec<Finding> = config
@@ -159,7 +155,11 @@ fn told(
         }
         (None, None) => {
             let primary = memory.state.effects.first().and_then(Option::as_ref);
-            (Verdict::Inconclusive, None, format!("not decided: {}", found(&config.primary, primary)))
+            (
+                Verdict::Inconclusive,
+                None,
+                format!("not decided: {}", found(&config.primary, primary)),
+            )
         }
         (None, Some((_, conclusion))) => {
             let winner = conclusion.winner(config.equal);

@@ -160,7 +160,11 @@ impl Tally {
                 return say(found, "finite ones".to_owned());
             }
             let is_rate = outcome.kind == Kind::Rate;
-            if is_rate && !(0.0 <= it.sum && it.sum <= it.count && it.sum.to_bits() == it.squares.to_bits()) {
+            if is_rate
+                && !(0.0 <= it.sum
+                    && it.sum <= it.count
+                    && it.sum.to_bits() == it.squares.to_bits())
+            {
                 let found = format!("a sum of {} with squares of {}", it.sum, it.squares);
                 return say(found, format!("0 or 1 for each of {} units", it.count));
             }

@@ -136,7 +136,9 @@ impl Validator for Experiment {
         if !problems.is_empty() {
             let name = &self.config.name;
             let error = ConfigError::new(name, problems);
-            return Err(Error::new(ErrorKind::Rejected, format!("judge by {name}")).with_source(error));
+            return Err(
+                Error::new(ErrorKind::Rejected, format!("judge by {name}")).with_source(error)
+            );
         }
         judge::look(&self.config, &*self.source, trial).await
     }

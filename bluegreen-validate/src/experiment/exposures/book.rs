@@ -104,7 +104,8 @@ impl Book {
             self.arms.push((color, version.to_owned()));
         }
         let arm = number(known.unwrap_or(self.arms.len() - 1));
-        let Some(unit) = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize)) else {
+        let Some(unit) = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize))
+        else {
             self.index.insert(key, u32::try_from(self.units.len()).unwrap_or(u32::MAX));
             self.units.push(Record {
                 key,

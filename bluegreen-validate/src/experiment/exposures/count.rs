@@ -45,12 +45,8 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             .collect::<BTreeMap<_, _>>(),
         ..ArmTally::default()
     };
-    let mut tally = Tally {
-        candidate: nothing(),
-        live: nothing(),
-        foreign: 0,
-        refused: book.counts().refused,
-    };
+    let mut tally =
+        Tally { candidate: nothing(), live: nothing(), foreign: 0, refused: book.counts().refused };
     for unit in &book.units {
         let Some((first, arm)) = unit.first else { continue };
         if first < cohort.since || first > cohort.until {
