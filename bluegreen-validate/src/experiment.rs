@@ -25,7 +25,7 @@ pub use decide::{Conclusion, Void};
 pub use effect::Effect;
 pub use exposures::{Exposed, ExposureCounts, Exposures, Noted};
 #[cfg(feature = "report")]
-pub(crate) use memory::{Memory, Point, State};
+pub(crate) use memory::{Memory, Side};
 #[cfg(feature = "report")]
 pub(crate) use render::{amount, level};
 pub use tally::{Arm, ArmTally, Asked, Cohort, Outcomes, Tally};

@@ -54,3 +54,21 @@ async fn what_is_concluded_stands() {
     trial.clock = crate::world::Stepping::new(START, crate::world::LOOK);
     assert_eq!(look(&empty, &mut trial).await, concluded);
 }
+
+#[cfg(feature = "report")]
+#[tokio::test]
+async fn a_report_is_made_from_what_a_look_leaves() {
+    use bluegreen_validate::report::ExperimentReport;
+
+    let exposures = Exposures::new();
+    let experiment = Experiment::new(config(), exposures.clone());
+    let mut trial = trial_at(START);
+    converse(&exposures, START, (3600, 3), [80, 70]);
+    let concluded = crate::world::decide(&experiment, &mut trial, 60).await;
+    let report = ExperimentReport::of(experiment.config(), &concluded.state.unwrap()).unwrap();
+    assert_eq!(report.winner, Some(Winner::Candidate));
+    assert_eq!(report.looks.last().map(|look| look.at), report.ended);
+    assert_eq!(report.primary.effect, report.looks.last().map(|look| look.effect));
+    assert!(report.to_html().contains("candidate better"));
+    assert!(report.to_markdown().contains("2 on green"), "{}", report.to_markdown());
+}

@@ -26,7 +26,7 @@ fn the_defaults_have_no_problems_and_fit_the_plan_for_experiments() {
 fn all_problems_come_at_once() {
     let text = r#"{
       "share": 1.0, "alpha": 0, "ratio_alpha": 0.7, "contamination": -0.1, "min_units": 1,
-      "timeout": "0s", "horizon.time": {"time": "0s", "units": 1}, "name": "",
+      "timeout": "0s", "horizon": {"time": "0s", "units": 1}, "name": "",
       "primary": {"metric": "a", "margin": 1.5},
       "guardrails": [{"metric": "a", "kind": "mean", "margin": 0, "missing": "zero"}]
     }"#;
