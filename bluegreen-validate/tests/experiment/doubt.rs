@@ -78,7 +78,7 @@ async fn units_that_are_lost_void_it() {
     config.min_units = 12_000; // or it would be better long before
     let experiment = Experiment::new(config, exposures);
     let mut trial = trial_at(START);
-    trial.clock = Stepping::new(START, Duration::from_secs(600));
+    trial.clock = Stepping::new(START, Duration::from_mins(10));
     is_void(&decide(&experiment, &mut trial, 60).await, "sample ratio");
 }
 

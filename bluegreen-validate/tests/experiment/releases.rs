@@ -29,6 +29,7 @@ fn plan() -> Plan {
     let mut plan = Plan::experiment(50).bake(minutes(10));
     plan.experiment.get_or_insert_default().primary = Some("experiment".to_owned());
     plan.keep_failed = Duration::ZERO;
+    plan.look = minutes(1);
     (plan.drain.quiet, plan.drain.max) = (Duration::ZERO, Duration::ZERO);
     plan
 }
@@ -55,19 +56,25 @@ async fn traffic(cluster: &MemoryCluster, exposures: &Exposures, candidate: u64)
     }
 }
 
+fn experiment(exposures: &Exposures) -> Experiment {
+    let mut config = config();
+    config.primary.margin = 0.04;
+    Experiment::new(config, exposures.clone())
+}
+
 async fn release(candidate: u64) -> (Outcome, String) {
     let (cluster, exposures) = (cluster(), Exposures::new());
     let last = Arc::new(Mutex::new(String::new()));
     let told = last.clone();
-    let releaser = Releaser::new(cluster.ports("one"))
-        .guard(Experiment::new(config(), exposures.clone()))
-        .report(move |progress: &Progress| {
+    let releaser = Releaser::new(cluster.ports("one")).guard(experiment(&exposures)).report(
+        move |progress: &Progress| {
             if let Progress::Judged { validator, judgement } = progress
                 && validator == "experiment"
             {
                 *told.lock().unwrap() = judgement.to_string();
             }
-        });
+        },
+    );
     let plan = plan();
     let change = Change::image("agent", "example.com/agent:2").version("2");
     let outcome = tokio::select! {
@@ -102,10 +109,8 @@ async fn two_that_are_the_same_are_known_to_be() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_is_killed_is_followed_by_another() {
     let (cluster, exposures, plan) = (cluster(), Exposures::new(), plan());
-    let releaser = |holder: &str| {
-        let experiment = Experiment::new(config(), exposures.clone());
-        Releaser::new(cluster.ports(holder)).guard(experiment)
-    };
+    let releaser =
+        |holder: &str| Releaser::new(cluster.ports(holder)).guard(experiment(&exposures));
     let change = Change::image("agent", "example.com/agent:2").version("2");
     let releasing = async {
         let killed = tokio::time::timeout(minutes(4), releaser("one").run(change, &plan)).await;

@@ -18,7 +18,7 @@ pub(crate) const LIVE: Color = Color::Blue;
 /// When experiments begin.
 pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_767_225_600_000);
 /// The time between two looks.
-pub(crate) const LOOK: Duration = Duration::from_secs(60);
+pub(crate) const LOOK: Duration = Duration::from_mins(1);
 
 /// A clock that is set, and one that moves on by a look whenever it is asked.
 pub(crate) struct Stepping {

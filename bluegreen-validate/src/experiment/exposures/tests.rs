@@ -112,7 +112,7 @@ fn units_settle_before_they_count_and_nothing_may_be_zero() {
     it.outcome("a", "completed", 1.0, at(10));
     it.outcome("b", "completed", 1.0, at(60));
     let mut asked = cohort(Unit::User, 0, 99);
-    asked.outcomes[0].settle = Duration::from_secs(60);
+    asked.outcomes[0].settle = Duration::from_mins(1);
     assert_eq!(values(&tally(&it, &asked))[0], (1.0, 1.0));
     asked.outcomes[0].missing = Missing::Zero;
     assert_eq!(values(&tally(&it, &asked))[0], (2.0, 1.0), "c has not completed");
@@ -214,7 +214,7 @@ proptest! {
         let (one, mut two) = (Exposures::new(), Exposures::new());
         for (place, what) in all.iter().enumerate() {
             if place == cut {
-                (tally(&one, &asked), tally(&two, &asked));
+                prop_assert_eq!(tally(&one, &asked), tally(&two, &asked));
                 two = Exposures::from_json(&two.to_json().unwrap()).unwrap();
             }
             tell(&one, what);
@@ -250,7 +250,8 @@ proptest! {
         prop_assert_eq!([found.candidate.contaminated, found.live.contaminated], contaminated);
         for arm in [&found.candidate, &found.live] {
             let moments = arm.outcomes["completed"];
-            prop_assert!(moments.count <= (arm.exposed - arm.contaminated) as f64);
+            let clean = u32::try_from(arm.exposed - arm.contaminated).unwrap();
+            prop_assert!(moments.count <= f64::from(clean));
         }
     }
 }
