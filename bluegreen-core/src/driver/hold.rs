@@ -184,6 +184,8 @@ impl Driver {
                 // The loser of an experiment has not failed.
                 Verdict::Fail if concluded.is_some() => {}
                 Verdict::Fail => look.failed = look.failed.or(Some(message)),
+                // Somebody has promoted what was not decided, and now there is nothing to compare.
+                Verdict::Inconclusive if is_over(record, guard.name()) => {}
                 Verdict::Inconclusive => {
                     soon |= pods;
                     look.undecided = look.undecided.or(Some(message));
@@ -205,6 +207,14 @@ impl Driver {
 fn decides(record: &Record, guard: &str) -> bool {
     let Phase::Holding { step, .. } = &record.phase else { return false };
     let until = record.plan.steps.get(*step).map(|step| &step.until);
-    let primary = record.plan.experiment.as_ref().and_then(|it| it.primary.as_deref());
-    matches!(until, Some(Until::Decided { .. })) && primary == Some(guard)
+    matches!(until, Some(Until::Decided { .. })) && is_primary(record, guard)
+}
+
+/// Whether this guard is of an experiment whose steps are over.
+fn is_over(record: &Record, guard: &str) -> bool {
+    matches!(record.phase, Phase::Baking { .. }) && is_primary(record, guard)
+}
+
+fn is_primary(record: &Record, guard: &str) -> bool {
+    record.plan.experiment.as_ref().and_then(|it| it.primary.as_deref()) == Some(guard)
 }

@@ -119,7 +119,7 @@ impl OutcomeConfig {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Horizon {
-    /// So long after it began.
+    /// So long after it began, less a thousandth: a plan's step with the same horizon is not over before.
     #[serde(with = "crate::optional_duration", skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
     /// When so many units have been exposed on both arms together. Intervals are narrowest about there.

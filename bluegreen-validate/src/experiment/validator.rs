@@ -57,7 +57,7 @@ use crate::ConfigError;
 ///
 /// What is concluded stands: later looks, in the bake too, say the same. Under another share than the planned
 /// one an experiment that has not begun waits. What is void stays void; the release waits for the plan's
-/// horizon, or for somebody who ends it.
+/// horizon, which is live's, or for somebody who ends it.
 ///
 /// # How it goes about it
 /// Intervals are asymptotic confidence sequences, measured to err less than α in the tests of this crate

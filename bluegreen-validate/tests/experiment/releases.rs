@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bluegreen_core::clock::minutes;
 use bluegreen_core::memory::{MemoryCluster, TokioClock};
+use bluegreen_core::plan::Until;
 use bluegreen_core::{
     Assignment, Capabilities, Change, Color, Configuration, Container, Outcome, Plan, Progress,
     Releaser, SwitchStrategy, Winner,
@@ -63,6 +64,14 @@ fn experiment(exposures: &Exposures) -> Experiment {
 }
 
 async fn release(candidate: u64) -> (Outcome, String) {
+    release_by(candidate, plan(), experiment).await
+}
+
+async fn release_by(
+    candidate: u64,
+    plan: Plan,
+    experiment: impl FnOnce(&Exposures) -> Experiment,
+) -> (Outcome, String) {
     let (cluster, exposures) = (cluster(), Exposures::new());
     let last = Arc::new(Mutex::new(String::new()));
     let told = last.clone();
@@ -75,7 +84,6 @@ async fn release(candidate: u64) -> (Outcome, String) {
             }
         },
     );
-    let plan = plan();
     let change = Change::image("agent", "example.com/agent:2").version("2");
     let outcome = tokio::select! {
         outcome = releaser.run(change, &plan) => outcome.unwrap(),
@@ -104,6 +112,20 @@ async fn two_that_are_the_same_are_known_to_be() {
     let (outcome, last) = release(70).await;
     assert_eq!(outcome, Outcome::Concluded { winner: Winner::Live }, "{last}");
     assert!(last.starts_with("fail: no difference that matters: "), "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_horizon_of_both_live_wins() {
+    let mut plan = plan();
+    plan.steps[0].until = Until::Decided { horizon: minutes(30) };
+    let (outcome, last) = release_by(70, plan, |exposures| {
+        let mut config = config();
+        config.horizon.time = Some(minutes(30));
+        Experiment::new(config, exposures.clone())
+    })
+    .await;
+    assert_eq!(outcome, Outcome::Concluded { winner: Winner::Live }, "{last}");
+    assert!(last.starts_with("inconclusive: undecided at horizon: "), "{last}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use super::{
 use crate::clock::days;
 use crate::{Reason, Winner};
 
-/// A guard that decides at its tenth look, and after that says that it is good.
+/// A guard that decides at its tenth look, and has no say where nothing can be compared.
 #[derive(Clone)]
 struct Deciding {
     verdict: Verdict,
@@ -44,10 +44,7 @@ impl Validator for Deciding {
         if seen.1.last() != Some(&version) {
             seen.1.push(version);
         }
-        if trial.routing.is_whole() {
-            return Ok(Judgement::new(Verdict::Pass, "decided"));
-        }
-        if seen.0 < 10 {
+        if seen.0 < 10 || trial.routing.is_whole() {
             return Ok(Judgement::new(Verdict::Inconclusive, "not yet"));
         }
         let mut judgement = Judgement::new(self.verdict, "decided");
@@ -127,6 +124,17 @@ async fn a_paused_experiment_is_looked_at_no_more_often() {
     operations.unpause("ann").await.unwrap();
     let outcome = release.await.unwrap().unwrap();
     assert_eq!(outcome, Outcome::Concluded { winner: Winner::Candidate });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_promotes_undecided_is_released() {
+    let cluster = cluster();
+    let guard = Deciding::new(Verdict::Inconclusive, None);
+    let releaser = Releaser::new(cluster.ports("one")).guard(guard);
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Holding).await;
+    Operations::new(cluster.ports("two")).promote("ann").await.unwrap();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
 }
 
 #[tokio::test(start_paused = true)]

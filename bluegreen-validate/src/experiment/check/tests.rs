@@ -4,6 +4,7 @@ use bluegreen_core::clock::days;
 use bluegreen_core::plan::Experiment as Planned;
 
 use super::*;
+#[cfg(feature = "yaml")]
 use crate::experiment::Horizon;
 
 #[test]
