@@ -48,8 +48,8 @@ const MOST_UNITS: usize = 1_000_000;
 /// # What it takes
 /// Of a unit its digest is kept (128 bits of SHA-256), and not its name. There is room for a million units
 /// ([`with_room`](Self::with_room) says otherwise): then new ones are refused, of both versions alike, and
-/// counted, while outcomes of the others are still taken. An exposure takes about a microsecond. A look
-/// goes through all units, some milliseconds for a hundred thousand, in which others wait.
+/// counted, while outcomes of the others are still taken. An exposure takes one SHA-256
+/// and a look-up. A look goes through all units, and others wait meanwhile.
 ///
 /// What is recorded lives in this process. [`to_json`](Self::to_json) and [`from_json`](Self::from_json) carry
 /// it over a restart; where several processes serve, implement [`Outcomes`] on what they all write to.
