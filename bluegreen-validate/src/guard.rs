@@ -23,4 +23,5 @@ pub use error_rate::ErrorRate;
 pub use group::{Guard, Guards};
 pub use mean::Mean;
 pub use quantile::Quantile;
+pub(crate) use render::rounded;
 pub use threshold::Threshold;

@@ -6,6 +6,7 @@ mod config_error;
 mod counters;
 mod document;
 mod excerpt;
+pub mod experiment;
 mod exposition;
 mod fetch;
 mod guard;
@@ -27,6 +28,7 @@ mod smoke;
 
 pub use bluegreen_core::PodHealth;
 pub use config_error::ConfigError;
+pub use experiment::{Experiment, ExperimentConfig, Exposures};
 pub use guard::{
     Better, ErrorRate, ErrorRateConfig, Guard, GuardConfig, Guards, GuardsConfig, Margin, Mean,
     MeanConfig, Quantile, QuantileConfig, Sampling, Statistic, Threshold, ThresholdConfig,

@@ -5,9 +5,12 @@
 //! feature `report`, as `JUnit` XML for a CI (`to_junit`), as Markdown for a pull request
 //! (`to_markdown`), and as one HTML page that needs no network (`to_html`).
 //!
-//! With the feature `prompts` a run makes one: `prompt::Recorder`.
+//! With the feature `prompts` a run makes one: `prompt::Recorder`. With `report` there is an
+//! `ExperimentReport`, too, which is the same for an experiment.
 #![allow(clippy::cast_precision_loss, reason = "counts and sums are far below 2^52")]
 
+#[cfg(feature = "report")]
+mod experiment;
 #[cfg(feature = "report")]
 mod html;
 #[cfg(feature = "report")]
@@ -21,5 +24,7 @@ mod tests;
 mod text;
 mod usage;
 
+#[cfg(feature = "report")]
+pub use experiment::{ArmReport, ExperimentReport, LookReport, OutcomeReport};
 pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport};
 pub use usage::Usage;

@@ -7,8 +7,9 @@ use super::Driver;
 use super::ahead::Ahead;
 use super::drift::{TRUST, Waiting, differs, moved, next_state};
 use super::judge::{Memory, told};
+use crate::plan::Until;
 use crate::release::{Drift, EventKind, Look};
-use crate::{Phase, PhaseName, Record, Result, SlotState, Timestamp, Verdict};
+use crate::{Phase, Record, Result, SlotState, Timestamp, Verdict};
 
 /// How soon guards look again when pods are missing.
 const SOON: Duration = Duration::from_secs(1);
@@ -62,7 +63,7 @@ impl Driver {
     ) -> Result<EventKind> {
         let slot = self.ports.slots.of(record.candidate_color());
         let ahead = self.ahead_or_now(record, ahead).await?;
-        let (mut candidate, live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
+        let (mut candidate, mut live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
         loop {
             if let Some(drift) = moved(record, &observed).or_else(|| differs(record, &candidate)) {
                 return Ok(self.named(record, drift).await);
@@ -123,6 +124,11 @@ impl Driver {
                 self.bounded_read("observe the routing", call, self.ports.switch.observe()),
             );
             (candidate, observed) = (state?, routing?);
+            // Of two versions that are compared the other one may be changed too.
+            if record.plan.experiment.is_some() {
+                let slot = self.ports.slots.of(record.envelope.live);
+                live = self.bounded_read("read the live slot", call, slot.state()).await?;
+            }
         }
     }
 
@@ -172,17 +178,22 @@ impl Driver {
             let judgement = self.look(record, guard, &name, sides, deadline, memory).await?;
             let message = format!("guard {}: {}", guard.name(), told(&judgement));
             let pods = guard.name() == crate::POD_HEALTH;
+            let concluded = judgement.winner.filter(|_| decides(record, guard.name()));
             match judgement.verdict {
                 Verdict::Pass => {}
+                // The loser of an experiment has not failed.
+                Verdict::Fail if concluded.is_some() => {}
                 Verdict::Fail => look.failed = look.failed.or(Some(message)),
+                // Somebody has promoted what was not decided, and now there is nothing to compare.
+                Verdict::Inconclusive if is_over(record, guard.name()) => {}
                 Verdict::Inconclusive => {
                     soon |= pods;
                     look.undecided = look.undecided.or(Some(message));
                 }
             }
-            let primary = record.plan.experiment.as_ref().and_then(|it| it.primary.as_deref());
-            if record.phase.name() == PhaseName::Holding && primary == Some(guard.name()) {
-                look.winner = judgement.winner;
+            // What is paused is concluded later, and until then there is nothing to tell at once.
+            if record.paused.is_none() {
+                look.winner = look.winner.or(concluded);
             }
             if look.failed.is_some() {
                 break;
@@ -190,4 +201,20 @@ impl Driver {
         }
         Ok((look, soon))
     }
+}
+
+/// Whether this step is one that this guard decides by naming a winner.
+fn decides(record: &Record, guard: &str) -> bool {
+    let Phase::Holding { step, .. } = &record.phase else { return false };
+    let until = record.plan.steps.get(*step).map(|step| &step.until);
+    matches!(until, Some(Until::Decided { .. })) && is_primary(record, guard)
+}
+
+/// Whether this guard is of an experiment whose steps are over.
+fn is_over(record: &Record, guard: &str) -> bool {
+    matches!(record.phase, Phase::Baking { .. }) && is_primary(record, guard)
+}
+
+fn is_primary(record: &Record, guard: &str) -> bool {
+    record.plan.experiment.as_ref().and_then(|it| it.primary.as_deref()) == Some(guard)
 }

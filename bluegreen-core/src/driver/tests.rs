@@ -17,6 +17,7 @@ mod back;
 mod blind;
 mod drain;
 mod drift;
+mod experiments;
 mod faults;
 mod known;
 mod lease;

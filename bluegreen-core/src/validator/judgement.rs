@@ -50,7 +50,8 @@ pub struct Judgement {
     pub evidence: Vec<Finding>,
     /// What the next look begins with. At most 512 KiB.
     pub state: Option<Bytes>,
-    /// Who has won, if the validator is what an experiment is decided by and it is decided.
+    /// Who has won, if the validator is what an experiment is decided by and it is decided. In a step that
+    /// it decides, the release is then concluded whatever the verdict: who lost has not failed.
     pub winner: Option<Winner>,
 }
 

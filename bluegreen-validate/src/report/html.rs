@@ -7,7 +7,7 @@ use super::{RunReport, Usage};
 
 mod case;
 mod diff;
-mod escape;
+pub(super) mod escape;
 mod plot;
 
 use escape::Escaped;

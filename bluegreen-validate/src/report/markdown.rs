@@ -179,7 +179,7 @@ fn more(page: &mut String, most: Most, all: usize, what: &str) -> fmt::Result {
 }
 
 /// A text on one line in which nothing is markup.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut line = String::new();
     for c in cut(text, 500).chars() {
         match c {

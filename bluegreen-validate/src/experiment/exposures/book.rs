@@ -1,0 +1,252 @@
+//! What is recorded of units.
+
+use std::collections::HashMap;
+
+use bluegreen_core::{Color, Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Exposed, ExposureCounts, Noted};
+use crate::experiment::Unit;
+
+/// The most versions, and the most metrics.
+const MOST_NAMES: usize = 256;
+/// The longest name of a version or a metric in bytes.
+const LONGEST: usize = 256;
+/// What is written has a version of its own.
+const VERSION: u32 = 1;
+
+/// The first 128 bits of a unit's digest: nobody finds two units with the same.
+pub(super) fn key(unit: &str) -> u128 {
+    let digest = Digest::of(["bluegreen unit 1", unit]);
+    let hex: String = digest.as_str().chars().filter(char::is_ascii_hexdigit).collect();
+    // From the end, so that a prefix of the notation changes nothing.
+    let first = hex.len().saturating_sub(32);
+    u128::from_str_radix(&hex[first..], 16).unwrap_or(0)
+}
+
+/// A unit and what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    #[serde(with = "hex")]
+    key: u128,
+    /// When and on which of the versions it was first seen; `None` once that is forgotten.
+    pub(super) first: Option<(Timestamp, u8)>,
+    pub(super) mixed: bool,
+    /// The metric, when, and the value.
+    outcomes: Vec<(u8, Timestamp, f64)>,
+}
+
+impl Record {
+    /// Its outcome of a metric until then.
+    pub(super) fn outcome(&self, metric: u8, until: Timestamp) -> Option<f64> {
+        let of = |it: &&(u8, Timestamp, f64)| it.0 == metric && it.1 <= until;
+        self.outcomes.iter().find(of).map(|(_, _, value)| *value)
+    }
+}
+
+/// All units, in the order in which they came: sums are the same after a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub(super) struct Book {
+    room: usize,
+    since: Option<(Unit, Timestamp)>,
+    pub(super) arms: Vec<(Color, String)>,
+    pub(super) metrics: Vec<String>,
+    pub(super) units: Vec<Record>,
+    index: HashMap<u128, u32>,
+    counts: ExposureCounts,
+}
+
+impl Book {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            room: room.min(u32::MAX as usize),
+            since: None,
+            arms: Vec::new(),
+            metrics: Vec::new(),
+            units: Vec::new(),
+            index: HashMap::new(),
+            counts: ExposureCounts::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    pub(super) fn counts(&self) -> ExposureCounts {
+        self.counts
+    }
+
+    pub(super) fn expose(
+        &mut self,
+        key: u128,
+        color: Color,
+        version: &str,
+        at: Timestamp,
+    ) -> Exposed {
+        if let Some((Unit::User, since)) = self.since
+            && at < since
+        {
+            self.counts.early += 1;
+            return Exposed::Early;
+        }
+        let is_arm = |(known, name): &(Color, String)| *known == color && name == version;
+        let known = self.arms.iter().position(is_arm);
+        let has_room = self.index.contains_key(&key) || self.units.len() < self.room;
+        let is_new = known.is_none();
+        if !has_room || is_new && (self.arms.len() >= MOST_NAMES || version.len() > LONGEST) {
+            self.counts.refused += 1;
+            return Exposed::Refused;
+        }
+        if is_new {
+            self.arms.push((color, version.to_owned()));
+        }
+        let arm = number(known.unwrap_or(self.arms.len() - 1));
+        let Some(unit) = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize))
+        else {
+            self.index.insert(key, u32::try_from(self.units.len()).unwrap_or(u32::MAX));
+            self.units.push(Record {
+                key,
+                first: Some((at, arm)),
+                mixed: false,
+                outcomes: Vec::new(),
+            });
+            return Exposed::First;
+        };
+        let Some((first, of)) = unit.first else {
+            unit.first = Some((at, arm));
+            return Exposed::First;
+        };
+        unit.mixed |= of != arm;
+        if at < first {
+            unit.first = Some((at, arm));
+        }
+        if unit.mixed { Exposed::Contaminated } else { Exposed::Again }
+    }
+
+    pub(super) fn outcome(&mut self, key: u128, metric: &str, value: f64, at: Timestamp) -> Noted {
+        if !value.is_finite() {
+            self.counts.invalid += 1;
+            return Noted::NotANumber;
+        }
+        let known = self.metrics.iter().position(|name| name == metric);
+        if known.is_none() && (self.metrics.len() >= MOST_NAMES || metric.len() > LONGEST) {
+            self.counts.invalid += 1;
+            return Noted::Refused;
+        }
+        let found = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize));
+        let Some((unit, first)) = found.and_then(|unit| Some(unit.first?.0).map(|at| (unit, at)))
+        else {
+            self.counts.unknown += 1;
+            return Noted::UnknownUnit;
+        };
+        if at < first {
+            self.counts.invalid += 1;
+            return Noted::Early;
+        }
+        if known.is_none() {
+            self.metrics.push(metric.to_owned());
+        }
+        let metric = number(known.unwrap_or(self.metrics.len() - 1));
+        let Some(old) = unit.outcomes.iter_mut().find(|it| it.0 == metric) else {
+            unit.outcomes.push((metric, at, value));
+            return Noted::Kept;
+        };
+        self.counts.repeated += 1;
+        if at < old.1 {
+            return Noted::Outdated;
+        }
+        *old = (metric, at, value);
+        Noted::Replaced
+    }
+
+    /// An experiment begins. It may begin only once; who asks again changes nothing.
+    pub(super) fn begin(&mut self, unit: Unit, since: Timestamp) {
+        if self.since == Some((unit, since)) {
+            return;
+        }
+        self.since = Some((unit, since));
+        if unit != Unit::User {
+            return;
+        }
+        for unit in &mut self.units {
+            if unit.first.is_some_and(|(at, _)| at < since) {
+                (unit.first, unit.mixed) = (None, false);
+                unit.outcomes.clear();
+            }
+        }
+    }
+}
+
+fn number(place: usize) -> u8 {
+    u8::try_from(place).unwrap_or(u8::MAX)
+}
+
+/// A book as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u32,
+    room: usize,
+    since: Option<(Unit, Timestamp)>,
+    arms: Vec<(Color, String)>,
+    metrics: Vec<String>,
+    units: Vec<Record>,
+    counts: ExposureCounts,
+}
+
+impl From<Book> for Written {
+    fn from(book: Book) -> Self {
+        let Book { room, since, arms, metrics, units, counts, .. } = book;
+        Self { version: VERSION, room, since, arms, metrics, units, counts }
+    }
+}
+
+impl TryFrom<Written> for Book {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { version, room, since, arms, metrics, units, counts } = written;
+        if version != VERSION {
+            return Err(format!("found exposures of the format {version}, wanted {VERSION}"));
+        }
+        let names = arms.len().max(metrics.len());
+        if names > MOST_NAMES || units.len() > room || room > u32::MAX as usize {
+            return Err(format!(
+                "found {names} names and {} units with room for {room}, wanted no more than there is \
+                 room for",
+                units.len()
+            ));
+        }
+        let index: HashMap<u128, u32> = units.iter().map(|unit| unit.key).zip(0..).collect();
+        if index.len() != units.len() {
+            return Err("found a unit twice, wanted each once".to_owned());
+        }
+        for unit in &units {
+            let arm = unit.first.map_or(0, |(_, arm)| arm);
+            let is_known = unit.first.is_none() || usize::from(arm) < arms.len();
+            let are_known = unit.outcomes.iter().all(|it| usize::from(it.0) < metrics.len());
+            if !is_known || !are_known {
+                let wanted = "wanted those that are listed";
+                return Err(format!("found a unit of an unknown version or metric, {wanted}"));
+            }
+        }
+        Ok(Self { room, since, arms, metrics, units, index, counts })
+    }
+}
+
+/// A key as 32 digits: JSON's numbers are not so large.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(key: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{key:032x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(from)?;
+        u128::from_str_radix(&text, 16).map_err(de::Error::custom)
+    }
+}

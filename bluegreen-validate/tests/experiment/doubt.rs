@@ -1,0 +1,212 @@
+//! What voids an experiment, and what it does not believe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bluegreen_core::{
+    Error, ErrorKind, Judgement, Plan, Result, Routing, Share, Timestamp, Validator, Verdict,
+    Winner,
+};
+use bluegreen_validate::experiment::{
+    Cohort, Exposures, Horizon, Kind, OutcomeConfig, Outcomes, Tally,
+};
+use bluegreen_validate::sequential::Moments;
+use bluegreen_validate::{Experiment, ExperimentConfig};
+
+use crate::world::{
+    CANDIDATE, LIVE, LOOK, START, Stepping, at, config, converse, decide, look, state, trial_at,
+};
+
+fn is_void(judgement: &Judgement, reason: &str) {
+    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement}");
+    assert_eq!(judgement.winner, None, "{judgement}");
+    let wanted = format!("void, {reason}: ");
+    assert!(judgement.summary.starts_with(&wanted), "{judgement}");
+    assert_eq!(judgement.evidence[0].subject, reason);
+}
+
+#[tokio::test]
+async fn a_hotfix_of_either_side_voids_it() {
+    for color in [CANDIDATE, LIVE] {
+        let exposures = Exposures::new();
+        converse(&exposures, START, (3600, 3), [80, 70]);
+        let experiment = Experiment::new(config(), exposures);
+        let mut trial = trial_at(START);
+        assert!(look(&experiment, &mut trial).await.summary.starts_with("not decided"));
+        let side = if color == CANDIDATE { &mut trial.candidate } else { &mut trial.live };
+        // The same version label, and another image.
+        let mut hotfix = state(color, "hotfix").running;
+        hotfix.version.clone_from(&side.state.running.version);
+        side.state.running = hotfix;
+        let voided = look(&experiment, &mut trial).await;
+        is_void(&voided, "superseded");
+        assert_eq!(look(&experiment, &mut trial).await, voided, "and it stays void");
+    }
+}
+
+#[tokio::test]
+async fn it_waits_for_its_share_and_is_void_when_that_changes() {
+    let exposures = Exposures::new();
+    let experiment = Experiment::new(config(), exposures.clone());
+    let mut trial = trial_at(START);
+    trial.routing = Routing::all(LIVE).with_candidate(Share::percent(5));
+    let waiting = look(&experiment, &mut trial).await;
+    assert_eq!((waiting.verdict, waiting.state), (Verdict::Inconclusive, None));
+    assert_eq!(waiting.summary, "waits for 50 % for the candidate, found blue 95 %, green 5 %");
+    trial.routing = Routing::all(LIVE).with_candidate(Share::percent(50));
+    converse(&exposures, at(60), (600, 3), [80, 70]);
+    assert!(look(&experiment, &mut trial).await.summary.starts_with("not decided"));
+    trial.routing = Routing::all(LIVE).with_candidate(Share::percent(60));
+    is_void(&look(&experiment, &mut trial).await, "weights");
+}
+
+#[tokio::test]
+async fn units_that_are_lost_void_it() {
+    let exposures = Exposures::new();
+    for number in 0..30_000_u64 {
+        let unit = number.to_string();
+        let (color, version) = if number % 2 == 0 { (CANDIDATE, "2") } else { (LIVE, "1") };
+        // Every tenth of the candidate's is never told of: those that would not have completed.
+        if number % 20 != 0 {
+            exposures.expose(&unit, color, version, at(1 + number));
+            let value = if number % 20 == 1 { 0.0 } else { 1.0 };
+            exposures.outcome(&unit, "completed", value, at(2 + number));
+        }
+    }
+    let mut config = config();
+    config.min_units = 12_000; // or it would be better long before
+    let experiment = Experiment::new(config, exposures);
+    let mut trial = trial_at(START);
+    trial.clock = Stepping::new(START, Duration::from_mins(10));
+    is_void(&decide(&experiment, &mut trial, 60).await, "sample ratio");
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_and_lost_exposures_change_nothing() {
+    let exposures = Exposures::new();
+    converse(&exposures, START, (600, 3), [80, 70]);
+    let experiment = Experiment::new(config(), exposures.clone());
+    let mut trial = trial_at(START);
+    let clock = Stepping::new(START, Duration::ZERO);
+    trial.clock = clock.clone();
+    look(&experiment, &mut trial).await;
+    clock.set(at(300));
+    look(&experiment, &mut trial).await;
+    let kept = trial.state.clone();
+
+    clock.set(at(299));
+    let judgement = look(&experiment, &mut trial).await;
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert!(judgement.summary.starts_with("the clock: 2026-01-01T00:04:59"), "{judgement}");
+    assert_eq!(trial.state, kept);
+
+    clock.set(at(360));
+    let empty = Experiment::new(config(), Exposures::new());
+    let judgement = look(&empty, &mut trial).await;
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert!(judgement.evidence[0].wanted.contains("exposures are lost"), "{judgement:?}");
+    assert_eq!(trial.state, kept);
+    // The one that knows goes on.
+    assert!(look(&experiment, &mut trial).await.summary.starts_with("not decided"));
+}
+
+/// A source that says whatever it is told to.
+struct Says(fn() -> Result<Tally>);
+
+#[async_trait]
+impl Outcomes for Says {
+    async fn tally(&self, _: &Cohort) -> Result<Tally> {
+        (self.0)()
+    }
+}
+
+/// A source that never answers.
+struct Silent;
+
+#[async_trait]
+impl Outcomes for Silent {
+    async fn tally(&self, _: &Cohort) -> Result<Tally> {
+        std::future::pending().await
+    }
+}
+
+fn arms(moments: Moments) -> Tally {
+    let mut tally = Tally::default();
+    for arm in [&mut tally.candidate, &mut tally.live] {
+        arm.exposed = 1000;
+        arm.outcomes.insert("completed".to_owned(), moments);
+    }
+    tally
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_numbers_and_silence_are_inconclusive() {
+    let sources: Vec<Arc<dyn Outcomes>> = vec![
+        Arc::new(Says(|| Err(Error::new(ErrorKind::Unavailable, "ask the warehouse")))),
+        Arc::new(Says(|| Ok(Tally::default()))),
+        Arc::new(Says(|| Ok(arms(Moments::new(f64::NAN, 0.0, 0.0))))),
+        Arc::new(Says(|| Ok(arms(Moments::new(500.0, f64::INFINITY, f64::INFINITY))))),
+        Arc::new(Says(|| Ok(arms(Moments::new(-500.0, -100.0, 100.0))))),
+        Arc::new(Says(|| Ok(arms(Moments::new(500.0, 600.0, 600.0))))),
+        Arc::new(Says(|| Ok(arms(Moments::new(500.0, 400.0, 1.0))))),
+        Arc::new(Says(|| Ok(arms(Moments::new(1e300, 1e300, 1e300))))),
+        Arc::new(Silent),
+    ];
+    for (number, source) in sources.into_iter().enumerate() {
+        for kind in [Kind::Rate, Kind::Mean] {
+            let mut config = config();
+            config.primary.kind = kind;
+            let experiment = Experiment::new(config, source.clone());
+            let mut trial = trial_at(START);
+            for _ in 0..3 {
+                let judgement = look(&experiment, &mut trial).await;
+                assert_eq!(judgement.verdict, Verdict::Inconclusive, "{number}: {judgement}");
+                assert_eq!(judgement.winner, None, "{number}: {judgement}");
+                assert!(!judgement.evidence.is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_arm_alone_never_wins() {
+    let exposures = Exposures::new();
+    for number in 0..2000_u64 {
+        exposures.expose(&number.to_string(), CANDIDATE, "2", at(number));
+        exposures.outcome(&number.to_string(), "completed", 1.0, at(number));
+    }
+    let experiment = Experiment::new(config(), exposures);
+    let mut trial = trial_at(START);
+    let judgement = decide(&experiment, &mut trial, 40).await;
+    is_void(&judgement, "sample ratio");
+}
+
+#[tokio::test]
+async fn the_horizon_ends_it_for_live() {
+    let exposures = Exposures::new();
+    converse(&exposures, START, (600, 1), [70, 70]);
+    let mut config = config();
+    config.horizon = Horizon::default();
+    config.horizon.time = Some(5 * LOOK);
+    let experiment = Experiment::new(config, exposures);
+    let mut trial = trial_at(START);
+    for _ in 0..5 {
+        assert_eq!(look(&experiment, &mut trial).await.winner, None);
+    }
+    let judgement = look(&experiment, &mut trial).await;
+    assert_eq!((judgement.verdict, judgement.winner), (Verdict::Inconclusive, Some(Winner::Live)));
+    assert!(judgement.summary.starts_with("undecided at horizon: "), "{judgement}");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_all_problems() {
+    let mut config = ExperimentConfig::new(OutcomeConfig::mean("", f64::NAN));
+    config.share = f64::NAN;
+    let experiment = Experiment::new(config, Exposures::new());
+    let error = experiment.judge(&trial_at(Timestamp::default())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert!(error.chain().contains("primary.margin: found NaN"), "{}", error.chain());
+    let problems = experiment.check(&Plan::experiment(50)).await.unwrap();
+    assert!(problems.len() >= 4, "{problems:?}");
+}
