@@ -9,6 +9,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixtures;
+mod ingress;
 mod json_patch;
 mod lease;
 mod names;
@@ -23,6 +24,7 @@ mod selector;
 mod service;
 mod shared;
 mod slices;
+mod slot_service;
 mod slotless;
 mod stamp;
 #[cfg(any(test, feature = "stand-in"))]
@@ -36,6 +38,7 @@ pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;
+pub use ingress::IngressSwitch;
 pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};
 pub use pod::{PodClient, Route};
