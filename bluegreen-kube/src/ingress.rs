@@ -20,22 +20,22 @@ use tokio::time::Instant;
 use crate::rights::Rules;
 use crate::{Settings, VersionSource, owners};
 
-mod answers;
+pub(crate) mod answers;
 pub(crate) mod canary;
-mod check;
+pub(crate) mod check;
 mod converge;
 mod note;
 mod object;
 mod observe;
 mod patch;
 mod shift;
-mod slots;
+pub(crate) mod slots;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use object::{Place, places};
 use object::Object;
+pub(crate) use object::{Place, places};
 pub(crate) use slots::Slots;
 
 /// The API group of Ingresses.

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answers;
+mod canary;
 mod cluster;
 mod config_map;
 mod deployment;
@@ -34,6 +35,7 @@ mod version;
 mod watching;
 mod wire;
 
+pub use canary::IngressCanary;
 pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;

@@ -1,4 +1,5 @@
-//! Releases by the weights of routes, under constant traffic through real gateways.
+//! Releases by the weights of routes and by the paths of an Ingress, under constant traffic through
+//! real gateways.
 //!
 //! ```console
 //! $ tests/routes/run                       # both gateways, some three minutes
@@ -8,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
 mod gateway;
+mod ingress;
 mod share;
 
 use std::net::SocketAddr;

@@ -21,8 +21,9 @@ mod owners;
 mod paths;
 mod services;
 
-pub(crate) use owners::owner_problem;
 pub(super) use owners::WRITTEN;
+pub(crate) use owners::owner_problem;
+pub(crate) use paths::has_port;
 pub(crate) use services::about_selector;
 
 /// What a check looks at.

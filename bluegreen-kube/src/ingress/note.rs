@@ -36,7 +36,8 @@ mod tests {
         assert_eq!(Note::parse(&note.text()), Some(note));
         let later = note.text().replace('}', ",\"region\":{}}");
         assert_eq!(Note::parse(&later), Some(note));
-        for other in ["", "blue->green@7", "{}", "{\"from\":\"red\",\"to\":\"green\",\"epoch\":7}"] {
+        for other in ["", "blue->green@7", "{}", "{\"from\":\"red\",\"to\":\"green\",\"epoch\":7}"]
+        {
             assert_eq!(Note::parse(other), None, "{other}");
         }
     }

@@ -51,7 +51,10 @@ impl Object {
     pub(super) fn color(&self, slots: &Pair<String>) -> Result<Color, String> {
         let name = &self.name;
         if let Err(text) = self.stamp.epoch() {
-            return Err(format!("ingress {name} has the epoch {}, which is no number", quoted(text)));
+            return Err(format!(
+                "ingress {name} has the epoch {}, which is no number",
+                quoted(text)
+            ));
         }
         let ours = self.ours(slots);
         let Some((first, color)) = ours.first() else {

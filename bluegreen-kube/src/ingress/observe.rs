@@ -107,9 +107,10 @@ pub(super) fn agree(ingresses: &[Object], slots: &Pair<String>) -> Observed {
         };
         note.from != note.to && ingresses.iter().zip(&found).all(is_on_its_way)
     };
-    let arrived = ingresses.iter().zip(&found).filter_map(|(ingress, at)| {
-        ingress.note.filter(|note| note.to == *at)
-    });
+    let arrived = ingresses
+        .iter()
+        .zip(&found)
+        .filter_map(|(ingress, at)| ingress.note.filter(|note| note.to == *at));
     if let Some(note) = arrived.filter(explains).max_by_key(|note| note.epoch) {
         let (from, to) = (Routing::all(note.from), Routing::all(note.to));
         return Observed::new(ObservedState::Between { from, to }, epoch);
