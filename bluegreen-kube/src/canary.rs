@@ -75,19 +75,19 @@ pub struct IngressCanary {
 
 /// What moves all traffic.
 enum Inner {
-    Service(ServiceSwitch),
-    Ingress(IngressSwitch),
+    Service(Box<ServiceSwitch>),
+    Ingress(Box<IngressSwitch>),
 }
 
 impl IngressCanary {
     /// Around the selector of the live Service that the primary Ingress leads to.
     pub fn around_service(client: Client, settings: Settings, switch: ServiceSwitch) -> Self {
-        Self::new(client, settings, Inner::Service(switch))
+        Self::new(client, settings, Inner::Service(Box::new(switch)))
     }
 
     /// Around the paths of the primary Ingress itself.
     pub fn around_ingress(client: Client, settings: Settings, switch: IngressSwitch) -> Self {
-        Self::new(client, settings, Inner::Ingress(switch))
+        Self::new(client, settings, Inner::Ingress(Box::new(switch)))
     }
 
     fn new(client: Client, settings: Settings, inner: Inner) -> Self {
@@ -168,8 +168,8 @@ impl IngressCanary {
 
     fn inner(&self) -> &dyn SwitchStrategy {
         match &self.inner {
-            Inner::Service(switch) => switch,
-            Inner::Ingress(switch) => switch,
+            Inner::Service(switch) => &**switch,
+            Inner::Ingress(switch) => &**switch,
         }
     }
 
@@ -186,9 +186,9 @@ impl Inner {
     /// What is of the canary is no other way to a slot.
     fn ignoring(self, canary: &str, service: &str) -> Self {
         match self {
-            Self::Service(switch) => Self::Service(switch.ignore_service(service)),
+            Self::Service(switch) => Self::Service(Box::new(switch.ignore_service(service))),
             Self::Ingress(switch) => {
-                Self::Ingress(switch.ignore_service(service).ignore_ingress(canary))
+                Self::Ingress(Box::new(switch.ignore_service(service).ignore_ingress(canary)))
             }
         }
     }

@@ -193,9 +193,8 @@ impl IngressCanary {
     /// leave its share to the primary; a primary without any gets 503 for all requests, those of
     /// the canary too.
     async fn refuse_empty(&self, state: &ObservedState, to: &Routing, asked: &Asked) -> Result<()> {
-        let from = match state {
-            ObservedState::Routed(from) | ObservedState::Between { from, .. } => from,
-            _ => return Ok(()),
+        let (ObservedState::Routed(from) | ObservedState::Between { from, .. }) = state else {
+            return Ok(());
         };
         let refuse = |color: Color, found: String| {
             // A slot that gets everything is waited for: whoever asks for it looks again.

@@ -1,8 +1,8 @@
 use bluegreen_core::Color::{Blue, Green};
 use bluegreen_core::{ObservedState, Pin, Share};
+use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use kube::discovery::ApiResource;
-use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::*;

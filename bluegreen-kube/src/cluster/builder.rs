@@ -283,15 +283,15 @@ impl ClusterBuilder {
             let (client, settings) = (self.client.clone(), self.settings.clone());
             let switch = IngressSwitch::new(client, settings).sharing(rules);
             let switch = self.ingresses.iter().fold(switch, IngressSwitch::with_ingress);
-            return Ok(Mover::Backends((self.backends)(switch)));
+            return Ok(Mover::Backends(Box::new((self.backends)(switch))));
         }
         if let (Some(route), Some(canary)) = (self.routes.first(), &self.canary) {
             let (ingress, other) = (canary.clone(), format!("route {}", route.name));
             return Err(ConnectError::IngressAndOther { ingress, other });
         }
         Ok(match self.make_weights(rules)? {
-            Some(weights) => Mover::Weights(weights),
-            None => Mover::Selectors(self.service_switch(rules)),
+            Some(weights) => Mover::Weights(Box::new(weights)),
+            None => Mover::Selectors(Box::new(self.service_switch(rules))),
         })
     }
 
@@ -332,26 +332,34 @@ impl ClusterBuilder {
                 services = switch.services().to_vec();
                 match &self.canary {
                     Some(name) => Arc::new(named(
-                        IngressCanary::around_service(client_of_canary, settings_of_canary, switch),
+                        IngressCanary::around_service(
+                            client_of_canary,
+                            settings_of_canary,
+                            *switch,
+                        ),
                         name,
                         rules,
                     )),
-                    None => Arc::new(switch),
+                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
                 }
             }
             Mover::Weights(weights) => {
                 routes = weights.routes().to_vec();
-                Arc::new(weights)
+                Arc::from(weights as Box<dyn SwitchStrategy>)
             }
             Mover::Backends(switch) => {
                 ingresses = switch.ingresses().to_vec();
                 match &self.canary {
                     Some(name) => Arc::new(named(
-                        IngressCanary::around_ingress(client_of_canary, settings_of_canary, switch),
+                        IngressCanary::around_ingress(
+                            client_of_canary,
+                            settings_of_canary,
+                            *switch,
+                        ),
                         name,
                         rules,
                     )),
-                    None => Arc::new(switch),
+                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
                 }
             }
         };
@@ -399,9 +407,9 @@ fn named(canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
 
 /// What moves traffic.
 enum Mover {
-    Selectors(ServiceSwitch),
-    Weights(RouteWeights),
-    Backends(IngressSwitch),
+    Selectors(Box<ServiceSwitch>),
+    Weights(Box<RouteWeights>),
+    Backends(Box<IngressSwitch>),
 }
 
 impl fmt::Debug for ClusterBuilder {

@@ -123,13 +123,11 @@ impl Place<'_> {
 
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.at {
-            None => write!(f, "the default backend"),
-            Some(_) => {
-                let path = if self.path.is_empty() { "/" } else { self.path };
-                write!(f, "path {}", printable(&format!("{}{path}", self.host), 200))
-            }
+        if self.at.is_none() {
+            return write!(f, "the default backend");
         }
+        let path = if self.path.is_empty() { "/" } else { self.path };
+        write!(f, "path {}", printable(&format!("{}{path}", self.host), 200))
     }
 }
 

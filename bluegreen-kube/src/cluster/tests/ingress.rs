@@ -97,3 +97,54 @@ async fn what_is_told_regards_the_ingress() {
     assert_eq!(about.kind.as_deref(), Some("Ingress"));
     assert_eq!(json!(about.uid), uid);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_beside_the_live_service_goes_step_by_step_and_leaves_nothing_behind() {
+    let stand_in = StandIn::new();
+    for (color, size) in [(Color::Blue, 2), (Color::Green, 0)] {
+        deploy(&stand_in, deployment(color, size)).await;
+    }
+    for name in [AGENT, "agent-canary"] {
+        let mut service = slot_service(Color::Blue);
+        service["metadata"]["name"] = name.into();
+        service["spec"]["ports"][0]["targetPort"] = 8080.into();
+        add(&stand_in, "services", service).await;
+        let backend = json!({"service": {"name": name, "port": {"number": 80}}});
+        let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
+        let mut ingress = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+            "spec": {"rules": [{"http": {"paths": [path]}}]},
+        });
+        if name != AGENT {
+            let canary = json!({"nginx.ingress.kubernetes.io/canary": "true"});
+            ingress["metadata"]["annotations"] = canary;
+        }
+        add(&stand_in, "ingresses", ingress).await;
+    }
+    let builder = Cluster::builder(stand_in.client(NAMESPACE), NAMESPACE, AGENT);
+    let cluster = builder.canary("agent-canary").connect().await.unwrap();
+    let clock = Arc::new(TokioClock::new());
+    let releaser = Releaser::new(cluster.ports().with_clock(clock));
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let releaser = releaser.report(move |progress: &bluegreen_core::Progress| {
+        if let bluegreen_core::Progress::Shifted { routing, .. } = progress {
+            heard.lock().unwrap().push(routing.to_string());
+        }
+    });
+    let change = Change::image("agent", "registry.example.com/agent:2").version("2");
+    let plan = Plan::canary([5, 50]).bake(Duration::from_mins(1));
+    assert_eq!(releaser.run(change, &plan).await.unwrap(), Outcome::Released);
+    let wanted = ["blue 95 %, green 5 %", "blue 50 %, green 50 %", "green 100 %"];
+    assert_eq!(*told.lock().unwrap(), wanted);
+    assert_eq!(stored(&stand_in, "services", AGENT)["spec"]["selector"]["slot"], "green");
+
+    let done = cluster.detach().await.unwrap();
+    for object in ["ingress agent-canary", "service agent-canary"] {
+        assert!(done.contains(&Done::Cleaned { object: object.into() }), "{done:?}");
+    }
+    let annotations =
+        stored(&stand_in, INGRESSES, "agent-canary")["metadata"]["annotations"].clone();
+    assert_eq!(annotations["nginx.ingress.kubernetes.io/canary-weight"], "0");
+    assert_eq!(annotations["nginx.ingress.kubernetes.io/canary"], "true");
+}
