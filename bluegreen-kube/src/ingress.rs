@@ -54,6 +54,11 @@ pub(crate) const GROUP: &str = "networking.k8s.io";
 /// goes to one slot: a plan with shares, pins or a mirror is refused. For shares and pins with
 /// ingress-nginx see [`IngressCanary`](crate::IngressCanary).
 ///
+/// A controller learns of a Service by the Ingresses that lead to it. Contour with Envoy answers some
+/// requests with 503 when paths move to a Service that nothing led to before; Traefik does not. An
+/// Ingress of its own that always leads to both Services, by a host for each, keeps both known:
+/// name it with [`ignore_ingress`](Self::ignore_ingress). Preflight warns where there is none.
+///
 /// An Ingress says nothing of whether its controller has taken it as it is now. Evidence by
 /// [`Endpoints`](EvidenceKind::Endpoints) shows what the controller is told, no more; ask for
 /// [`Answers`](EvidenceKind::Answers) through the URL that clients use to see what it does.

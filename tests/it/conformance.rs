@@ -10,7 +10,7 @@ use bluegreen_core::conformance::switch::SwitchFixture;
 use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SwitchStrategy, SystemClock, Target};
 use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, Settings};
 use bluegreen_tests::{
-    ACCOUNT, Acceptor, Agent, INGRESS, Manifests, Namespace, ROUTE, SERVICE, change,
+    ACCOUNT, Acceptor, Agent, INGRESS, Manifests, Namespace, ROUTE, SERVICE, WARM, change,
     define_gateway_api, gateway_api, ingress, route, seconds,
 };
 use bytes::Bytes;
@@ -97,6 +97,7 @@ bluegreen_core::switch_conformance_tests! {
         let shipped = Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0");
         let agent = Agent::of(shipped.behind_ingress()).await;
         let builder = agent.builder("conformance").ingress(INGRESS);
+        let builder = builder.backends(|it| it.ignore_ingress(WARM));
         let ingresses = agent.api::<Ingress>();
         SwitchFixture {
             switch: builder.connect().await.unwrap().switch().clone(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bluegreen_core::{EvidenceKind, Outcome, PhaseName, Reason, Vantage};
 use bluegreen_tests::{
-    Agent, INGRESS, Load, Manifests, change, contour, free_ports, plan, reachable, reaches,
+    Agent, INGRESS, Load, Manifests, WARM, change, contour, free_ports, plan, reachable, reaches,
     seconds, traefik,
 };
 use k8s_openapi::api::networking::v1::Ingress;
@@ -30,8 +30,11 @@ async fn there_and_back(through: Through) {
     let agent = Agent::of(Manifests::shipped().sized(2, 0).behind_ingress()).await;
     let (address, _programs) = front(through, &agent).await;
     reachable(&format!("{through:?}"), address).await;
-    let one = agent.builder("one").ingress(INGRESS).connect().await.unwrap();
-    let two = agent.builder("two").ingress(INGRESS).connect().await.unwrap();
+    let connect = async |holder| {
+        let builder = agent.builder(holder).ingress(INGRESS);
+        builder.backends(|it| it.ignore_ingress(WARM)).connect().await.unwrap()
+    };
+    let (one, two) = (connect("one").await, connect("two").await);
     let ingresses = agent.api::<Ingress>();
     let before = ingresses.get(INGRESS).await.unwrap().spec;
 

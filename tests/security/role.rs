@@ -3,7 +3,7 @@
 use bluegreen_core::{Change, Plan, Problem};
 use bluegreen_kube::Cluster;
 use bluegreen_kube::stand_in::{Denial, StandIn};
-use bluegreen_tests::{INGRESS, Manifests, ROUTE, route};
+use bluegreen_tests::{INGRESS, Manifests, ROUTE, WARM, route};
 use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../docs/security.md");
@@ -159,7 +159,9 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
         match behind {
             Behind::Service => {}
             Behind::Routes => builder = builder.route(ROUTE).grpc_route("agent-grpc"),
-            Behind::Ingress => builder = builder.ingress(INGRESS),
+            Behind::Ingress => {
+                builder = builder.ingress(INGRESS).backends(|it| it.ignore_ingress(WARM));
+            }
         }
         builder
             .deployment(bluegreen_core::Color::Blue, "agent-blue")

@@ -36,7 +36,7 @@ pub use front::{contour, define_contour, reachable, traefik};
 pub use gateway::{Acceptor, define_gateway_api, gateway_api};
 pub use kept::{Begun, Kept, is_unsent};
 pub use load::{Load, Tally, version_at};
-pub use manifests::{Manifests, image, ingress, route};
+pub use manifests::{Manifests, WARM, image, ingress, route};
 pub use namespace::Namespace;
 pub use outage::Outage;
 pub use program::{folder, free_ports, log, program};

@@ -67,6 +67,7 @@ impl Manifests {
         self.add_slot_services();
         self.0.extend(read(ROLE_OF_INGRESS));
         self.0.push(ingress(crate::INGRESS));
+        self.0.push(warm_ingress());
         self
     }
 
@@ -193,6 +194,24 @@ pub fn ingress(name: &str) -> Value {
         "spec": {"rules": [
             {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}},
         ]},
+    })
+}
+
+/// The name of an Ingress that always leads to both slots, so that proxies know them before traffic
+/// moves.
+pub const WARM: &str = "agent-slots";
+
+fn warm_ingress() -> Value {
+    let rule = |color: Color| {
+        let service = format!("{}-{color}", crate::SERVICE);
+        let backend = json!({"service": {"name": service, "port": {"number": 80}}});
+        let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
+        json!({"host": format!("{color}.invalid"), "http": {"paths": [path]}})
+    };
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": WARM},
+        "spec": {"rules": Color::BOTH.map(rule)},
     })
 }
 

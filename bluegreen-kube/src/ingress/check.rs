@@ -105,6 +105,7 @@ impl IngressSwitch {
             problems.extend(owners::problems(ingress, &object, &self.allowed_owners));
         }
         problems.extend(self.unlisted_ingresses(&ours, &found));
+        problems.extend(self.cold_slots(&found));
         if may_try {
             problems.extend(self.try_writes(&ours, routings).await?);
         }

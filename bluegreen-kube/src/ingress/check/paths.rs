@@ -173,6 +173,27 @@ impl IngressSwitch {
         problems
     }
 
+    /// A controller learns of a Service by the Ingresses that lead to it. Envoy's answer with 503 from
+    /// when they have the new route until they have the endpoints, so both Services had better be
+    /// known all the time.
+    pub(super) fn cold_slots(&self, found: &Found) -> Vec<Problem> {
+        let others = found.ingresses.iter().filter(|(name, _)| !self.ingresses.contains(name));
+        let known: Vec<&str> = others
+            .flat_map(|(_, other)| places(&other.data))
+            .map(|place| place.backend["service"]["name"].as_str().unwrap_or_default())
+            .collect();
+        let names = Color::BOTH.map(|color| self.slots.names.of(color));
+        let cold = names.into_iter().filter(|name| !known.contains(&name.as_str()));
+        cold.map(|name| {
+            Problem::new("cold-backend", format!("Service {}/{name}", self.settings.namespace))
+                .found("no Ingress that always leads to it")
+                .wanted("one: some controllers answer with 503 while they hear of a Service")
+                .mend("make an Ingress with a host for each slot, and name it with ignore_ingress")
+                .warning()
+        })
+        .collect()
+    }
+
     /// One of our paths whose requests may come to another Ingress of the same class.
     fn same<'a>(
         &self,

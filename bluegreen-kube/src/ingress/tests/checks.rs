@@ -178,6 +178,26 @@ async fn other_ways_to_a_slot_are_told() {
 }
 
 #[tokio::test]
+async fn a_service_that_no_other_ingress_leads_to_is_told_of() {
+    let stand_in = world().await;
+    let cold = |found: &[Problem]| {
+        let cold = found.iter().filter(|it| it.code == "cold-backend" && !it.is_refusal());
+        cold.map(|it| it.object.clone()).collect::<Vec<_>>()
+    };
+    let both = ["Service ai-agents/agent-blue", "Service ai-agents/agent-green"];
+    assert_eq!(cold(&problems(&switch(&stand_in)).await), both);
+    let mut warm = ingress("warm");
+    warm["spec"] = json!({"rules": [
+        {"host": "blue.invalid", "http": {"paths": [path("/", "agent-blue")]}},
+        {"host": "green.invalid", "http": {"paths": [path("/", "agent-green")]}},
+    ]});
+    create(&stand_in, "ingresses", warm).await;
+    let found = problems(&switch(&stand_in).ignore_ingress("warm")).await;
+    assert_eq!(cold(&found), [""; 0]);
+    assert!(found.iter().all(|it| !it.is_refusal()), "{found:?}");
+}
+
+#[tokio::test]
 async fn no_ingress_at_all_is_a_problem_and_no_panic() {
     let stand_in = world().await;
     let none = IngressSwitch::new(stand_in.client(NAMESPACE), settings());
