@@ -44,7 +44,8 @@ pub(super) fn check(new: &Value, causes: &mut Vec<Cause>) {
 
 fn path(path: &Value, field: &str, causes: &mut Vec<Cause>) {
     let (found, kind) = (text(path, "/path"), text(path, "/pathType"));
-    if path["pathType"].is_null() {
+    // The type that it went through knows no path without one.
+    if kind.is_empty() {
         let cause = Cause::required(format!("{field}.pathType"));
         causes.push(cause.saying("pathType must be specified"));
         return;
