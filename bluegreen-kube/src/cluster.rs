@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser, SwitchStrategy};
 use kube::Client;
 
+use crate::event::Subject;
 use crate::route::RouteName;
 use crate::{ConfigMapStore, DeploymentSlot, EventReporter, PodClient, Settings};
 
@@ -44,6 +45,9 @@ pub struct Cluster {
     name: String,
     services: Vec<String>,
     routes: Vec<RouteName>,
+    ingresses: Vec<String>,
+    /// The canary Ingress, and its Service of the same name.
+    canary: Option<String>,
     slots: Pair<Arc<DeploymentSlot>>,
     clients: Pair<Arc<PodClient>>,
     switch: Arc<dyn SwitchStrategy>,
@@ -138,13 +142,18 @@ impl Cluster {
         &self.store
     }
 
-    /// Writes what a release tells as Events of the live Service, or of the first route where
-    /// routes move the traffic. `instance` is who reports: the holder, say.
+    /// Writes what a release tells as Events of the live Service, or of the first route or Ingress
+    /// where such move the traffic. `instance` is who reports: the holder, say.
     ///
     /// Must be called within a tokio runtime, on which the reporter's task runs.
     pub fn events(&self, instance: impl Into<String>) -> EventReporter {
         let (client, settings) = (self.client.clone(), self.settings.clone());
-        EventReporter::about(client, settings, self.routes.first().cloned(), instance.into())
+        let subject = match (self.routes.first(), self.ingresses.first()) {
+            (Some(route), _) => Subject::Route(route.clone()),
+            (None, Some(ingress)) => Subject::Ingress(ingress.clone()),
+            (None, None) => Subject::Service,
+        };
+        EventReporter::about(client, settings, subject, instance.into())
     }
 
     /// The lease of this process.
@@ -160,6 +169,7 @@ impl fmt::Debug for Cluster {
             .field("namespace", &self.settings.namespace)
             .field("services", &self.services)
             .field("routes", &self.routes)
+            .field("ingresses", &self.ingresses)
             .field("blue", &self.slots.blue.name())
             .field("green", &self.slots.green.name())
             .finish_non_exhaustive()

@@ -8,13 +8,14 @@ use kube::Client;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Settings;
-use crate::route::RouteName;
 use crate::wire::AbortOnDrop;
 
 mod object;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub(crate) use writer::Subject;
 
 /// How many reports wait for the API server at most.
 const WAITING: usize = 256;
@@ -29,7 +30,7 @@ const WAITING: usize = 256;
 /// The cluster keeps Events for an hour by default: the record is the history, not this.
 ///
 /// Needs the verb `create` on `events` in `events.k8s.io`, and `get` on `services` (on the kind of
-/// the route).
+/// the route, on `ingresses`).
 pub struct EventReporter {
     sender: mpsc::Sender<Message>,
     _task: AbortOnDrop,
@@ -45,18 +46,18 @@ impl EventReporter {
     ///
     /// Must be called within a tokio runtime, on which its task runs.
     pub fn new(client: Client, settings: Settings, instance: impl Into<String>) -> Self {
-        Self::about(client, settings, None, instance.into())
+        Self::about(client, settings, Subject::Service, instance.into())
     }
 
-    /// The same where Events are about a route.
+    /// The same where Events are about something else.
     pub(crate) fn about(
         client: Client,
         settings: Settings,
-        route: Option<RouteName>,
+        subject: Subject,
         instance: String,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let writer = writer::Writer::new(client, settings, route, instance);
+        let writer = writer::Writer::new(client, settings, subject, instance);
         let task = tokio::spawn(writer.run(receiver));
         Self { sender, _task: AbortOnDrop(task.abort_handle()) }
     }

@@ -22,3 +22,15 @@ pub(crate) fn deployment(color: Color) -> Value {
         },
     })
 }
+
+/// The Service of a slot.
+pub(crate) fn slot_service(color: Color) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": format!("agent-{color}")},
+        "spec": {
+            "selector": {"app": "agent", "slot": color.as_str()},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+        },
+    })
+}

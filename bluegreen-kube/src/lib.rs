@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answers;
+mod canary;
 mod cluster;
 mod config_map;
 mod deployment;
@@ -9,6 +10,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixtures;
+mod ingress;
 mod json_patch;
 mod lease;
 mod names;
@@ -23,6 +25,7 @@ mod selector;
 mod service;
 mod shared;
 mod slices;
+mod slot_service;
 mod slotless;
 mod stamp;
 #[cfg(any(test, feature = "stand-in"))]
@@ -32,10 +35,12 @@ mod version;
 mod watching;
 mod wire;
 
+pub use canary::IngressCanary;
 pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;
+pub use ingress::IngressSwitch;
 pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};
 pub use pod::{PodClient, Route};

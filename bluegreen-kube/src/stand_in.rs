@@ -53,6 +53,7 @@ mod endpoints;
 mod faults;
 mod gateway;
 mod hooks;
+mod ingress;
 mod json;
 mod managed;
 mod patch;

@@ -10,12 +10,13 @@ use bluegreen_core::conformance::switch::SwitchFixture;
 use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SwitchStrategy, SystemClock, Target};
 use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, Settings};
 use bluegreen_tests::{
-    ACCOUNT, Acceptor, Agent, Manifests, Namespace, ROUTE, SERVICE, change, define_gateway_api,
-    gateway_api, route, seconds,
+    ACCOUNT, Acceptor, Agent, INGRESS, Manifests, Namespace, ROUTE, SERVICE, WARM, change,
+    define_gateway_api, gateway_api, ingress, route, seconds,
 };
 use bytes::Bytes;
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::Client;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -87,6 +88,34 @@ bluegreen_core::switch_conformance_tests! {
                 }
             }),
             guard: Box::new((acceptor, agent)),
+        }
+    }
+}
+
+bluegreen_core::switch_conformance_tests! {
+    switch_of_an_ingress: async || {
+        let shipped = Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0");
+        let agent = Agent::of(shipped.behind_ingress()).await;
+        let builder = agent.builder("conformance").ingress(INGRESS);
+        let builder = builder.backends(|it| it.ignore_ingress(WARM));
+        let ingresses = agent.api::<Ingress>();
+        SwitchFixture {
+            switch: builder.connect().await.unwrap().switch().clone(),
+            evidence: EvidenceKind::Endpoints,
+            disturb: deed(move || {
+                let ingresses = ingresses.clone();
+                async move {
+                    let service = json!({"name": format!("{SERVICE}-green"), "port": {"number": 80}});
+                    let blue = &ingress(INGRESS)["spec"]["rules"][0]["http"]["paths"][0];
+                    let mut paths = json!([blue, blue]);
+                    paths[1]["path"] = "/v2".into();
+                    paths[1]["backend"]["service"] = service;
+                    let rules = json!([{"http": {"paths": paths}}]);
+                    let patch = Patch::Merge(json!({"spec": {"rules": rules}}));
+                    ingresses.patch(INGRESS, &PatchParams::default(), &patch).await.unwrap();
+                }
+            }),
+            guard: Box::new(agent),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Releases by the weights of routes, under constant traffic through real gateways.
+//! Releases by the weights of routes and by the paths of an Ingress, under constant traffic through
+//! real gateways.
 //!
 //! ```console
 //! $ tests/routes/run                       # both gateways, some three minutes
@@ -9,6 +10,7 @@
 
 mod example;
 mod gateway;
+mod ingress;
 mod share;
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 use bluegreen_core::{Change, Plan, Problem};
 use bluegreen_kube::Cluster;
 use bluegreen_kube::stand_in::{Denial, StandIn};
-use bluegreen_tests::{Manifests, ROUTE, route};
+use bluegreen_tests::{INGRESS, Manifests, ROUTE, WARM, route};
 use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../docs/security.md");
@@ -35,6 +35,15 @@ fn rows(head: &str) -> Vec<Row<'static>> {
 
 const TABLE: &str = "| API group |";
 const TABLE_OF_ROUTES: &str = "| group of routes |";
+const TABLE_OF_INGRESSES: &str = "| group of Ingresses |";
+
+/// What moves traffic.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Behind {
+    Service,
+    Routes,
+    Ingress,
+}
 
 /// The rights of a Role, in its order.
 fn shipped(mut manifests: Manifests, name: &str) -> Vec<(String, String, String)> {
@@ -61,6 +70,8 @@ fn the_tables_are_the_roles() {
     is_the_role(TABLE, &shipped(Manifests::role(), "bluegreen"));
     let routes = shipped(Manifests::role_of_routes(), "bluegreen-routes");
     is_the_role(TABLE_OF_ROUTES, &routes);
+    let ingress = shipped(Manifests::role_of_ingress(), "bluegreen-ingress");
+    is_the_role(TABLE_OF_INGRESSES, &ingress);
 }
 
 fn is_the_role(head: &str, shipped: &[(String, String, String)]) {
@@ -81,15 +92,16 @@ fn is_the_role(head: &str, shipped: &[(String, String, String)]) {
 
 #[tokio::test(start_paused = true)]
 async fn preflight_does_with_a_missing_right_what_the_table_says() {
-    does_what_is_said(&rows(TABLE), false).await;
-    does_what_is_said(&rows(TABLE_OF_ROUTES), true).await;
+    does_what_is_said(&rows(TABLE), Behind::Service).await;
+    does_what_is_said(&rows(TABLE_OF_ROUTES), Behind::Routes).await;
+    does_what_is_said(&rows(TABLE_OF_INGRESSES), Behind::Ingress).await;
 }
 
-/// What preflight does without each of these rights. Without any that the table for routes says
-/// are not needed there, it does nothing.
-async fn does_what_is_said(rows: &[Row<'_>], has_routes: bool) {
-    let (stand_in, cluster) = agent(has_routes).await;
-    if has_routes {
+/// What preflight does without each of these rights. Without any that the tables for routes and
+/// Ingresses say are not needed there, it does nothing.
+async fn does_what_is_said(rows: &[Row<'_>], behind: Behind) {
+    let (stand_in, cluster) = agent(behind).await;
+    if behind != Behind::Service {
         for verb in ["watch", "patch", "create", "delete"] {
             stand_in.deny(Denial::new(verb, "services"));
         }
@@ -125,23 +137,31 @@ async fn check(cluster: &Cluster) -> Vec<Problem> {
 
 /// The agent of our manifests in the stand-in, and how to connect to it with eyes that have seen
 /// nothing yet: which rights there are is remembered.
-async fn agent(has_routes: bool) -> (StandIn, impl AsyncFn() -> Cluster) {
+async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
     let stand_in = StandIn::new();
     stand_in.add_gateway_api();
     let client = stand_in.client("ai-agents");
     // The stand-in knows no Roles: here everything is allowed that is not denied.
     let mut manifests = Manifests::shipped();
-    if has_routes {
-        let mut grpc = route("agent-grpc");
-        grpc["kind"] = "GRPCRoute".into();
-        manifests = manifests.behind_routes().with(grpc);
+    match behind {
+        Behind::Service => {}
+        Behind::Routes => {
+            let mut grpc = route("agent-grpc");
+            grpc["kind"] = "GRPCRoute".into();
+            manifests = manifests.behind_routes().with(grpc);
+        }
+        Behind::Ingress => manifests = manifests.behind_ingress(),
     }
     let manifests = manifests.without(&["ServiceAccount", "Role", "RoleBinding"]);
     manifests.apply(&client, "ai-agents").await;
     let cluster = async move || {
         let mut builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
-        if has_routes {
-            builder = builder.route(ROUTE).grpc_route("agent-grpc");
+        match behind {
+            Behind::Service => {}
+            Behind::Routes => builder = builder.route(ROUTE).grpc_route("agent-grpc"),
+            Behind::Ingress => {
+                builder = builder.ingress(INGRESS).backends(|it| it.ignore_ingress(WARM));
+            }
         }
         builder
             .deployment(bluegreen_core::Color::Blue, "agent-blue")

@@ -18,6 +18,8 @@ use crate::{Access, Manifests, Namespace, ask};
 
 /// The route between the slots, where there is one.
 pub const ROUTE: &str = "agent";
+/// The Ingress that leads to it.
+pub const INGRESS: &str = "agent";
 /// The live Service of the agent.
 pub const SERVICE: &str = "agent-service";
 /// The service account that has the Role that we ship.

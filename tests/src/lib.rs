@@ -30,13 +30,13 @@ mod release;
 mod yes;
 
 pub use access::{Access, Carrier};
-pub use agent::{ACCOUNT, Agent, ROUTE, SERVICE};
+pub use agent::{ACCOUNT, Agent, INGRESS, ROUTE, SERVICE};
 pub use ask::{ask, ask_with};
 pub use front::{contour, define_contour, reachable, traefik};
 pub use gateway::{Acceptor, define_gateway_api, gateway_api};
 pub use kept::{Begun, Kept, is_unsent};
 pub use load::{Load, Tally, version_at};
-pub use manifests::{Manifests, image, route};
+pub use manifests::{Manifests, WARM, image, ingress, route};
 pub use namespace::Namespace;
 pub use outage::Outage;
 pub use program::{example, folder, free_ports, log, program};

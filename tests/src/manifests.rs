@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
 const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml");
+const ROLE_OF_INGRESS: &str = include_str!("../../bluegreen-kube/rbac-ingress.yaml");
 const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
@@ -48,6 +49,29 @@ impl Manifests {
     /// one, and the Role for routes.
     #[must_use]
     pub fn behind_routes(mut self) -> Self {
+        self.add_slot_services();
+        self.0.extend(read(ROLE_OF_ROUTES));
+        self.0.push(route(crate::ROUTE));
+        self
+    }
+
+    /// The Role of `bluegreen-kube` for Ingresses, which comes to the other one.
+    pub fn role_of_ingress() -> Self {
+        Self(read(ROLE_OF_INGRESS))
+    }
+
+    /// The same, with the slots behind an [ingress] as well: a Service for each slot beside the
+    /// live one, and the Role for Ingresses.
+    #[must_use]
+    pub fn behind_ingress(mut self) -> Self {
+        self.add_slot_services();
+        self.0.extend(read(ROLE_OF_INGRESS));
+        self.0.push(ingress(crate::INGRESS));
+        self.0.push(warm_ingress());
+        self
+    }
+
+    fn add_slot_services(&mut self) {
         let live = self.object("Service", crate::SERVICE).clone();
         for color in Color::BOTH {
             let mut service = live.clone();
@@ -55,9 +79,6 @@ impl Manifests {
             service["spec"]["selector"]["slot"] = color.as_str().into();
             self.0.push(service);
         }
-        self.0.extend(read(ROLE_OF_ROUTES));
-        self.0.push(route(crate::ROUTE));
-        self
     }
 
     /// The same with one more object.
@@ -160,6 +181,37 @@ pub fn route(name: &str) -> Value {
             "parentRefs": [{"name": "public"}],
             "rules": [{"backendRefs": [backend(Color::Blue, 1), backend(Color::Green, 0)]}],
         },
+    })
+}
+
+/// An Ingress that leads everything to blue. No request has to name a host.
+pub fn ingress(name: &str) -> Value {
+    let service = format!("{}-{}", crate::SERVICE, Color::Blue);
+    let backend = json!({"service": {"name": service, "port": {"number": 80}}});
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": name},
+        "spec": {"rules": [
+            {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}},
+        ]},
+    })
+}
+
+/// The name of an Ingress that always leads to both slots, so that proxies know them before traffic
+/// moves.
+pub const WARM: &str = "agent-slots";
+
+fn warm_ingress() -> Value {
+    let rule = |color: Color| {
+        let service = format!("{}-{color}", crate::SERVICE);
+        let backend = json!({"service": {"name": service, "port": {"number": 80}}});
+        let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
+        json!({"host": format!("{color}.invalid"), "http": {"paths": [path]}})
+    };
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": WARM},
+        "spec": {"rules": Color::BOTH.map(rule)},
     })
 }
 

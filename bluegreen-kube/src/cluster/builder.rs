@@ -12,7 +12,8 @@ use crate::deployment::Recent;
 use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
 use crate::{
-    ConfigMapStore, DeploymentSlot, LeaseLiveness, PodClient, RouteWeights, ServiceSwitch, Settings,
+    ConfigMapStore, DeploymentSlot, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
+    RouteWeights, ServiceSwitch, Settings,
 };
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
@@ -40,6 +41,8 @@ pub struct ClusterBuilder {
     name: String,
     services: Vec<String>,
     routes: Vec<RouteName>,
+    ingresses: Vec<String>,
+    canary: Option<String>,
     deployments: Pair<Option<String>>,
     holder: Option<HolderId>,
     liveness: Option<Arc<dyn Liveness>>,
@@ -47,6 +50,7 @@ pub struct ClusterBuilder {
     clients: Adjust<PodClient>,
     switch: Adjust<ServiceSwitch>,
     weights: Adjust<RouteWeights>,
+    backends: Adjust<IngressSwitch>,
     load: Option<MakeLoad>,
 }
 
@@ -58,6 +62,8 @@ impl ClusterBuilder {
             name: "default".to_owned(),
             services: Vec::new(),
             routes: Vec::new(),
+            ingresses: Vec::new(),
+            canary: None,
             deployments: Pair::new(None, None),
             holder: None,
             liveness: None,
@@ -65,6 +71,7 @@ impl ClusterBuilder {
             clients: Box::new(|client| client),
             switch: Box::new(|switch| switch),
             weights: Box::new(|weights| weights),
+            backends: Box::new(|backends| backends),
             load: None,
         }
     }
@@ -112,6 +119,48 @@ impl ClusterBuilder {
     /// A `GRPCRoute` whose weights move traffic, as those of [`route`](Self::route) do.
     pub fn grpc_route(mut self, name: impl Into<String>) -> Self {
         self.routes.push(RouteName::new(RouteKind::Grpc, name));
+        self
+    }
+
+    /// An Ingress whose paths lead to the Service of either slot and move from one to the other, in
+    /// place of the live Service's selector: see [`IngressSwitch`]. Several move together.
+    ///
+    /// The agent keeps its name, and needs no Service of that name.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kube::Client) -> Result<(), bluegreen_kube::ConnectError> {
+    /// use bluegreen_kube::Cluster;
+    ///
+    /// let cluster = Cluster::builder(client, "ai-agents", "agent")
+    ///     .ingress("agent")
+    ///     .backends(|switch| switch.with_slot_services("agent-a", "agent-b"))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn ingress(mut self, name: impl Into<String>) -> Self {
+        self.ingresses.push(name.into());
+        self
+    }
+
+    /// A canary Ingress of ingress-nginx, and the Service of the same name that it leads to: with it
+    /// the candidate gets shares, be it the live Service's selector that moves all traffic, or
+    /// [Ingresses](Self::ingress). See [`IngressCanary`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: kube::Client) -> Result<(), bluegreen_kube::ConnectError> {
+    /// use bluegreen_core::Plan;
+    /// use bluegreen_kube::Cluster;
+    ///
+    /// let cluster = Cluster::builder(client, "ai-agents", "agent")
+    ///     .canary("agent-canary")
+    ///     .connect()
+    ///     .await?;
+    /// let plan = Plan::canary([5, 25, 100]);
+    /// # Ok(()) }
+    /// ```
+    pub fn canary(mut self, name: impl Into<String>) -> Self {
+        self.canary = Some(name.into());
         self
     }
 
@@ -170,6 +219,15 @@ impl ClusterBuilder {
         self
     }
 
+    /// Adjusts what moves traffic where paths of Ingresses do.
+    pub fn backends(
+        mut self,
+        adjust: impl Fn(IngressSwitch) -> IngressSwitch + Send + 'static,
+    ) -> Self {
+        self.backends = Box::new(adjust);
+        self
+    }
+
     /// What counts the work that a slot has in hand; nothing unless said otherwise, and then an old
     /// slot is made smaller after the quiet period of the plan.
     ///
@@ -184,7 +242,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Finds the agent. Two requests, or three with routes; nothing is written.
+    /// Finds the agent. Two requests, or three with routes or Ingresses; nothing is written.
     ///
     /// # Errors
     /// See [`Cluster::connect`].
@@ -198,17 +256,43 @@ impl ClusterBuilder {
 
     async fn find(self) -> Result<Cluster, ConnectError> {
         let rules = Rules::default();
-        let weights = self.make_weights(&rules)?;
+        let mover = self.make_mover(&rules)?;
         let (client, settings) = (&self.client, &self.settings);
-        let base = match &weights {
-            Some(weights) if weights.is_between_services() => {
+        let base = match &mover {
+            Mover::Weights(weights) if weights.is_between_services() => {
                 discover::base_of_slots(client, settings, weights.slot_services()).await?
             }
-            Some(weights) => weights.base().await?,
-            None => discover::base(client, settings).await?,
+            Mover::Weights(weights) => weights.base().await?,
+            Mover::Backends(switch) => {
+                discover::base_of_slots(client, settings, switch.slot_services()).await?
+            }
+            Mover::Selectors(_) => discover::base(client, settings).await?,
         };
         let found = discover::agent(client, settings, base, &self.deployments).await?;
-        Ok(self.build(&found, &rules, weights))
+        Ok(self.build(&found, &rules, mover))
+    }
+
+    /// What moves traffic, which is one of three.
+    fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
+        if let Some(ingress) = self.ingresses.first() {
+            let route = self.routes.first().map(|route| format!("route {}", route.name));
+            let service = self.services.first().map(|service| format!("Service {service}"));
+            if let Some(other) = route.or(service) {
+                return Err(ConnectError::IngressAndOther { ingress: ingress.clone(), other });
+            }
+            let (client, settings) = (self.client.clone(), self.settings.clone());
+            let switch = IngressSwitch::new(client, settings).sharing(rules);
+            let switch = self.ingresses.iter().fold(switch, IngressSwitch::with_ingress);
+            return Ok(Mover::Backends(Box::new((self.backends)(switch))));
+        }
+        if let (Some(route), Some(canary)) = (self.routes.first(), &self.canary) {
+            let (ingress, other) = (canary.clone(), format!("route {}", route.name));
+            return Err(ConnectError::IngressAndOther { ingress, other });
+        }
+        Ok(match self.make_weights(rules)? {
+            Some(weights) => Mover::Weights(Box::new(weights)),
+            None => Mover::Selectors(Box::new(self.service_switch(rules))),
+        })
     }
 
     /// What moves traffic, if routes do.
@@ -225,7 +309,7 @@ impl ClusterBuilder {
         Ok(Some((self.weights)(weights)))
     }
 
-    fn build(self, agent: &Agent, rules: &Rules, weights: Option<RouteWeights>) -> Cluster {
+    fn build(self, agent: &Agent, rules: &Rules, mover: Mover) -> Cluster {
         let Self { client, settings, .. } = &self;
         let recent = Recent::default();
         let clients = Pair::from_fn(|color| {
@@ -241,13 +325,44 @@ impl ClusterBuilder {
                 .sharing(&recent, rules);
             Arc::new((self.slots)(slot))
         });
-        let (services, routes, switch): (_, _, Arc<dyn SwitchStrategy>) =
-            if let Some(weights) = weights {
-                (Vec::new(), weights.routes().to_vec(), Arc::new(weights))
-            } else {
-                let switch = self.service_switch(rules);
-                (switch.services().to_vec(), Vec::new(), Arc::new(switch))
-            };
+        let (client_of_canary, settings_of_canary) = (client.clone(), settings.clone());
+        let (mut services, mut routes, mut ingresses) = (Vec::new(), Vec::new(), Vec::new());
+        let switch: Arc<dyn SwitchStrategy> = match mover {
+            Mover::Selectors(switch) => {
+                services = switch.services().to_vec();
+                match &self.canary {
+                    Some(name) => Arc::new(named(
+                        IngressCanary::around_service(
+                            client_of_canary,
+                            settings_of_canary,
+                            *switch,
+                        ),
+                        name,
+                        rules,
+                    )),
+                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
+                }
+            }
+            Mover::Weights(weights) => {
+                routes = weights.routes().to_vec();
+                Arc::from(weights as Box<dyn SwitchStrategy>)
+            }
+            Mover::Backends(switch) => {
+                ingresses = switch.ingresses().to_vec();
+                match &self.canary {
+                    Some(name) => Arc::new(named(
+                        IngressCanary::around_ingress(
+                            client_of_canary,
+                            settings_of_canary,
+                            *switch,
+                        ),
+                        name,
+                        rules,
+                    )),
+                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
+                }
+            }
+        };
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
@@ -257,6 +372,8 @@ impl ClusterBuilder {
         let mut cluster = Cluster {
             services,
             routes,
+            ingresses,
+            canary: self.canary,
             slots: made,
             clients,
             switch,
@@ -281,6 +398,18 @@ impl ClusterBuilder {
         let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone()).sharing(rules);
         (self.switch)(self.services.iter().fold(switch, ServiceSwitch::and_service))
     }
+}
+
+/// A canary whose Ingress and Service have this name.
+fn named(canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
+    canary.with_canary(name).with_canary_service(name).sharing(rules)
+}
+
+/// What moves traffic.
+enum Mover {
+    Selectors(Box<ServiceSwitch>),
+    Weights(Box<RouteWeights>),
+    Backends(Box<IngressSwitch>),
 }
 
 impl fmt::Debug for ClusterBuilder {

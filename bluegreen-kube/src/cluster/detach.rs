@@ -12,12 +12,12 @@ use serde_json::json;
 
 use super::{Cluster, Done, discover};
 use crate::names::pointer_step;
-use crate::{Purpose, error, json_patch};
+use crate::{Purpose, error, ingress, json_patch};
 
 impl Cluster {
-    /// Removes everything of ours: annotations on Deployments, Services and routes, the preview Service,
+    /// Removes everything of ours: annotations on Deployments, Services, routes and Ingresses, the preview Service,
     /// the ConfigMaps with the records, and the lease of this process. Both Deployments and the
-    /// live Services or routes stay as they are and go on serving.
+    /// live Services, routes or Ingresses stay as they are and go on serving.
     ///
     /// Can be done again when it was interrupted.
     ///
@@ -31,12 +31,16 @@ impl Cluster {
             done.extend(self.clean(&deployments, "deployment", self.slots.of(color).name()).await?);
         }
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.settings.namespace);
-        for service in &self.services {
+        for service in self.services.iter().chain(&self.canary) {
             done.extend(self.clean(&services, "service", service).await?);
         }
         for route in &self.routes {
             let api = route.kind.api(&self.client, &self.settings.namespace);
             done.extend(self.clean(&api, route.kind.singular(), &route.name).await?);
+        }
+        for ingress in self.ingresses.iter().chain(&self.canary) {
+            let api = ingress::api(&self.client, &self.settings.namespace);
+            done.extend(self.clean(&api, "ingress", ingress).await?);
         }
         done.extend(self.delete_all(&services, "service", Purpose::Preview).await?);
         // The record goes last: as long as it is there, what was interrupted can be told.

@@ -17,10 +17,10 @@ pub enum ConnectError {
         /// The name.
         service: String,
     },
-    /// There is no Service for a slot, although routes are to move traffic between such.
+    /// There is no Service for a slot, although traffic is to move between such.
     #[error(
         "Service {namespace}/{service}: found nothing, wanted the Service of the {color} slot, \
-         between which and the other the weights of the routes are to move"
+         between which and the other traffic is to move"
     )]
     NoSlotService {
         /// The namespace.
@@ -51,6 +51,17 @@ pub enum ConnectError {
         route: String,
         /// The first of the Services.
         service: String,
+    },
+    /// Traffic cannot be moved by an Ingress and by something else.
+    #[error(
+        "ingress {ingress} and {other}: found both to be moved, wanted either Ingresses or the \
+         other"
+    )]
+    IngressAndOther {
+        /// The first of the Ingresses.
+        ingress: String,
+        /// What else is to be moved.
+        other: String,
     },
     /// The Service leads elsewhere, not to pods.
     #[error(

@@ -12,6 +12,7 @@ use crate::PREFIX;
 use crate::deployment::tests::deployment;
 use crate::stand_in::StandIn;
 
+mod ingress;
 mod routes;
 
 const NAMESPACE: &str = "agents";

@@ -9,15 +9,26 @@ use tokio::sync::mpsc;
 
 use super::{Message, object};
 use crate::error::{read, write};
+use crate::ingress;
 use crate::route::{GROUP, RouteName};
 use crate::{FIELD_MANAGER, Settings};
+
+/// What Events are about.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    /// The live Service.
+    Service,
+    /// The first route, where traffic comes through one.
+    Route(RouteName),
+    /// The first Ingress, where its paths move.
+    Ingress(String),
+}
 
 pub(super) struct Writer {
     events: Api<Event>,
     client: Client,
     settings: Settings,
-    /// The route that Events are about, where traffic comes through one.
-    route: Option<RouteName>,
+    subject: Subject,
     instance: String,
     /// What Events are about, once it was looked for.
     about: Option<ObjectReference>,
@@ -29,14 +40,14 @@ impl Writer {
     pub(super) fn new(
         client: Client,
         settings: Settings,
-        route: Option<RouteName>,
+        subject: Subject,
         instance: String,
     ) -> Self {
         Self {
             events: Api::namespaced(client.clone(), &settings.namespace),
             client,
             settings,
-            route,
+            subject,
             instance,
             about: None,
             written: 0,
@@ -93,9 +104,10 @@ impl Writer {
 
     /// The object that Events are about, by its name.
     fn named(&self) -> ObjectReference {
-        let (version, kind, name) = match &self.route {
-            Some(route) => (format!("{GROUP}/v1"), route.kind.kind(), route.name.clone()),
-            None => ("v1".to_owned(), "Service", self.settings.agent.to_string()),
+        let (version, kind, name) = match &self.subject {
+            Subject::Route(route) => (format!("{GROUP}/v1"), route.kind.kind(), route.name.clone()),
+            Subject::Ingress(name) => (format!("{}/v1", ingress::GROUP), "Ingress", name.clone()),
+            Subject::Service => ("v1".to_owned(), "Service", self.settings.agent.to_string()),
         };
         ObjectReference {
             api_version: Some(version),
@@ -108,14 +120,23 @@ impl Writer {
 
     async fn identity(&self) -> Result<Option<String>> {
         let (call, namespace) = (self.settings.call, &self.settings.namespace);
-        if let Some(route) = &self.route {
-            let api = route.kind.api(&self.client, namespace);
-            let action = format!("read {route} in {namespace}");
-            return Ok(read(call, action, api.get(&route.name)).await?.uid());
+        match &self.subject {
+            Subject::Route(route) => {
+                let api = route.kind.api(&self.client, namespace);
+                let action = format!("read {route} in {namespace}");
+                Ok(read(call, action, api.get(&route.name)).await?.uid())
+            }
+            Subject::Ingress(name) => {
+                let api = ingress::api(&self.client, namespace);
+                let action = format!("read ingress {namespace}/{name}");
+                Ok(read(call, action, api.get(name)).await?.uid())
+            }
+            Subject::Service => {
+                let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
+                let name = self.settings.agent.to_string();
+                let action = format!("read service {namespace}/{name}");
+                Ok(read(call, action, services.get(&name)).await?.uid())
+            }
         }
-        let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
-        let name = self.settings.agent.to_string();
-        let action = format!("read service {namespace}/{name}");
-        Ok(read(call, action, services.get(&name)).await?.uid())
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::gateway;
 use super::json::{at, default, list, text};
 use super::resource::Resource;
+use super::{gateway, ingress};
 
 /// Fills in what is missing. `address` is for a Service without one.
 pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
@@ -18,6 +18,7 @@ pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
         "services" => service(object, address),
         gateway::HTTP_ROUTES => gateway::fill(object, true),
         gateway::GRPC_ROUTES => gateway::fill(object, false),
+        ingress::INGRESSES => ingress::fill(object),
         "events.events.k8s.io" => default(at(object, &[]), "deprecatedSource", json!({})),
         "horizontalpodautoscalers.autoscaling" => {
             let spec = at(object, &["spec"]);

@@ -52,6 +52,13 @@ impl Cause {
         Self { field: field.into(), reason: "FieldValueNotSupported", message }
     }
 
+    pub(super) fn not_one_of(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|it| format!("\"{it}\"")).collect();
+        let supported = supported.join(", ");
+        let message = format!("Unsupported value: \"{value}\": supported values: {supported}");
+        Self { field: field.into(), reason: "FieldValueNotSupported", message }
+    }
+
     #[must_use]
     pub(super) fn saying(mut self, more: &str) -> Self {
         let _ = write!(self.message, ": {more}");

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::gateway;
 use super::json::{list, map, number, pairs, text};
 use super::resource::Resource;
 use super::selector::selects;
 use super::status::{Cause, Refusal};
+use super::{gateway, ingress};
 
 /// The most bytes of a `ConfigMap` or Secret.
 const MOST_DATA: usize = 1024 * 1024;
@@ -25,6 +25,7 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
             let mistakes = gateway::mistakes(new).into_iter();
             causes.extend(mistakes.map(|(field, found, why)| Cause::invalid(field, &found, &why)));
         }
+        ingress::INGRESSES => ingress::check(new, &mut causes),
         "configmaps" | "secrets" => data(old, new, &mut causes),
         "leases.coordination.k8s.io" => {
             let seconds = number(new, "/spec/leaseDurationSeconds");
