@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bluegreen_core::{Color, HolderId, Liveness, Load, Pair, Ports, SwitchStrategy};
+use bluegreen_core::{Color, HolderId, Liveness, Load, Pair, Ports};
 use kube::Client;
 
 use super::discover::{self, Agent};
@@ -12,9 +12,13 @@ use crate::deployment::Recent;
 use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
 use crate::{
-    ConfigMapStore, DeploymentSlot, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
-    RouteWeights, ServiceSwitch, Settings,
+    ConfigMapStore, DeploymentSlot, IngressSwitch, LeaseLiveness, PodClient, RouteWeights,
+    ServiceSwitch, Settings,
 };
+
+mod mover;
+
+use mover::Mover;
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
 type MakeLoad = Box<dyn FnOnce(&Ports) -> Arc<dyn Load> + Send>;
@@ -272,43 +276,6 @@ impl ClusterBuilder {
         Ok(self.build(&found, &rules, mover))
     }
 
-    /// What moves traffic, which is one of three.
-    fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
-        if let Some(ingress) = self.ingresses.first() {
-            let route = self.routes.first().map(|route| format!("route {}", route.name));
-            let service = self.services.first().map(|service| format!("Service {service}"));
-            if let Some(other) = route.or(service) {
-                return Err(ConnectError::IngressAndOther { ingress: ingress.clone(), other });
-            }
-            let (client, settings) = (self.client.clone(), self.settings.clone());
-            let switch = IngressSwitch::new(client, settings).sharing(rules);
-            let switch = self.ingresses.iter().fold(switch, IngressSwitch::with_ingress);
-            return Ok(Mover::Backends(Box::new((self.backends)(switch))));
-        }
-        if let (Some(route), Some(canary)) = (self.routes.first(), &self.canary) {
-            let (ingress, other) = (canary.clone(), format!("route {}", route.name));
-            return Err(ConnectError::IngressAndOther { ingress, other });
-        }
-        Ok(match self.make_weights(rules)? {
-            Some(weights) => Mover::Weights(Box::new(weights)),
-            None => Mover::Selectors(Box::new(self.service_switch(rules))),
-        })
-    }
-
-    /// What moves traffic, if routes do.
-    fn make_weights(&self, rules: &Rules) -> Result<Option<RouteWeights>, ConnectError> {
-        let Some(first) = self.routes.first() else { return Ok(None) };
-        if let Some(service) = self.services.first() {
-            return Err(ConnectError::TwoSwitches {
-                route: first.name.clone(),
-                service: service.clone(),
-            });
-        }
-        let weights = RouteWeights::new(self.client.clone(), self.settings.clone()).sharing(rules);
-        let weights = self.routes.iter().cloned().fold(weights, RouteWeights::and);
-        Ok(Some((self.weights)(weights)))
-    }
-
     fn build(self, agent: &Agent, rules: &Rules, mover: Mover) -> Cluster {
         let Self { client, settings, .. } = &self;
         let recent = Recent::default();
@@ -325,44 +292,7 @@ impl ClusterBuilder {
                 .sharing(&recent, rules);
             Arc::new((self.slots)(slot))
         });
-        let (client_of_canary, settings_of_canary) = (client.clone(), settings.clone());
-        let (mut services, mut routes, mut ingresses) = (Vec::new(), Vec::new(), Vec::new());
-        let switch: Arc<dyn SwitchStrategy> = match mover {
-            Mover::Selectors(switch) => {
-                services = switch.services().to_vec();
-                match &self.canary {
-                    Some(name) => Arc::new(named(
-                        IngressCanary::around_service(
-                            client_of_canary,
-                            settings_of_canary,
-                            *switch,
-                        ),
-                        name,
-                        rules,
-                    )),
-                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
-                }
-            }
-            Mover::Weights(weights) => {
-                routes = weights.routes().to_vec();
-                Arc::from(weights as Box<dyn SwitchStrategy>)
-            }
-            Mover::Backends(switch) => {
-                ingresses = switch.ingresses().to_vec();
-                match &self.canary {
-                    Some(name) => Arc::new(named(
-                        IngressCanary::around_ingress(
-                            client_of_canary,
-                            settings_of_canary,
-                            *switch,
-                        ),
-                        name,
-                        rules,
-                    )),
-                    None => Arc::from(switch as Box<dyn SwitchStrategy>),
-                }
-            }
-        };
+        let traffic = mover.moved(&self, rules);
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
@@ -370,13 +300,13 @@ impl ClusterBuilder {
         });
         let store = ConfigMapStore::new(self.client.clone(), self.settings.clone());
         let mut cluster = Cluster {
-            services,
-            routes,
-            ingresses,
+            services: traffic.services,
+            routes: traffic.routes,
+            ingresses: traffic.ingresses,
             canary: self.canary,
             slots: made,
             clients,
-            switch,
+            switch: traffic.switch,
             store: Arc::new(store.sharing(rules)),
             liveness,
             name: self.name,
@@ -393,23 +323,6 @@ impl ClusterBuilder {
         });
         cluster
     }
-
-    fn service_switch(&self, rules: &Rules) -> ServiceSwitch {
-        let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone()).sharing(rules);
-        (self.switch)(self.services.iter().fold(switch, ServiceSwitch::and_service))
-    }
-}
-
-/// A canary whose Ingress and Service have this name.
-fn named(canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
-    canary.with_canary(name).with_canary_service(name).sharing(rules)
-}
-
-/// What moves traffic.
-enum Mover {
-    Selectors(Box<ServiceSwitch>),
-    Weights(Box<RouteWeights>),
-    Backends(Box<IngressSwitch>),
 }
 
 impl fmt::Debug for ClusterBuilder {

@@ -1,0 +1,111 @@
+//! What moves traffic, by what was named.
+
+use std::sync::Arc;
+
+use bluegreen_core::SwitchStrategy;
+
+use super::ClusterBuilder;
+use crate::cluster::ConnectError;
+use crate::rights::Rules;
+use crate::route::RouteName;
+use crate::{IngressCanary, IngressSwitch, RouteWeights, ServiceSwitch};
+
+/// What moves traffic.
+pub(super) enum Mover {
+    Selectors(Box<ServiceSwitch>),
+    Weights(Box<RouteWeights>),
+    Backends(Box<IngressSwitch>),
+}
+
+/// The same as a switch, and the names of what it moves.
+pub(super) struct Moved {
+    pub(super) switch: Arc<dyn SwitchStrategy>,
+    pub(super) services: Vec<String>,
+    pub(super) routes: Vec<RouteName>,
+    pub(super) ingresses: Vec<String>,
+}
+
+impl Mover {
+    /// With a canary around it, where one is named.
+    pub(super) fn moved(self, builder: &ClusterBuilder, rules: &Rules) -> Moved {
+        let (client, settings) = (builder.client.clone(), builder.settings.clone());
+        let (mut services, mut routes, mut ingresses) = (Vec::new(), Vec::new(), Vec::new());
+        let canary = builder.canary.as_deref();
+        let switch: Arc<dyn SwitchStrategy> = match self {
+            Self::Selectors(switch) => {
+                services = switch.services().to_vec();
+                match canary {
+                    Some(name) => {
+                        let around = IngressCanary::around_service(client, settings, *switch);
+                        Arc::new(named(around, name, rules))
+                    }
+                    None => Arc::new(*switch),
+                }
+            }
+            Self::Backends(switch) => {
+                ingresses = switch.ingresses().to_vec();
+                match canary {
+                    Some(name) => {
+                        let around = IngressCanary::around_ingress(client, settings, *switch);
+                        Arc::new(named(around, name, rules))
+                    }
+                    None => Arc::new(*switch),
+                }
+            }
+            Self::Weights(weights) => {
+                routes = weights.routes().to_vec();
+                Arc::new(*weights)
+            }
+        };
+        Moved { switch, services, routes, ingresses }
+    }
+}
+
+/// A canary whose Ingress and Service have this name.
+fn named(canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
+    canary.with_canary(name).with_canary_service(name).sharing(rules)
+}
+
+impl ClusterBuilder {
+    /// What moves traffic, which is one of three.
+    pub(super) fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
+        if let Some(ingress) = self.ingresses.first() {
+            let route = self.routes.first().map(|route| format!("route {}", route.name));
+            let service = self.services.first().map(|service| format!("Service {service}"));
+            if let Some(other) = route.or(service) {
+                return Err(ConnectError::IngressAndOther { ingress: ingress.clone(), other });
+            }
+            let (client, settings) = (self.client.clone(), self.settings.clone());
+            let switch = IngressSwitch::new(client, settings).sharing(rules);
+            let switch = self.ingresses.iter().fold(switch, IngressSwitch::with_ingress);
+            return Ok(Mover::Backends(Box::new((self.backends)(switch))));
+        }
+        if let (Some(route), Some(canary)) = (self.routes.first(), &self.canary) {
+            let (ingress, other) = (canary.clone(), format!("route {}", route.name));
+            return Err(ConnectError::IngressAndOther { ingress, other });
+        }
+        Ok(match self.make_weights(rules)? {
+            Some(weights) => Mover::Weights(Box::new(weights)),
+            None => Mover::Selectors(Box::new(self.service_switch(rules))),
+        })
+    }
+
+    /// What moves traffic, if routes do.
+    fn make_weights(&self, rules: &Rules) -> Result<Option<RouteWeights>, ConnectError> {
+        let Some(first) = self.routes.first() else { return Ok(None) };
+        if let Some(service) = self.services.first() {
+            return Err(ConnectError::TwoSwitches {
+                route: first.name.clone(),
+                service: service.clone(),
+            });
+        }
+        let weights = RouteWeights::new(self.client.clone(), self.settings.clone()).sharing(rules);
+        let weights = self.routes.iter().cloned().fold(weights, RouteWeights::and);
+        Ok(Some((self.weights)(weights)))
+    }
+
+    fn service_switch(&self, rules: &Rules) -> ServiceSwitch {
+        let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone()).sharing(rules);
+        (self.switch)(self.services.iter().fold(switch, ServiceSwitch::and_service))
+    }
+}
