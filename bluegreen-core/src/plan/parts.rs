@@ -210,7 +210,8 @@ impl Default for Approval {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Experiment {
-    /// The validator that decides it, by name.
+    /// The validator that decides it, by name. In the bake there is nothing left to compare: what it
+    /// leaves undecided there has no consequence, but it may still fail.
     pub primary: Option<String>,
 }
 
