@@ -1,9 +1,7 @@
 //! Traffic by the backends of Ingresses: all or nothing, by one conditional write to each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -15,8 +13,8 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
-use tokio::time::Instant;
 
+use crate::remembered::Remembered;
 use crate::rights::Rules;
 use crate::{Settings, VersionSource, owners};
 
@@ -89,12 +87,9 @@ pub struct IngressSwitch {
     ignored_ingresses: BTreeSet<String>,
     ignored_services: BTreeSet<String>,
     /// What was last read or written of each Ingress.
-    known: Mutex<BTreeMap<String, (Object, Instant)>>,
+    known: Remembered<String, Object>,
     rules: Rules,
 }
-
-/// For how long what was read is good to build a write on that tests it.
-pub(crate) const FRESH: Duration = Duration::from_secs(1);
 
 impl IngressSwitch {
     /// A switch that has no Ingresses yet: name them with [`with_ingress`](Self::with_ingress).
@@ -110,7 +105,7 @@ impl IngressSwitch {
             allowed_owners: BTreeSet::new(),
             ignored_ingresses: BTreeSet::new(),
             ignored_services: BTreeSet::new(),
-            known: Mutex::default(),
+            known: Remembered::default(),
             rules: Rules::default(),
         }
     }
@@ -196,25 +191,10 @@ impl IngressSwitch {
         format!("{verb} ingress {}/{name}", self.settings.namespace)
     }
 
-    fn known(&self, name: &str) -> Option<Object> {
-        self.lock().get(name).map(|(ingress, _)| ingress.clone())
-    }
-
-    /// What was read or written a moment ago.
-    fn recent(&self, name: &str) -> Option<Object> {
-        let known = self.lock();
-        known.get(name).filter(|(_, at)| at.elapsed() < FRESH).map(|(ingress, _)| ingress.clone())
-    }
-
     fn remember(&self, name: &str, found: &DynamicObject) -> Object {
         let ingress = Object::read(found, &self.settings);
-        self.lock().insert(name.to_owned(), (ingress.clone(), Instant::now()));
+        self.known.keep(name.to_owned(), ingress.clone());
         ingress
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Object, Instant)>> {
-        // Every write to the map is one insertion: a panic elsewhere leaves nothing half-done.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,7 @@ mod pod;
 mod ports;
 mod printable;
 mod reach;
+mod remembered;
 mod rights;
 mod route;
 mod selector;

@@ -1,9 +1,8 @@
 //! Traffic by the weights of routes: any share for either slot, by one conditional write to each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -17,6 +16,7 @@ use kube::api::DynamicObject;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+use crate::remembered::Remembered;
 use crate::rights::Rules;
 use crate::selector::Selector;
 use crate::{Settings, VersionSource, owners};
@@ -92,16 +92,13 @@ pub struct RouteWeights {
     pins: Pins,
     has_mirror: bool,
     /// What was last read or written of each route.
-    known: Mutex<BTreeMap<RouteName, (Object, Instant)>>,
+    known: Remembered<RouteName, Object>,
     /// What the pods of both slots have in common, once it was read.
     base: Mutex<Option<Selector>>,
     /// The slot whose endpoints were last awaited, and when they were there.
     listed: Mutex<Option<(Color, Instant)>>,
     rules: Rules,
 }
-
-/// For how long what was read is good to build a write on that tests it.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Which pins the gateway can tell apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,7 +131,7 @@ impl RouteWeights {
             ignored_services: BTreeSet::new(),
             pins: Pins::Headers,
             has_mirror: false,
-            known: Mutex::default(),
+            known: Remembered::default(),
             base: Mutex::default(),
             listed: Mutex::default(),
             rules: Rules::default(),
@@ -285,25 +282,10 @@ impl RouteWeights {
         lacks
     }
 
-    fn known(&self, name: &RouteName) -> Option<Object> {
-        self.lock().get(name).map(|(route, _)| route.clone())
-    }
-
-    /// What was read or written a moment ago.
-    fn recent(&self, name: &RouteName) -> Option<Object> {
-        let known = self.lock();
-        known.get(name).filter(|(_, at)| at.elapsed() < FRESH).map(|(route, _)| route.clone())
-    }
-
     fn remember(&self, name: &RouteName, found: &DynamicObject) -> Object {
         let route = Object::read(name, found, &self.settings);
-        self.lock().insert(name.clone(), (route.clone(), Instant::now()));
+        self.known.keep(name.clone(), route.clone());
         route
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RouteName, (Object, Instant)>> {
-        // Every write to the map is one insertion: a panic elsewhere leaves nothing half-done.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -16,6 +15,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+use crate::remembered::FRESH;
 use crate::rights::Rules;
 use crate::selector::Selector;
 use crate::{Settings, VersionSource, owners};
@@ -80,9 +80,6 @@ pub struct ServiceSwitch {
     listed: Mutex<Option<(Color, BTreeSet<String>)>>,
     rules: Rules,
 }
-
-/// For how long what was read is good to build a write on that tests it.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What is known of a live Service.
 #[derive(Clone, Debug)]

@@ -14,6 +14,9 @@ use serde::de::DeserializeOwned;
 use crate::error::{Access, during};
 
 mod streamed;
+mod together;
+
+pub(crate) use together::Together;
 
 /// The first pause after a watch that broke, doubled each time up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(50);

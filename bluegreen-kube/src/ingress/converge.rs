@@ -36,7 +36,7 @@ impl IngressSwitch {
             let listed = Listed::of(slices.objects().values(), service);
             let pods = |params| self.slots.slot_pods(params);
             sorted.look_for_strangers(&listed, to.live, pods).await?;
-            if let Ok(found) = ingresses.found(self)
+            if let Ok(found) = ingresses.found(|name, found| self.remember(name, found))
                 && agree(&found, &self.slots.names).routing() == Some(to)
                 && listed.only(&sorted.right)
             {

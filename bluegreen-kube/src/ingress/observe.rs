@@ -1,14 +1,12 @@
 //! How traffic is routed, read from the Ingresses.
 
 use bluegreen_core::{Color, Observed, ObservedState, Pair, Result, Routing};
-use futures_util::FutureExt as _;
-use futures_util::future::{select_all, try_join_all};
-use kube::api::DynamicObject;
+use futures_util::future::try_join_all;
 
 use super::IngressSwitch;
 use super::note::Note;
 use super::object::Object;
-use crate::watching::{Watched, named};
+use crate::watching::{Together, Watched, named};
 
 impl IngressSwitch {
     pub(super) async fn read_routing(&self) -> Result<Observed> {
@@ -20,7 +18,7 @@ impl IngressSwitch {
         let mut watched = self.watch_ingresses();
         watched.listed().await?;
         loop {
-            let observed = match watched.found(self) {
+            let observed = match watched.found(|name, found| self.remember(name, found)) {
                 Ok(found) => agree(&found, &self.slots.names),
                 Err(missing) => {
                     let text = format!("ingress {missing} is not there");
@@ -35,51 +33,12 @@ impl IngressSwitch {
     }
 
     /// Watches all Ingresses, each by its name.
-    pub(super) fn watch_ingresses(&self) -> Ingresses {
+    pub(super) fn watch_ingresses(&self) -> Together<String> {
         let watch = |name: &String| {
             let watched = Watched::new(self.api(), named(name), self.action("watch", name));
             (name.clone(), watched)
         };
-        Ingresses(self.ingresses.iter().map(watch).collect())
-    }
-}
-
-/// Ingresses as they change.
-pub(super) struct Ingresses(Vec<(String, Watched<DynamicObject>)>);
-
-impl Ingresses {
-    /// Returns once all of them were looked for.
-    pub(super) async fn listed(&mut self) -> Result<()> {
-        let looks = self.0.iter_mut().map(|(_, watched)| async move {
-            watched.changed().await?;
-            Ok(())
-        });
-        try_join_all(looks).await.map(drop)
-    }
-
-    /// Returns once one of them has changed.
-    ///
-    /// # Cancel safety
-    /// What was read is kept.
-    pub(super) async fn changed(&mut self) -> Result<()> {
-        if self.0.is_empty() {
-            return std::future::pending().await;
-        }
-        let changes = self.0.iter_mut().map(|(_, watched)| watched.changed().boxed());
-        select_all(changes).await.0?;
-        Ok(())
-    }
-
-    /// All of them as they are now, which is remembered.
-    ///
-    /// # Errors
-    /// The one that is not there.
-    pub(super) fn found(&self, switch: &IngressSwitch) -> Result<Vec<Object>, String> {
-        let found = self.0.iter().map(|(name, watched)| {
-            let found = watched.objects().get(name).ok_or_else(|| name.clone())?;
-            Ok(switch.remember(name, found))
-        });
-        found.collect()
+        Together::new(self.ingresses.iter().map(watch))
     }
 }
 

@@ -22,7 +22,7 @@ impl IngressSwitch {
     async fn fence_one(&self, name: &str, epoch: Epoch) -> Result<()> {
         let action = self.action("patch", name);
         let mut conflict = None;
-        let mut recent = self.recent(name);
+        let mut recent = self.known.recent(name);
         for _ in 0..ATTEMPTS {
             let ingress = match recent.take() {
                 Some(recent) => recent,
@@ -51,7 +51,7 @@ impl IngressSwitch {
         }
         if let [only] = self.ingresses.as_slice() {
             self.refuse_empty(from, to).await?;
-            let known = match self.known(only) {
+            let known = match self.known.last(only) {
                 Some(known) => (known, false),
                 None => (self.read(only).await?, true),
             };

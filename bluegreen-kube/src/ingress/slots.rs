@@ -11,9 +11,9 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::time::Instant;
 
-use super::FRESH;
 use crate::Settings;
 use crate::error::read;
+use crate::remembered::FRESH;
 use crate::selector::{Selector, in_words};
 use crate::slices::{Listed, SERVICE_NAME};
 use crate::watching::{Watched, any};

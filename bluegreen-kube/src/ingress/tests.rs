@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bluegreen_core::Color::{Blue, Green};
 use bluegreen_core::{ObservedState, Pin, Share};
 use kube::api::PostParams;

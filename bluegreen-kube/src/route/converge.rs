@@ -6,7 +6,8 @@ use bluegreen_core::{Color, Evidence, EvidenceKind, Result, Routing};
 use tokio::time::Instant;
 
 use super::observe::agree;
-use super::{FRESH, RouteWeights, status};
+use super::{RouteWeights, status};
+use crate::remembered::FRESH;
 use crate::slices::Sorted;
 
 impl RouteWeights {
@@ -51,7 +52,7 @@ impl RouteWeights {
                 }
             }
             let all_listed = seen.len() == colors.len();
-            if let Ok(found) = routes.found(self)
+            if let Ok(found) = routes.found(|name, found| self.remember(name, found))
                 && agree(&found, &self.slots).routing() == Some(to)
             {
                 let lacks: Vec<String> = found.iter().flat_map(status::lacks).collect();

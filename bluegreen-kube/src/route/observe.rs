@@ -1,9 +1,7 @@
 //! How traffic is routed, read from the routes.
 
 use bluegreen_core::{Observed, ObservedState, Result, Routing};
-use futures_util::FutureExt as _;
-use futures_util::future::{select_all, try_join_all};
-use kube::api::DynamicObject;
+use futures_util::future::try_join_all;
 use kube::runtime::watcher;
 
 use super::RouteWeights;
@@ -11,7 +9,7 @@ use super::name::RouteName;
 use super::note::Note;
 use super::object::Object;
 use super::rule::Slots;
-use crate::watching::{Watched, named};
+use crate::watching::{Together, Watched, named};
 
 impl RouteWeights {
     pub(super) async fn read_routing(&self) -> Result<Observed> {
@@ -23,7 +21,7 @@ impl RouteWeights {
         let mut watched = self.watch_routes(|config| config);
         watched.listed().await?;
         loop {
-            let observed = match watched.found(self) {
+            let observed = match watched.found(|name, found| self.remember(name, found)) {
                 Ok(found) => agree(&found, &self.slots),
                 Err(missing) => {
                     let text = format!("{missing} is not there");
@@ -38,52 +36,16 @@ impl RouteWeights {
     }
 
     /// Watches all routes, each by its name.
-    pub(super) fn watch_routes(&self, adjust: fn(watcher::Config) -> watcher::Config) -> Routes {
+    pub(super) fn watch_routes(
+        &self,
+        adjust: fn(watcher::Config) -> watcher::Config,
+    ) -> Together<RouteName> {
         let watch = |name: &RouteName| {
             let action = self.action("watch", name);
             let watched = Watched::new(self.api(name.kind), adjust(named(&name.name)), action);
             (name.clone(), watched)
         };
-        Routes(self.routes.iter().map(watch).collect())
-    }
-}
-
-/// Routes as they change.
-pub(super) struct Routes(Vec<(RouteName, Watched<DynamicObject>)>);
-
-impl Routes {
-    /// Returns once all of them were looked for.
-    pub(super) async fn listed(&mut self) -> Result<()> {
-        let looks = self.0.iter_mut().map(|(_, watched)| async move {
-            watched.changed().await?;
-            Ok(())
-        });
-        try_join_all(looks).await.map(drop)
-    }
-
-    /// Returns once one of them has changed.
-    ///
-    /// # Cancel safety
-    /// What was read is kept.
-    pub(super) async fn changed(&mut self) -> Result<()> {
-        if self.0.is_empty() {
-            return std::future::pending().await;
-        }
-        let changes = self.0.iter_mut().map(|(_, watched)| watched.changed().boxed());
-        select_all(changes).await.0?;
-        Ok(())
-    }
-
-    /// All of them as they are now, which is remembered.
-    ///
-    /// # Errors
-    /// The one that is not there.
-    pub(super) fn found(&self, switch: &RouteWeights) -> Result<Vec<Object>, RouteName> {
-        let found = self.0.iter().map(|(name, watched)| {
-            let found = watched.objects().get(&name.name).ok_or_else(|| name.clone())?;
-            Ok(switch.remember(name, found))
-        });
-        found.collect()
+        Together::new(self.routes.iter().map(watch))
     }
 }
 

@@ -23,7 +23,7 @@ impl RouteWeights {
     async fn fence_one(&self, name: &RouteName, epoch: Epoch) -> Result<()> {
         let action = self.action("patch", name);
         let mut conflict = None;
-        let mut recent = self.recent(name);
+        let mut recent = self.known.recent(name);
         for _ in 0..ATTEMPTS {
             let route = match recent.take() {
                 Some(recent) => recent,
@@ -49,7 +49,7 @@ impl RouteWeights {
         }
         if let [only] = self.routes.as_slice() {
             self.refuse_empty(std::slice::from_ref(from), to).await?;
-            let known = match self.known(only) {
+            let known = match self.known.last(only) {
                 Some(known) => (known, false),
                 None => (self.read(only).await?, true),
             };

@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::live::{Live, select};
-use super::{FRESH, Known, ServiceSwitch, patch};
+use super::{Known, ServiceSwitch, patch};
 use crate::error::{read_opt, write};
+use crate::remembered::FRESH;
 use crate::selector::{Selector, in_words};
 use crate::slotless::is_slotless;
 use crate::{FIELD_MANAGER, Purpose};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bluegreen_core::Color::{Blue, Green};
 use serde_json::{Value, json};
 
