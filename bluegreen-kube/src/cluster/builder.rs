@@ -149,7 +149,7 @@ impl ClusterBuilder {
 
     /// A canary Ingress of ingress-nginx, and the Service of the same name that it leads to: with it
     /// the candidate gets shares, be it the live Service's selector that moves all traffic, or
-    /// [Ingresses](Self::ingress). See [`IngressCanary`].
+    /// [Ingresses](Self::ingress). See [`IngressCanary`](crate::IngressCanary).
     ///
     /// ```no_run
     /// # async fn example(client: kube::Client) -> Result<(), bluegreen_kube::ConnectError> {
