@@ -208,15 +208,16 @@ impl Driver {
     /// How damaged `to` is, if it is. The other slot is not asked for longer than it matters: it may
     /// be what is broken.
     async fn damage(&self, to: Color) -> Result<Option<Damage>> {
-        let slots = &self.ports.slots;
-        let here = slots.of(to).state().await?.replicas;
+        let replicas = async |color: Color| match self.ports.slots.of(color).state().await {
+            // A slot that is gone serves with nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Replicas::default()),
+            state => state.map(|state| state.replicas),
+        };
+        let here = replicas(to).await?;
         if here.serving >= here.wanted.max(1) {
             return Ok(None);
         }
-        let there = match slots.of(to.other()).state().await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Replicas::default(),
-            state => state?.replicas,
-        };
+        let there = replicas(to.other()).await?;
         Ok(Some(Damage { to, here, there }))
     }
 

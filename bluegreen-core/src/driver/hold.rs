@@ -7,9 +7,9 @@ use super::Driver;
 use super::ahead::Ahead;
 use super::drift::{TRUST, Waiting, differs, moved, next_state};
 use super::judge::{Memory, told};
-use crate::plan::Until;
+use crate::plan::{Step, Until};
 use crate::release::{Drift, EventKind, Look};
-use crate::{Phase, Record, Result, SlotState, Timestamp, Verdict};
+use crate::{Phase, Record, Result, SlotState, Timestamp, Verdict, Winner};
 
 /// How soon guards look again when pods are missing.
 const SOON: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ impl Driver {
                 let now = self.now();
                 let over = now >= until && record.paused.is_none();
                 // A hold does not end well on what was seen some time ago.
-                if over && look.failed.is_none() && !fresh {
+                if (over || look.winner.is_some()) && look.failed.is_none() && !fresh {
                     break;
                 }
                 if look.failed.is_some() || look.winner.is_some() || over {
@@ -118,17 +118,19 @@ impl Driver {
                     () = self.ports.clock.sleep(next) => {}
                 }
             }
+            // Of two versions that are compared the other one may be changed, too. Nobody else has to
+            // read the slot that has lost its traffic, which may be gone.
+            if is_deciding(record) {
+                let read = self.read_ahead(record).await?;
+                (candidate, live, observed) = (read.candidate, read.live, read.observed);
+                continue;
+            }
             let call = record.plan.call;
             let (state, routing) = tokio::join!(
                 self.bounded_read("read the candidate's slot", call, slot.state()),
                 self.bounded_read("observe the routing", call, self.ports.switch.observe()),
             );
             (candidate, observed) = (state?, routing?);
-            // Of two versions that are compared the other one may be changed too.
-            if record.plan.experiment.is_some() {
-                let slot = self.ports.slots.of(record.envelope.live);
-                live = self.bounded_read("read the live slot", call, slot.state()).await?;
-            }
         }
     }
 
@@ -178,7 +180,11 @@ impl Driver {
             let judgement = self.look(record, guard, &name, sides, deadline, memory).await?;
             let message = format!("guard {}: {}", guard.name(), told(&judgement));
             let pods = guard.name() == crate::POD_HEALTH;
-            let concluded = judgement.winner.filter(|_| decides(record, guard.name()));
+            let decides = is_deciding(record) && is_primary(record, guard.name());
+            // To promote takes a verdict that says the same.
+            let concluded = judgement.winner.filter(|winner| {
+                decides && (*winner == Winner::Live || judgement.verdict == Verdict::Pass)
+            });
             match judgement.verdict {
                 Verdict::Pass => {}
                 // The loser of an experiment has not failed.
@@ -203,16 +209,24 @@ impl Driver {
     }
 }
 
-/// Whether this step is one that this guard decides by naming a winner.
-fn decides(record: &Record, guard: &str) -> bool {
+/// Whether this step lasts until an experiment is decided.
+fn is_deciding(record: &Record) -> bool {
     let Phase::Holding { step, .. } = &record.phase else { return false };
-    let until = record.plan.steps.get(*step).map(|step| &step.until);
-    matches!(until, Some(Until::Decided { .. })) && is_primary(record, guard)
+    record.plan.steps.get(*step).is_some_and(is_decided)
+}
+
+fn is_decided(step: &Step) -> bool {
+    matches!(step.until, Until::Decided { .. })
 }
 
 /// Whether this guard is of an experiment whose steps are over.
 fn is_over(record: &Record, guard: &str) -> bool {
-    matches!(record.phase, Phase::Baking { .. }) && is_primary(record, guard)
+    let last = record.plan.steps.iter().rposition(is_decided);
+    let is_after = |last: usize| match &record.phase {
+        Phase::Holding { step, .. } => *step > last,
+        phase => matches!(phase, Phase::Baking { .. }),
+    };
+    last.is_some_and(is_after) && is_primary(record, guard)
 }
 
 fn is_primary(record: &Record, guard: &str) -> bool {

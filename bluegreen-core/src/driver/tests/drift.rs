@@ -285,6 +285,18 @@ async fn a_candidate_that_is_deleted_costs_no_way_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slot_that_is_gone_is_given_no_traffic() {
+    let (cluster, release) = at(PhaseName::Baking, plan()).await;
+    release.abort();
+    assert!(release.await.unwrap_err().is_cancelled());
+    cluster.vanish(Color::Blue);
+    let operations = Operations::new(cluster.ports("two"));
+    let result = operations.rollback("ann", "wrong refunds").await;
+    assert!(result.is_err(), "{result:?}");
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Green));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_way_back_takes_the_better_side_where_both_are_damaged_and_says_so() {
     // Ready pods of blue, of green, and whether traffic goes back.
     let cases = [(3, 1, true), (1, 3, true), (1, 2, false), (2, 2, true), (2, 1, true)];

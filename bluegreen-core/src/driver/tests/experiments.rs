@@ -6,7 +6,8 @@ use super::{
     await_phase, change, configuration, minutes, reason, routing,
 };
 use crate::clock::days;
-use crate::{Reason, Winner};
+use crate::plan::{OnUndecided, Step, Until};
+use crate::{Reason, Share, Winner};
 
 /// A guard that decides at its tenth look, and has no say where nothing can be compared.
 #[derive(Clone)]
@@ -97,6 +98,33 @@ async fn a_failure_without_a_winner_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_that_names_the_candidate_promotes_nobody() {
+    let cluster = cluster();
+    let mut plan = plan();
+    plan.keep_failed = Duration::ZERO;
+    let guard = Deciding::new(Verdict::Fail, Some(Winner::Candidate));
+    let outcome = Releaser::new(cluster.ports("one")).guard(guard).run(change("2"), &plan).await;
+    assert!(matches!(reason(outcome.unwrap()), Reason::Unfit { .. }));
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Blue));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_slot_that_is_gone_after_the_decision_takes_no_traffic() {
+    let cluster = cluster();
+    let guard = Deciding::new(Verdict::Pass, Some(Winner::Candidate));
+    let releaser = Releaser::new(cluster.ports("one")).guard(guard);
+    let mut plan = plan();
+    plan.bake.hold = minutes(30);
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    cluster.vanish(Color::Blue);
+    cluster.clock().sleep(minutes(10)).await;
+    assert_eq!(routing(&cluster).await, Routing::all(Color::Green));
+    assert!(!release.is_finished(), "the bake goes on");
+    release.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_never_decided_goes_back_at_the_horizon() {
     let cluster = cluster();
     let began = cluster.clock().now();
@@ -128,13 +156,20 @@ async fn a_paused_experiment_is_looked_at_no_more_often() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_promotes_undecided_is_released() {
-    let cluster = cluster();
-    let guard = Deciding::new(Verdict::Inconclusive, None);
-    let releaser = Releaser::new(cluster.ports("one")).guard(guard);
-    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
-    await_phase(&cluster, PhaseName::Holding).await;
-    Operations::new(cluster.ports("two")).promote("ann").await.unwrap();
-    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    // Also where more steps follow, in which there is nothing to compare either.
+    let mut more = plan();
+    let mut next = Step::new(Share::percent(75)).until(Until::Elapsed { hold: minutes(5) });
+    next.on_undecided = OnUndecided::Return;
+    more.steps.insert(1, next);
+    for plan in [plan(), more] {
+        let cluster = cluster();
+        let guard = Deciding::new(Verdict::Inconclusive, None);
+        let releaser = Releaser::new(cluster.ports("one")).guard(guard);
+        let release = tokio::spawn(async move { releaser.run(change("2"), &plan).await });
+        await_phase(&cluster, PhaseName::Holding).await;
+        Operations::new(cluster.ports("two")).promote("ann").await.unwrap();
+        assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    }
 }
 
 #[tokio::test(start_paused = true)]
