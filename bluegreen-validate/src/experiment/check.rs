@@ -138,6 +138,7 @@ impl ExperimentConfig {
                 }
             }
         }
+        self.check_room(&mut flaws);
         let count = self.guardrails.len();
         if count > MOST {
             flaws.say("guardrails", count.to_string(), format!("at most {MOST}"));
@@ -150,6 +151,23 @@ impl ExperimentConfig {
             flaws.outcome(guardrail, &mut names);
         }
         flaws.found
+    }
+
+    /// An experiment that can end in no other way than undecided.
+    fn check_room(&self, flaws: &mut Flaws<'_>) {
+        let settle = self.outcomes().map(|outcome| outcome.settle).max().unwrap_or_default();
+        let text = |time: Duration| humantime::format_duration(time).to_string();
+        if let Some(time) = self.horizon.time.filter(|time| !settle.is_zero() && *time <= settle) {
+            let wanted = format!("more than {}, after which outcomes settle", text(settle));
+            flaws.say("horizon.time", text(time), wanted);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53, or refused elsewhere")]
+        if let Some(units) = self.horizon.units.filter(|units| *units >= 4)
+            && (units as f64) * self.share.min(1.0 - self.share) < self.min_units as f64
+        {
+            let wanted = format!("enough for {} (`min_units`) of each version", self.min_units);
+            flaws.say("horizon.units", units.to_string(), wanted);
+        }
     }
 
     /// The candidate's share as routings have it.

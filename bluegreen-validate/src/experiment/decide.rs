@@ -145,28 +145,32 @@ pub(super) fn take_in(
     if let Some(Some(effect)) = memory.state.effects.first() {
         memory.note(Point { at: now, effect: *effect });
     }
-    memory.ended = conclude(config, memory, tally).map(|conclusion| (now, conclusion));
+    if config.horizon.units.is_some_and(|units| tally.exposed() >= units) {
+        memory.full.get_or_insert(now);
+    }
+    memory.ended = conclude(config, memory).map(|conclusion| (now, conclusion));
 }
 
-fn conclude(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option<Conclusion> {
-    void(config, memory, tally)
+fn conclude(config: &ExperimentConfig, memory: &Memory) -> Option<Conclusion> {
+    void(config, memory)
         .or_else(|| harm(config, memory))
         .or_else(|| decided(config, memory))
-        .or_else(|| at_horizon(config, memory, tally).then_some(Conclusion::UndecidedAtHorizon))
+        .or_else(|| at_horizon(config, memory).then_some(Conclusion::UndecidedAtHorizon))
 }
 
 /// Why these numbers mean nothing.
-fn void(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option<Conclusion> {
+fn void(config: &ExperimentConfig, memory: &Memory) -> Option<Conclusion> {
     let [candidate, live] = memory.state.exposed;
     if memory.ratio >= (1.0 / config.ratio_alpha).ln() {
         let found = format!("{candidate} units of the candidate and {live} of live");
         let wanted = format!("{} % of them with the candidate", percent(config.share));
         return Some(Conclusion::Void { reason: Void::SampleRatio, found, wanted });
     }
+    let sum = |[candidate, live]: [u64; 2]| candidate.saturating_add(live);
+    let (contaminated, exposed) = (sum(memory.state.contaminated), sum(memory.state.exposed));
     #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
-    let share = tally.contaminated() as f64 / tally.exposed().max(1) as f64;
+    let share = contaminated as f64 / exposed.max(1) as f64;
     if candidate.min(live) >= config.min_units && share > config.contamination {
-        let (contaminated, exposed) = (tally.contaminated(), tally.exposed());
         let found = format!("{contaminated} of {exposed} units on both versions");
         let wanted = format!("at most {} %", percent(config.contamination));
         return Some(Conclusion::Void { reason: Void::Contamination, found, wanted });
@@ -215,14 +219,16 @@ fn guardrails<'a>(
     config.guardrails.iter().zip(effects)
 }
 
-fn at_horizon(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> bool {
+fn at_horizon(config: &ExperimentConfig, memory: &Memory) -> bool {
     // A little earlier than said: a plan's step with the same horizon has begun a little earlier too, and
     // would be over before the look that says so.
     let is_late = config
         .horizon
         .time
         .is_some_and(|time| memory.until >= memory.began.plus(time.saturating_sub(time / 1000)));
-    is_late || config.horizon.units.is_some_and(|units| tally.exposed() >= units)
+    // The last of so many units have outcomes to come.
+    let settle = config.outcomes().map(|outcome| outcome.settle).max().unwrap_or_default();
+    is_late || memory.full.is_some_and(|at| memory.until >= at.plus(settle))
 }
 
 #[cfg(test)]

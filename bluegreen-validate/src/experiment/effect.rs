@@ -39,8 +39,8 @@ pub(super) struct Gain {
 
 impl Effect {
     /// The difference of an outcome between arms with these moments, at the level `alpha`; narrowest at
-    /// about `best` effective units. `None` with fewer than two units of an arm, or where anything is no
-    /// finite number.
+    /// about `best` effective units. `None` with fewer than two units of an arm, where anything is no finite number,
+    /// or for a mean where all values of an arm are the same.
     ///
     /// The asymptotic confidence sequence of Waudby-Smith and others (see
     /// [`asymptotic_half_width`](crate::sequential::asymptotic_half_width)). Of rates, two hits and two
@@ -91,6 +91,9 @@ fn spread(kind: Kind, moments: &Moments) -> f64 {
             let rate = (moments.sum + 2.0) / (moments.count + 4.0);
             rate * (1.0 - rate)
         }
+        // Among values that are all the same, one that is not may still come, and nobody knows how far off:
+        // no buyer among a hundred visitors is no certainty, either.
+        Kind::Mean if !moments.varies() => f64::NAN,
         Kind::Mean => moments.variance(),
     }
 }

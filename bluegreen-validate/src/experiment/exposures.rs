@@ -88,7 +88,7 @@ pub enum Noted {
     UnknownUnit,
     /// It is from before the unit's first exposure.
     Early,
-    /// It is no finite number.
+    /// It is no finite number, or beyond 10^100.
     NotANumber,
     /// There is no room for another metric, or its name has more than 256 bytes.
     Refused,

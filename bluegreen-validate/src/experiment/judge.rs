@@ -49,9 +49,20 @@ pub(super) async fn look(
         return told(config, &memory, None);
     }
     match ask(config, source, trial, &memory, now).await {
-        Ok(tally) => {
+        Ok(mut tally) => {
+            // One outcome that can't be is none, and says nothing against the others.
+            let doubts: Vec<Finding> = config
+                .outcomes()
+                .filter_map(|outcome| {
+                    let [found, wanted] = tally.doubt_of(outcome)?;
+                    tally.forget(&outcome.metric);
+                    Some(Finding::new(&outcome.metric, wanted, found))
+                })
+                .collect();
             take_in(config, &mut memory, &tally, now);
-            told(config, &memory, None)
+            let mut judgement = told(config, &memory, None)?;
+            judgement.evidence.splice(0..0, doubts);
+            Ok(judgement)
         }
         Err(trouble) => told(config, &memory, Some(trouble)),
     }
@@ -124,14 +135,14 @@ async fn ask(
             return Err(Trouble { asked, found, wanted: "an answer in time".to_owned() });
         }
     };
-    if let Some([found, wanted]) = config.outcomes().find_map(|outcome| tally.doubt(outcome)) {
+    if let Some([found, wanted]) = tally.doubt() {
         return Err(Trouble { asked, found, wanted });
     }
     let [candidate, live] = memory.state.exposed;
-    let before = candidate.saturating_add(live);
-    if tally.exposed() < before {
-        let found = format!("{} units", tally.exposed());
-        let wanted = format!("at least {before}, which there were before: exposures are lost");
+    if tally.candidate.exposed < candidate || tally.live.exposed < live {
+        let say = |candidate, live| format!("{candidate} units of the candidate, {live} of live");
+        let found = say(tally.candidate.exposed, tally.live.exposed);
+        let wanted = format!("at least {}, as before: exposures are lost", say(candidate, live));
         return Err(Trouble { asked, found, wanted });
     }
     Ok(tally)
@@ -185,11 +196,30 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         }
     };
     evidence.append(&mut findings);
+    evidence.extend(left_out(memory));
     let mut judgement = Judgement::new(verdict, summary)
         .with_evidence(evidence)
         .with_state(memory.write(&config.name)?);
     judgement.winner = winner;
     Ok(judgement)
+}
+
+/// Units that have no part in it, which mostly is a version that is called otherwise elsewhere.
+fn left_out(memory: &Memory) -> Vec<Finding> {
+    let version = |arm: &super::Arm| {
+        format!("{} on {}", arm.version.as_deref().unwrap_or("any version"), arm.color)
+    };
+    let (candidate, live) = (version(&memory.candidate.arm), version(&memory.live.arm));
+    let mut left_out = Vec::new();
+    if memory.state.foreign > 0 {
+        let found = format!("{} units on another version", memory.state.foreign);
+        left_out.push(Finding::new("exposures", format!("{candidate}, or {live}"), found));
+    }
+    if memory.state.refused > 0 {
+        let found = format!("{} exposures that there was no room for", memory.state.refused);
+        left_out.push(Finding::new("exposures", "room for every unit", found));
+    }
+    left_out
 }
 
 fn finding(

@@ -57,6 +57,9 @@ pub(crate) struct Memory {
     /// Of how many looks one is kept.
     every: u64,
     looks: u64,
+    /// When the look was that found as many units as the horizon has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) full: Option<Timestamp>,
     /// When it ended and how. Nothing changes after that.
     pub(crate) ended: Option<(Timestamp, Conclusion)>,
 }
@@ -85,6 +88,7 @@ impl Memory {
             points: Vec::new(),
             every: 1,
             looks: 0,
+            full: None,
             ended: None,
         }
     }

@@ -127,30 +127,37 @@ impl Tally {
         self.candidate.exposed.saturating_add(self.live.exposed)
     }
 
-    pub(super) fn contaminated(&self) -> u64 {
-        self.candidate.contaminated.saturating_add(self.live.contaminated)
-    }
-
     /// The moments of an outcome of the candidate and of live; what was told of nobody is none.
     pub(super) fn moments(&self, metric: &str) -> [Moments; 2] {
         [&self.candidate, &self.live]
             .map(|arm| arm.outcomes.get(metric).copied().unwrap_or_default())
     }
 
-    /// What can't be believed of it: found and wanted.
-    pub(super) fn doubt(&self, outcome: &OutcomeConfig) -> Option<[String; 2]> {
+    /// What can't be believed of its units: found and wanted.
+    pub(super) fn doubt(&self) -> Option<[String; 2]> {
+        let arms = [(&self.candidate, "the candidate"), (&self.live, "live")];
+        let (arm, name) = arms.into_iter().find(|(arm, _)| arm.contaminated > arm.exposed)?;
+        let found = format!("{} contaminated units of {name}", arm.contaminated);
+        Some([found, format!("at most {}, those exposed", arm.exposed)])
+    }
+
+    /// Forgets an outcome.
+    pub(super) fn forget(&mut self, metric: &str) {
+        for arm in [&mut self.candidate, &mut self.live] {
+            arm.outcomes.remove(metric);
+        }
+    }
+
+    /// What can't be believed of an outcome: found and wanted.
+    pub(super) fn doubt_of(&self, outcome: &OutcomeConfig) -> Option<[String; 2]> {
         for (arm, name) in [(&self.candidate, "the candidate"), (&self.live, "live")] {
-            if arm.contaminated > arm.exposed {
-                let found = format!("{} contaminated units of {name}", arm.contaminated);
-                return Some([found, format!("at most {}, those exposed", arm.exposed)]);
-            }
             let it = arm.outcomes.get(&outcome.metric).copied().unwrap_or_default();
             let metric = &outcome.metric;
             let say = |what: String, wanted: String| {
                 Some([format!("{what} of {metric} of {name}"), wanted])
             };
             #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
-            let most = (arm.exposed - arm.contaminated) as f64;
+            let most = arm.exposed.saturating_sub(arm.contaminated) as f64;
             if !(0.0 <= it.count && it.count <= most && it.count.fract() == 0.0) {
                 let wanted = format!("a whole number up to {most}, of clean exposed units");
                 return say(format!("{} values", it.count), wanted);

@@ -80,6 +80,12 @@ impl Moments {
         ((self.squares - self.sum * mean) / (self.count - 1.0)).max(floor)
     }
 
+    /// Whether values differ by more than sums of them can be wrong in their last digits.
+    pub(crate) fn varies(&self) -> bool {
+        let squares = self.squares / self.count;
+        self.count >= 2.0 && squares - self.mean() * self.mean() > 1e-12 * squares
+    }
+
     /// The variance of their mean.
     pub fn variance_of_mean(&self) -> f64 {
         self.variance() / self.count

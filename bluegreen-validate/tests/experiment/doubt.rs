@@ -9,7 +9,7 @@ use bluegreen_core::{
     Winner,
 };
 use bluegreen_validate::experiment::{
-    Cohort, Exposures, Horizon, Kind, OutcomeConfig, Outcomes, Tally,
+    Cohort, Exposures, Horizon, Kind, Missing, Noted, OutcomeConfig, Outcomes, Tally,
 };
 use bluegreen_validate::sequential::Moments;
 use bluegreen_validate::{Experiment, ExperimentConfig};
@@ -167,6 +167,50 @@ async fn hostile_numbers_and_silence_are_inconclusive() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn one_outcome_that_cannot_be_hides_no_harm() {
+    let exposures = Exposures::new();
+    converse(&exposures, START, (600, 3), [40, 90]);
+    let one = "a-unit-of-live";
+    exposures.expose(one, LIVE, "1", at(0));
+    exposures.outcome(one, "liked", 0.5, at(0));
+    assert_eq!(exposures.outcome(one, "cost", 1e200, at(0)), Noted::NotANumber);
+    let mut config = ExperimentConfig::new(OutcomeConfig::rate("liked").margin(0.02));
+    config.guardrails = vec![OutcomeConfig::rate("completed").margin(0.02)];
+    let experiment = Experiment::new(config, exposures);
+    let mut trial = trial_at(START);
+    let judgement = decide(&experiment, &mut trial, 40).await;
+    assert_eq!((judgement.verdict, judgement.winner), (Verdict::Fail, None), "{judgement}");
+    assert!(judgement.summary.starts_with("harm by completed"), "{judgement}");
+    let doubt = &judgement.evidence[0];
+    assert_eq!((doubt.subject.as_str(), doubt.found.contains("0.5")), ("liked", true), "{doubt}");
+}
+
+#[tokio::test]
+async fn units_of_a_version_that_nobody_compares_are_told() {
+    let exposures = Exposures::new();
+    exposures.expose("one", CANDIDATE, "v2", at(0));
+    let mut trial = trial_at(START);
+    let judgement = look(&Experiment::new(config(), exposures), &mut trial).await;
+    let told = judgement.evidence.iter().find(|finding| finding.subject == "exposures").unwrap();
+    assert_eq!(told.wanted, "2 on green, or 1 on blue");
+    assert_eq!(told.found, "1 units on another version");
+}
+
+#[tokio::test]
+async fn the_horizon_of_units_waits_until_they_have_settled() {
+    let exposures = Exposures::new();
+    converse(&exposures, START, (60, 40), [95, 50]);
+    let mut config = config();
+    config.horizon = Horizon::default();
+    config.horizon.units = Some(2_000);
+    config.primary = config.primary.settling(60 * LOOK, Missing::LeaveOut);
+    let experiment = Experiment::new(config, exposures);
+    let mut trial = trial_at(START);
+    let judgement = decide(&experiment, &mut trial, 200).await;
+    assert!(judgement.summary.starts_with("candidate better"), "{judgement}");
 }
 
 #[tokio::test]

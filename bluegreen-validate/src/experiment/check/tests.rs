@@ -56,6 +56,17 @@ fn all_problems_come_at_once() {
 }
 
 #[test]
+fn what_can_only_end_undecided_is_refused() {
+    let text = r#"{
+      "share": 0.1, "horizon": {"time": "14d", "units": 500},
+      "primary": {"metric": "a", "margin": 0.1, "settle": "15d"}
+    }"#;
+    let told = ExperimentConfig::parse("ab.json", text).unwrap_err().to_string();
+    assert!(told.contains("found 14days, wanted more than 15days"), "{told}");
+    assert!(told.contains("found 500, wanted enough for 100 (`min_units`)"), "{told}");
+}
+
+#[test]
 fn an_unknown_field_is_refused_by_name() {
     let error = ExperimentConfig::parse("ab.json", r#"{"primry": {}}"#).unwrap_err();
     assert!(error.to_string().contains("primry"), "{error}");

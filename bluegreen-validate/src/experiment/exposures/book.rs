@@ -12,10 +12,12 @@ use crate::experiment::Unit;
 const MOST_NAMES: usize = 256;
 /// The longest name of a version or a metric in bytes.
 const LONGEST: usize = 256;
+/// The largest value: the squares of as many as there is room for add up to a number.
+const LARGEST: f64 = 1e100;
 /// What is written has a version of its own.
 const VERSION: u32 = 1;
 
-/// The first 128 bits of a unit's digest: nobody finds two units with the same.
+/// The last 128 bits of a unit's digest: nobody finds two units with the same.
 pub(super) fn key(unit: &str) -> u128 {
     let digest = Digest::of(["bluegreen unit 1", unit]);
     let hex: String = digest.as_str().chars().filter(char::is_ascii_hexdigit).collect();
@@ -89,7 +91,7 @@ impl Book {
         if let Some((Unit::User, since)) = self.since
             && at < since
         {
-            self.counts.early += 1;
+            self.counts.early = self.counts.early.saturating_add(1);
             return Exposed::Early;
         }
         let is_arm = |(known, name): &(Color, String)| *known == color && name == version;
@@ -97,7 +99,7 @@ impl Book {
         let has_room = self.index.contains_key(&key) || self.units.len() < self.room;
         let is_new = known.is_none();
         if !has_room || is_new && (self.arms.len() >= MOST_NAMES || version.len() > LONGEST) {
-            self.counts.refused += 1;
+            self.counts.refused = self.counts.refused.saturating_add(1);
             return Exposed::Refused;
         }
         if is_new {
@@ -127,23 +129,23 @@ impl Book {
     }
 
     pub(super) fn outcome(&mut self, key: u128, metric: &str, value: f64, at: Timestamp) -> Noted {
-        if !value.is_finite() {
-            self.counts.invalid += 1;
+        if !value.is_finite() || value.abs() > LARGEST {
+            self.counts.invalid = self.counts.invalid.saturating_add(1);
             return Noted::NotANumber;
         }
         let known = self.metrics.iter().position(|name| name == metric);
         if known.is_none() && (self.metrics.len() >= MOST_NAMES || metric.len() > LONGEST) {
-            self.counts.invalid += 1;
+            self.counts.invalid = self.counts.invalid.saturating_add(1);
             return Noted::Refused;
         }
         let found = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize));
         let Some((unit, first)) = found.and_then(|unit| Some(unit.first?.0).map(|at| (unit, at)))
         else {
-            self.counts.unknown += 1;
+            self.counts.unknown = self.counts.unknown.saturating_add(1);
             return Noted::UnknownUnit;
         };
         if at < first {
-            self.counts.invalid += 1;
+            self.counts.invalid = self.counts.invalid.saturating_add(1);
             return Noted::Early;
         }
         if known.is_none() {
@@ -154,7 +156,7 @@ impl Book {
             unit.outcomes.push((metric, at, value));
             return Noted::Kept;
         };
-        self.counts.repeated += 1;
+        self.counts.repeated = self.counts.repeated.saturating_add(1);
         if at < old.1 {
             return Noted::Outdated;
         }
@@ -162,7 +164,8 @@ impl Book {
         Noted::Replaced
     }
 
-    /// An experiment begins. It may begin only once; who asks again changes nothing.
+    /// An experiment begins. Who asks again for the same one changes nothing; another one takes the units
+    /// of the one before it.
     pub(super) fn begin(&mut self, unit: Unit, since: Timestamp) {
         if self.since == Some((unit, since)) {
             return;
@@ -171,12 +174,9 @@ impl Book {
         if unit != Unit::User {
             return;
         }
-        for unit in &mut self.units {
-            if unit.first.is_some_and(|(at, _)| at < since) {
-                (unit.first, unit.mixed) = (None, false);
-                unit.outcomes.clear();
-            }
-        }
+        // Users begin anew. They give their room back until they come again.
+        self.units.retain(|unit| unit.first.is_some_and(|(at, _)| at >= since));
+        self.index = self.units.iter().map(|unit| unit.key).zip(0..).collect();
     }
 }
 

@@ -96,7 +96,7 @@ fn conversations_under_way_have_no_part_and_users_begin_anew() {
         assert_eq!(told == Exposed::First, unit == Unit::User, "{told:?}");
         let found = tally(&it, &asked);
         assert_eq!(found.candidate.exposed, exposed, "{unit:?}");
-        assert_eq!(found.contaminated(), 0);
+        assert_eq!(found.candidate.contaminated + found.live.contaminated, 0);
         let told = it.expose("b", Color::Blue, "1", at(9));
         assert_eq!(told == Exposed::Early, unit == Unit::User, "{told:?}");
         assert_eq!(tally(&it, &asked).live.exposed, 0);
