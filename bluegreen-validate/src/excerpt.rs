@@ -82,13 +82,25 @@ impl Mask {
         shown(&text, SHOWN, is_cut, |_| false)
     }
 
-    /// The beginning of `text`, at most so many characters of it, as printable text of several
-    /// lines.
+    /// The beginning of `text` as printable text. `clean` gets it without secrets, and whether it is
+    /// cut off: what it looks for must not be in the way of a secret of which it is a part.
     #[cfg(feature = "prompts")]
-    pub(crate) fn lines_of(&self, text: &str, most: usize) -> String {
+    pub(crate) fn cleaned(&self, text: &str, clean: fn(&str, bool) -> String) -> String {
+        let (text, is_cut) = self.masked(text.as_bytes(), LOOKED_AT);
+        shown(&clean(&text, is_cut), SHOWN, is_cut, |_| false)
+    }
+
+    /// The same of several lines, at most so many characters of them.
+    #[cfg(feature = "prompts")]
+    pub(crate) fn cleaned_lines(
+        &self,
+        text: &str,
+        most: usize,
+        clean: fn(&str, bool) -> String,
+    ) -> String {
         // Four bytes have room for every character; what is masked may be longer than the mask.
         let (text, is_cut) = self.masked(text.as_bytes(), most.saturating_mul(4).max(LOOKED_AT));
-        shown(&text, most, is_cut, |symbol| matches!(symbol, '\n' | '\t'))
+        shown(&clean(&text, is_cut), most, is_cut, |symbol| matches!(symbol, '\n' | '\t'))
     }
 
     /// So much of `bytes` without secrets, and whether there is more.
@@ -172,11 +184,12 @@ mod tests {
     fn lines_are_kept_where_there_is_room_for_them() {
         let mut mask = Mask::default();
         mask.hide("Bearer sk-12345");
-        assert_eq!(mask.lines_of("a\n\tsk-12345\u{1b}b", 100), "a\n\t***\\u{1b}b");
-        assert_eq!(mask.lines_of(&"é".repeat(5_000), 4_000), "é".repeat(4_000) + "…");
+        let lines = |text: &str, most| mask.cleaned_lines(text, most, |text, _| text.to_owned());
+        assert_eq!(lines("a\n\tsk-12345\u{1b}b", 100), "a\n\t***\\u{1b}b");
+        assert_eq!(lines(&"é".repeat(5_000), 4_000), "é".repeat(4_000) + "…");
         let edge = "z".repeat(3_996) + "sk-12345";
-        assert!(!mask.lines_of(&edge, 4_000).contains("sk-"));
-        assert_eq!(mask.lines_of("abc", 0), "…");
+        assert!(!lines(&edge, 4_000).contains("sk-"));
+        assert_eq!(lines("abc", 0), "…");
     }
 
     #[test]

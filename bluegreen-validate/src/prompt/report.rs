@@ -169,40 +169,47 @@ const KEYS: [&str; 9] =
 /// A text from outside, short, printable, without the secrets of the suite and without what looks
 /// like a key.
 pub(super) fn scrubbed(mask: &Mask, text: &str) -> String {
-    mask.beginning_of(without_keys(text, 2048).as_bytes())
+    mask.cleaned(text, without_keys)
 }
 
 /// The same of several lines, at most so many characters of them.
 pub(super) fn scrubbed_lines(mask: &Mask, text: &str, most: usize) -> String {
-    mask.lines_of(&without_keys(text, most.saturating_mul(4).max(2048)), most)
+    mask.cleaned_lines(text, most, without_keys)
 }
 
-/// A text without what looks like a key, as far as `enough` bytes of it.
-fn without_keys(text: &str, enough: usize) -> String {
-    let mut clean = String::with_capacity(text.len().min(enough + 128));
+/// A text without what looks like a key. Where it `is_cut` off, the last one may be shorter.
+fn without_keys(text: &str, is_cut: bool) -> String {
+    let mut clean = String::with_capacity(text.len());
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut rest = text;
     while let Some(begin) = rest.find(is_part) {
         clean.push_str(&rest[..begin]);
         let length = rest[begin..].find(|c| !is_part(c)).unwrap_or(rest.len() - begin);
         let word = &rest[begin..begin + length];
-        let is_key = word.len() >= 16 && KEYS.iter().any(|key| word.starts_with(key));
-        clean.push_str(if is_key { "***" } else { word });
         rest = &rest[begin + length..];
-        if clean.len() > enough {
-            // There may be keys in what follows.
-            clean.push('…');
-            return clean;
-        }
+        let is_long = word.len() >= 16 || is_cut && rest.is_empty();
+        let is_key = is_long && KEYS.iter().any(|key| word.starts_with(key));
+        clean.push_str(if is_key { "***" } else { word });
     }
-    // Nothing in it can be a key.
-    clean.push_str(&rest[..rest.floor_char_boundary(enough)]);
+    clean.push_str(rest);
     clean
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_begins_as_a_key_does_is_hidden_whole() {
+        let mut mask = Mask::default();
+        mask.hide("Bearer eyJ0b2tlbiI6ImFiYyJ9+QWxhZGRpbg/T3Blbg==");
+        let text = "you sent Bearer eyJ0b2tlbiI6ImFiYyJ9+QWxhZGRpbg/T3Blbg==";
+        for found in [scrubbed(&mask, text), scrubbed_lines(&mask, text, 4_000)] {
+            assert!(!found.contains("QWxh") && found.contains("***"), "{found}");
+        }
+        let long = "x ".repeat(7_997) + "sk-abc12345678901234567890";
+        assert!(!without_keys(&long[..16_000], true).contains("sk-"), "it is cut off");
+    }
 
     #[test]
     fn what_looks_like_a_key_is_hidden() {

@@ -8,7 +8,7 @@ use bluegreen_core::{Finding, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::Usage;
-use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, judge, judge_curtailed};
+use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, curtail, judge, judge_curtailed};
 
 /// A run of a suite: what was asked, what was answered, and the verdict.
 ///
@@ -191,11 +191,15 @@ impl RunReport {
     }
 
     /// The verdict computed again from the answers in here. A report whose verdict is another one
-    /// has been changed.
+    /// has been changed. The rules are those that are in here.
     pub fn recomputed(&self) -> SuiteVerdict {
         let outcomes: Vec<CaseOutcomes> = self.cases.iter().map(CaseReport::outcomes).collect();
         let rules = &self.verdict.rules;
-        let verdict = match self.verdict.curtailed {
+        // That a run could end early follows from its answers, too.
+        let curtailed = self.verdict.curtailed;
+        let curtailed =
+            curtailed.filter(|it| curtail(rules, outcomes.len(), &outcomes) == Some(*it));
+        let verdict = match curtailed {
             Some(curtailed) => judge_curtailed(rules, &outcomes, curtailed),
             None => judge(rules, &outcomes),
         };
@@ -317,5 +321,15 @@ mod tests {
         assert_eq!(read.recomputed(), report.verdict);
         read.stopped = None;
         assert_eq!(read.recomputed().verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn that_it_was_decided_early_is_not_believed_without_the_answers() {
+        let rules = crate::paired::Rules::default();
+        let mut report = RunReport::judged("s", &rules, Vec::new(), Timestamp::default());
+        report.verdict.verdict = Verdict::Pass;
+        report.verdict.curtailed = Some(crate::paired::Curtailed::Verdict(Verdict::Pass));
+        report.verdict.reasons.clear();
+        assert_ne!(report.recomputed().verdict, Verdict::Pass);
     }
 }

@@ -7,14 +7,14 @@ use bluegreen_validate::prompt::Suite;
 
 use crate::Failure;
 use crate::cli::Check;
+use crate::show;
 
 /// Says everything about the suite that is to be known before it is run.
 pub(crate) fn check(check: &Check) -> Result<(), Failure> {
     let (gate, warnings) = load(check)?;
-    for warning in &warnings {
-        println!("warning: {warning}");
-    }
-    println!("{}", preview(&gate, check));
+    let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
+    let lines: Vec<String> = warnings.chain([preview(&gate, check)]).collect();
+    show::out(&lines);
     Ok(())
 }
 

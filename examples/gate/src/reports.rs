@@ -47,6 +47,11 @@ impl Reports {
             (Form::Html, &files.html),
         ];
         all.extend(single.into_iter().filter_map(|(form, path)| Some((form, path.clone()?))));
+        for (number, (_, path)) in all.iter().enumerate() {
+            if all[..number].iter().any(|(_, other)| other == path) {
+                wrong.push(format!("{} is asked for twice", path.display()));
+            }
+        }
         if wrong.is_empty() {
             wrong.extend(all.iter().filter_map(|(_, path)| unwritable(path)));
         }
@@ -74,24 +79,35 @@ impl Reports {
 }
 
 fn unwritable(path: &Path) -> Option<String> {
-    let made = !path.exists();
-    let opened = OpenOptions::new().create(true).append(true).open(path);
-    if opened.is_ok() && made {
-        // Nobody is to take an empty file for a report.
-        let _ = std::fs::remove_file(path);
+    let tried = match replaced(path) {
+        // What is written beside it has to have room there, too.
+        Some(part) => {
+            let made = OpenOptions::new().create(true).append(true).open(&part);
+            // Nobody is to take an empty file for a report.
+            made.and_then(|_| std::fs::remove_file(&part))
+        }
+        // To open a pipe would wait for somebody who reads it.
+        None if path.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        None if path.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        None => Ok(()),
+    };
+    tried.err().map(|error| format!("{} cannot be written: {error}", path.display()))
+}
+
+/// What is written before it takes the place of `path`; `None` where that is no file of its own but a
+/// link, a pipe or a device, which are written to as they are.
+fn replaced(path: &Path) -> Option<PathBuf> {
+    if std::fs::symlink_metadata(path).is_ok_and(|it| !it.is_file()) {
+        return None;
     }
-    opened.err().map(|error| format!("{} cannot be written: {error}", path.display()))
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    Some(PathBuf::from(name))
 }
 
 /// Writes beside it and then in its place, so that nobody reads half a report.
 fn put(path: &Path, text: &str) -> std::io::Result<()> {
-    if path.exists() && !path.is_file() {
-        // A pipe, or /dev/stdout.
-        return std::fs::write(path, text);
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
+    let Some(part) = replaced(path) else { return std::fs::write(path, text) };
     std::fs::write(&part, text)?;
     std::fs::rename(&part, path)
 }

@@ -46,7 +46,13 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
     show::verdict(&report);
     show::written(&written);
     if !wrong.is_empty() {
-        return Err(Failure::Error(wrong.join("\n")));
+        let wrong = Failure::Error(wrong.join("\n"));
+        // A candidate that is worse is no less so because that can't be written.
+        if matches!(&end, End::Judged(judgement) if judgement.verdict == Verdict::Fail) {
+            show::failure(&wrong);
+            return Ok(Verdict::Fail);
+        }
+        return Err(wrong);
     }
     match end {
         End::Judged(judgement) => Ok(judgement.verdict),

@@ -119,7 +119,7 @@ pub(crate) fn written(paths: &[&Path]) {
     out(&lines);
 }
 
-fn out(lines: &[String]) {
+pub(crate) fn out(lines: &[String]) {
     let mut out = std::io::stdout().lock();
     for line in lines {
         let _ = writeln!(out, "{line}");

@@ -10,7 +10,7 @@ use super::facts;
 use super::progress::RunProgress;
 use super::room::{Kind, Room};
 use super::saved::SavedBook;
-use super::seen::{Seen, usage};
+use super::seen::{NOT_KEPT, Seen, usage};
 use crate::excerpt::Mask;
 use crate::paired::Rules;
 use crate::prompt::assess::Outcome;
@@ -152,7 +152,7 @@ impl Book {
         if !counts {
             let unknown = both.iter().find_map(|tried| match &tried.outcome {
                 Outcome::Unknown(why) if tried.without == Some(Without::Request) => {
-                    Some(scrubbed(&self.mask, why))
+                    Some(if self.most == 0 { NOT_KEPT.into() } else { scrubbed(&self.mask, why) })
                 }
                 _ => None,
             });

@@ -16,6 +16,9 @@ use crate::prompt::run::results::attempt;
 use crate::prompt::suite::Prices;
 use crate::report::{AnswerReport, AssertionReport, Usage};
 
+/// In place of a reason that may quote an answer, where none is kept.
+pub(super) const NOT_KEPT: &str = "no answer that can be judged; nothing of it is kept";
+
 /// One attempt as it is kept. What is the default is not written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
@@ -77,7 +80,9 @@ impl Seen {
         let usage = tried.took.usage;
         seen.took = (tried.took.calls, usage.input, usage.output);
         if let Outcome::Unknown(why) = &tried.outcome {
-            seen.error = Some(room.take(kind, scrubbed(mask, why)));
+            // The reason may quote an answer.
+            let why = if most == 0 { NOT_KEPT.to_owned() } else { scrubbed(mask, why) };
+            seen.error = Some(room.take(kind, why));
         }
         let mut shown = |text: &str| {
             let text = if most == 0 { String::new() } else { scrubbed(mask, text) };
