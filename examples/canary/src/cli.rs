@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 /// Releases an agent in steps by the weights of its routes, with guards that watch its traffic.
 ///
-/// Exit codes: 0 done, 1 error, 2 usage, 3 refused (nothing was touched), 4 traffic went back,
-/// 130 interrupted (the release can be resumed).
+/// Exit codes: 0 done, 1 error, 2 usage, 3 refused (nothing was touched), 4 traffic went back, 5 stuck
+/// (somebody has to look), 130 interrupted (the release can be resumed).
 #[derive(Debug, Parser)]
 #[command(name = "canary", version)]
 pub(crate) struct Cli {

@@ -1,8 +1,8 @@
 //! From the command line to a change, a plan, and guards.
 
-use bluegreen_core::{Change, EvidenceKind, Plan, Releaser, Vantage};
+use bluegreen_core::{Change, EvidenceKind, Plan, Vantage};
 use bluegreen_kube::Cluster;
-use bluegreen_validate::{Guards, PodMetric, PodMetrics, Prometheus};
+use bluegreen_validate::{Guards, GuardsConfig, PodMetric, PodMetrics, Prometheus};
 
 use crate::Failure;
 use crate::cli::{Release, Watched};
@@ -12,24 +12,27 @@ const IN_A_ROW: u32 = 20;
 
 /// What the release brings.
 pub(crate) fn change(release: &Release) -> Result<Change, Failure> {
-    let mut change = Change::default();
+    let (mut change, mut wrong) = (Change::default(), Vec::new());
     for image in &release.image {
-        let (container, image) = halves("--image", "CONTAINER=IMAGE", image)?;
-        change = change.and_image(container, image);
+        match image.split_once('=') {
+            Some((container, image)) => change = change.and_image(container, image),
+            None => wrong.push(format!("--image {image}: found no `=`, wanted CONTAINER=IMAGE")),
+        }
     }
     for variable in &release.env {
-        let (name, value) = halves("--env", "NAME=VALUE", variable)?;
-        change = change.env(name, value);
+        match variable.split_once('=') {
+            Some((name, value)) => change = change.env(name, value),
+            // It may be a value that nobody is to see.
+            None => wrong.push("--env: found no `=`, wanted NAME=VALUE".to_owned()),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::Refused(wrong));
     }
     Ok(match &release.version {
         Some(version) => change.version(version),
         None => change,
     })
-}
-
-fn halves<'a>(option: &str, wanted: &str, given: &'a str) -> Result<(&'a str, &'a str), Failure> {
-    let found = given.split_once('=');
-    found.ok_or_else(|| Failure::Error(format!("{option}: found no `=`, wanted {wanted}")))
 }
 
 /// How the release goes about it.
@@ -50,17 +53,30 @@ pub(crate) fn plan(release: &Release) -> Plan {
     plan
 }
 
-/// A releaser with guards, whose numbers come from where the command line says.
-pub(crate) fn releaser(
-    cluster: &Cluster,
-    actor: &str,
-    watched: &Watched,
-) -> Result<Releaser, Failure> {
-    let guards = match &watched.prometheus {
-        Some(file) => Guards::from_file(&watched.guards, Prometheus::from_file(file)?)?,
-        None => Guards::from_file(&watched.guards, of_pods(cluster, watched))?,
-    };
-    Ok(cluster.releaser().actor(actor).guard(guards))
+/// What the files say: guards, and the Prometheus where there is one.
+pub(crate) type Files = (GuardsConfig, Option<Prometheus>);
+
+/// Reads both files, and says all that is wrong with them.
+pub(crate) fn files(watched: &Watched) -> Result<Files, Failure> {
+    let guards = GuardsConfig::from_file(&watched.guards);
+    let prometheus = watched.prometheus.as_ref().map(Prometheus::from_file).transpose();
+    match (guards, prometheus) {
+        (Ok(guards), Ok(prometheus)) => Ok((guards, prometheus)),
+        (guards, prometheus) => {
+            let wrong = [guards.err(), prometheus.err()].into_iter().flatten();
+            let wrong = wrong
+                .flat_map(|it| it.problems().iter().map(ToString::to_string).collect::<Vec<_>>());
+            Err(Failure::Refused(wrong.collect()))
+        }
+    }
+}
+
+/// The guards, whose numbers come from where the command line says.
+pub(crate) fn guards(cluster: &Cluster, watched: &Watched, (guards, prometheus): Files) -> Guards {
+    match prometheus {
+        Some(prometheus) => Guards::new(guards, prometheus),
+        None => Guards::new(guards, of_pods(cluster, watched)),
+    }
 }
 
 /// What the pods of each slot count by themselves. This is the place to name what else yours count:
@@ -108,12 +124,25 @@ mod tests {
     fn an_image_without_container_is_refused() {
         let mut release = release(&[]);
         release.image = vec!["a:1.3.0".to_owned()];
-        match change(&release) {
-            Err(Failure::Error(text)) => {
-                assert_eq!(text, "--image: found no `=`, wanted CONTAINER=IMAGE");
-            }
-            _ => panic!("it should be refused"),
-        }
+        release.env = vec!["PROMPT".to_owned()];
+        let Err(Failure::Refused(wrong)) = change(&release) else { panic!("it should be refused") };
+        let image = "--image a:1.3.0: found no `=`, wanted CONTAINER=IMAGE";
+        assert_eq!(wrong, [image, "--env: found no `=`, wanted NAME=VALUE"]);
+    }
+
+    #[test]
+    fn both_files_are_named_that_cannot_be_used() {
+        let mut release = release(&[]);
+        release.watched.guards = "no-guards.yaml".into();
+        release.watched.prometheus = Some("no-prometheus.yaml".into());
+        let Err(Failure::Refused(wrong)) = files(&release.watched) else {
+            panic!("they should be refused")
+        };
+        let names = ["no-guards.yaml", "no-prometheus.yaml"];
+        assert!(
+            wrong.len() == 2 && wrong.iter().zip(names).all(|(it, name)| it.contains(name)),
+            "{wrong:?}"
+        );
     }
 
     #[test]
