@@ -194,6 +194,11 @@ impl Inner {
     }
 }
 
+/// The annotation that makes weights parts of a million.
+pub(crate) fn total() -> String {
+    marks::key(marks::TOTAL)
+}
+
 #[async_trait]
 impl SwitchStrategy for IngressCanary {
     #[allow(clippy::unnecessary_literal_bound, reason = "the trait has this signature")]
@@ -217,7 +222,7 @@ impl SwitchStrategy for IngressCanary {
     }
 
     async fn observe(&self) -> Result<Observed> {
-        Ok(self.read().await?.observed(&self.settings))
+        Ok(self.read_if_there().await?.0)
     }
 
     async fn prepare(&self, candidate: Color, epoch: Epoch) -> Result<()> {

@@ -88,6 +88,15 @@ impl Right {
             && rule.resource_names.as_ref().is_none_or(Vec::is_empty)
     }
 
+    /// The file that has it.
+    fn role(self) -> &'static str {
+        match self.group {
+            "networking.k8s.io" => "rbac-ingress.yaml",
+            "gateway.networking.k8s.io" | "inference.networking.k8s.io" => "rbac-routes.yaml",
+            _ => "rbac.yaml",
+        }
+    }
+
     fn as_problem(self, settings: &Settings, reason: Option<&str>) -> Problem {
         let why = reason.filter(|reason| !reason.is_empty());
         let why = why.map_or_else(String::new, |reason| format!(" ({reason})"));
@@ -95,7 +104,7 @@ impl Right {
         let problem = Problem::new("rights", object)
             .found(format!("no such right{why}"))
             .wanted("a Role that grants it, bound to the account of this process")
-            .mend("apply the Role that comes with bluegreen-kube (rbac.yaml)");
+            .mend(format!("apply the Role that comes with bluegreen-kube ({})", self.role()));
         if self.is_optional { problem.warning() } else { problem }
     }
 }

@@ -57,6 +57,11 @@ impl IngressCanary {
         problems.extend(self.primary_problems(&found));
         if let EvidenceKind::Answers { vantage, .. } = evidence {
             problems.extend(unreachable(vantage, &self.probe_path).await?);
+            let slot = &self.settings.slot_label;
+            problems.extend(
+                self.version
+                    .untold(&self.settings, &found.templates, |labels| labels.contains_key(slot)),
+            );
         }
         Ok(tidy(problems))
     }

@@ -9,7 +9,7 @@ use crate::printable::quoted;
 
 /// The annotations that we write, without their [`PREFIX`].
 const WEIGHT: &str = "canary-weight";
-const TOTAL: &str = "canary-weight-total";
+pub(super) const TOTAL: &str = "canary-weight-total";
 const HEADER: &str = "canary-by-header";
 const VALUE: &str = "canary-by-header-value";
 const COOKIE: &str = "canary-by-cookie";
@@ -164,6 +164,10 @@ impl Asked {
             return Err(format!("{WEIGHT} {weight} of {total}, which leaves the primary nothing"));
         }
         let parts = u128::from(weight) * 1_000_000 / u128::from(total);
+        if weight > 0 && parts == 0 {
+            // Read as nothing, its Service could be moved under requests.
+            return Err(format!("{WEIGHT} {weight} of {total}, less than a millionth"));
+        }
         let weight = Share::parts_per_million(u32::try_from(parts).unwrap_or(u32::MAX));
         let header = text(HEADER).map(|name| (name.clone(), text(VALUE).cloned()));
         Ok(Self { weight, header, cookie: text(COOKIE).cloned() })

@@ -1,6 +1,6 @@
 //! How traffic is routed, read from the primary, the canary and the canary's Service.
 
-use bluegreen_core::{Color, Observed, ObservedState, Result, Routing};
+use bluegreen_core::{Color, ErrorKind, Observed, ObservedState, Result, Routing};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::DynamicObject;
 
@@ -40,17 +40,29 @@ impl IngressCanary {
         read(self.settings.call, action, self.slots.services.get(&self.service)).await
     }
 
+    /// The same; `None` where there is no canary, or no Service of it, and the primary is all that there
+    /// is. Who takes away the canary gives its share back, and stands in nobody's way.
+    pub(super) async fn read_if_there(&self) -> Result<(Observed, Option<Read>)> {
+        match self.read().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // If the primary is what is missing, that is said now.
+                Ok((self.inner().observe().await?, None))
+            }
+            read => read.map(|read| (read.observed(&self.settings), Some(read))),
+        }
+    }
+
     pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
         let mut objects = self.watch_objects();
         loop {
             // Whatever has changed, all of it is read, so that it is of one time.
-            let found = self.read().await?;
-            let observed = found.observed(&self.settings);
+            let (observed, found) = self.read_if_there().await?;
             if observed.state != known.state {
                 return Ok(observed);
             }
+            let main = found.map_or(observed, |found| found.main);
             tokio::select! {
-                changed = self.inner().watch(&found.main) => drop(changed?),
+                changed = self.inner().watch(&main) => drop(changed?),
                 changed = objects.changed() => changed?,
             }
         }

@@ -32,7 +32,11 @@ impl IngressCanary {
     async fn fence_canary(&self, epoch: Epoch) -> Result<()> {
         let mut attempts = 0;
         loop {
-            let found = self.get_canary().await?;
+            let found = match self.get_canary().await {
+                // Nobody can write to what is not there.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                found => found?,
+            };
             self.refuse_higher(&found.metadata, epoch, "ingress")?;
             let operations = objects::stamp(&found.metadata, epoch, &self.settings);
             attempts += 1;
@@ -46,7 +50,11 @@ impl IngressCanary {
     async fn fence_service(&self, epoch: Epoch) -> Result<()> {
         let mut attempts = 0;
         loop {
-            let found = self.get_service().await?;
+            let found = match self.get_service().await {
+                // Nobody can write to what is not there.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                found => found?,
+            };
             self.refuse_higher(&found.metadata, epoch, "service")?;
             let operations = objects::stamp(&found.metadata, epoch, &self.settings);
             attempts += 1;
@@ -87,11 +95,22 @@ impl IngressCanary {
     pub(super) async fn shift_all(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {
         let action = format!("shift traffic to {to}");
         let conflict = |found: String| Error::new(ErrorKind::Conflict, &action).with_source(found);
-        let found = self.read().await?;
+        let (observed, found) = self.read_if_there().await?;
+        let Some(found) = found else {
+            // All of it can be moved without a canary, and back.
+            return match observed.state {
+                ObservedState::Routed(at) if to.is_whole() && to.pins.is_empty() => {
+                    self.inner().shift(&at, to, epoch).await
+                }
+                ObservedState::Between { .. } if to.is_whole() && to.pins.is_empty() => {
+                    self.inner().shift(&Routing::all(to.live.other()), to, epoch).await
+                }
+                found => Err(conflict(format!("found {found} and no canary, wanted {from}"))),
+            };
+        };
         for metadata in [&found.canary.metadata, &found.service.metadata] {
             self.refuse_higher(metadata, epoch, "object")?;
         }
-        let observed = found.observed(&self.settings);
         if observed.epoch > epoch {
             let lower = format!("found epoch {}, wanted at most {epoch}", observed.epoch);
             return Err(conflict(lower));

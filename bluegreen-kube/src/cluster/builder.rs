@@ -12,8 +12,8 @@ use crate::deployment::Recent;
 use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
 use crate::{
-    ConfigMapStore, DeploymentSlot, IngressSwitch, LeaseLiveness, PodClient, RouteWeights,
-    ServiceSwitch, Settings,
+    ConfigMapStore, DeploymentSlot, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
+    RouteWeights, ServiceSwitch, Settings,
 };
 
 mod mover;
@@ -55,6 +55,7 @@ pub struct ClusterBuilder {
     switch: Adjust<ServiceSwitch>,
     weights: Adjust<RouteWeights>,
     backends: Adjust<IngressSwitch>,
+    canaries: Adjust<IngressCanary>,
     load: Option<MakeLoad>,
 }
 
@@ -76,6 +77,7 @@ impl ClusterBuilder {
             switch: Box::new(|switch| switch),
             weights: Box::new(|weights| weights),
             backends: Box::new(|backends| backends),
+            canaries: Box::new(|canary| canary),
             load: None,
         }
     }
@@ -149,7 +151,7 @@ impl ClusterBuilder {
 
     /// A canary Ingress of ingress-nginx, and the Service of the same name that it leads to: with it
     /// the candidate gets shares, be it the live Service's selector that moves all traffic, or
-    /// [Ingresses](Self::ingress). See [`IngressCanary`](crate::IngressCanary).
+    /// [Ingresses](Self::ingress). See [`IngressCanary`].
     ///
     /// ```no_run
     /// # async fn example(client: kube::Client) -> Result<(), bluegreen_kube::ConnectError> {
@@ -229,6 +231,15 @@ impl ClusterBuilder {
         adjust: impl Fn(IngressSwitch) -> IngressSwitch + Send + 'static,
     ) -> Self {
         self.backends = Box::new(adjust);
+        self
+    }
+
+    /// Changes the canary Ingress: where answers say which version gave them, or who else may own it.
+    pub fn canaries(
+        mut self,
+        adjust: impl Fn(IngressCanary) -> IngressCanary + Send + 'static,
+    ) -> Self {
+        self.canaries = Box::new(adjust);
         self
     }
 

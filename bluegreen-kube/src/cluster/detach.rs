@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Cluster, Done, discover};
 use crate::names::pointer_step;
-use crate::{Purpose, error, ingress, json_patch};
+use crate::{Purpose, canary, error, ingress, json_patch};
 
 impl Cluster {
     /// Removes everything of ours: annotations on Deployments, Services, routes and Ingresses, the preview Service,
@@ -28,19 +28,26 @@ impl Cluster {
         let mut done = Vec::new();
         let deployments = discover::api(&self.client, &self.settings);
         for color in Color::BOTH {
-            done.extend(self.clean(&deployments, "deployment", self.slots.of(color).name()).await?);
+            done.extend(
+                self.clean(&deployments, "deployment", self.slots.of(color).name(), "").await?,
+            );
         }
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.settings.namespace);
         for service in self.services.iter().chain(&self.canary) {
-            done.extend(self.clean(&services, "service", service).await?);
+            done.extend(self.clean(&services, "service", service, "").await?);
         }
         for route in &self.routes {
             let api = route.kind.api(&self.client, &self.settings.namespace);
-            done.extend(self.clean(&api, route.kind.singular(), &route.name).await?);
+            done.extend(self.clean(&api, route.kind.singular(), &route.name, "").await?);
         }
-        for ingress in self.ingresses.iter().chain(&self.canary) {
-            let api = ingress::api(&self.client, &self.settings.namespace);
-            done.extend(self.clean(&api, "ingress", ingress).await?);
+        let ingresses = ingress::api(&self.client, &self.settings.namespace);
+        for ingress in &self.ingresses {
+            done.extend(self.clean(&ingresses, "ingress", ingress, "").await?);
+        }
+        if let Some(canary) = &self.canary {
+            // Who writes a weight next means it in percent.
+            let total = canary::total();
+            done.extend(self.clean(&ingresses, "ingress", canary, &total).await?);
         }
         done.extend(self.delete_all(&services, "service", Purpose::Preview).await?);
         // The record goes last: as long as it is there, what was interrupted can be told.
@@ -88,8 +95,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// Takes our annotations off an object.
-    async fn clean<K>(&self, api: &Api<K>, kind: &str, name: &str) -> Result<Option<Done>>
+    /// Takes our annotations off an object, and `also` another one.
+    async fn clean<K>(
+        &self,
+        api: &Api<K>,
+        kind: &str,
+        name: &str,
+        also: &str,
+    ) -> Result<Option<Done>>
     where
         K: Clone + Debug + DeserializeOwned + Resource,
     {
@@ -99,7 +112,7 @@ impl Cluster {
         let own: Vec<(&String, &String)> = found
             .annotations()
             .iter()
-            .filter(|(key, _)| key.starts_with(&self.settings.prefix))
+            .filter(|(key, _)| key.starts_with(&self.settings.prefix) || *key == also)
             .collect();
         if own.is_empty() {
             return Ok(None);

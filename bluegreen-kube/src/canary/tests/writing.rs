@@ -70,6 +70,29 @@ async fn all_of_it_is_the_primary_first_and_then_the_weight() {
 }
 
 #[tokio::test]
+async fn a_canary_that_is_gone_stands_in_nobodys_way() {
+    for around in BOTH {
+        let stand_in = world(around).await;
+        let switch = switch(&stand_in, around);
+        switch.fence(ONE).await.unwrap();
+        switch.prepare(Green, ONE).await.unwrap();
+        switch.shift(&blue(), &share(50), ONE).await.unwrap();
+        switch.shift(&share(50), &green(), ONE).await.unwrap();
+        let ingresses = crate::ingress::api(&stand_in.client(NAMESPACE), NAMESPACE);
+        ingresses.delete("agent-canary", &kube::api::DeleteParams::default()).await.unwrap();
+        assert_eq!(state(&stand_in, around).await, ObservedState::Routed(green()));
+        let two = Epoch::new(2);
+        switch.fence(two).await.unwrap();
+        let error = switch.shift(&green(), &share(5), two).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{}", error.chain());
+        switch.shift(&green(), &blue(), two).await.unwrap();
+        assert_eq!(main(&stand_in, around), Blue);
+        let evidence = switch.converge(&blue(), &EvidenceKind::Endpoints).await.unwrap();
+        assert!(evidence.detail.contains("without a canary"), "{evidence}");
+    }
+}
+
+#[tokio::test]
 async fn a_weight_that_somebody_takes_back_by_hand_is_where_traffic_is() {
     let stand_in = world(Around::Service).await;
     let switch = switch(&stand_in, Around::Service);

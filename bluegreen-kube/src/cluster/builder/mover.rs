@@ -37,7 +37,7 @@ impl Mover {
                 match canary {
                     Some(name) => {
                         let around = IngressCanary::around_service(client, settings, *switch);
-                        Arc::new(named(around, name, rules))
+                        Arc::new(builder.named(around, name, rules))
                     }
                     None => Arc::new(*switch),
                 }
@@ -47,7 +47,7 @@ impl Mover {
                 match canary {
                     Some(name) => {
                         let around = IngressCanary::around_ingress(client, settings, *switch);
-                        Arc::new(named(around, name, rules))
+                        Arc::new(builder.named(around, name, rules))
                     }
                     None => Arc::new(*switch),
                 }
@@ -61,12 +61,12 @@ impl Mover {
     }
 }
 
-/// A canary whose Ingress and Service have this name.
-fn named(canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
-    canary.with_canary(name).with_canary_service(name).sharing(rules)
-}
-
 impl ClusterBuilder {
+    /// A canary whose Ingress and Service have this name.
+    fn named(&self, canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
+        (self.canaries)(canary.with_canary(name).with_canary_service(name).sharing(rules))
+    }
+
     /// What moves traffic, which is one of three.
     pub(super) fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
         if let Some(ingress) = self.ingresses.first() {

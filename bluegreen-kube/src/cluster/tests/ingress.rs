@@ -147,4 +147,5 @@ async fn a_canary_beside_the_live_service_goes_step_by_step_and_leaves_nothing_b
         stored(&stand_in, INGRESSES, "agent-canary")["metadata"]["annotations"].clone();
     assert_eq!(annotations["nginx.ingress.kubernetes.io/canary-weight"], "0");
     assert_eq!(annotations["nginx.ingress.kubernetes.io/canary"], "true");
+    assert_eq!(annotations["nginx.ingress.kubernetes.io/canary-weight-total"], Value::Null);
 }

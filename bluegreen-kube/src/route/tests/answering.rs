@@ -1,5 +1,8 @@
 //! Evidence by answers, through a gateway that is a real socket.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use bluegreen_core::Vantage;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -51,8 +54,25 @@ async fn a_whole_slot_answers_every_time() {
     let (_stand_in, switch) = routed(&green()).await;
     let (kind, _task) = gateway(|_, number| if number < 3 { "1-blue" } else { "1-green" }).await;
     let evidence = switch.converge(&green(), &kind).await.unwrap();
-    let wanted = format!("5 fresh connections in a row to {} answered by 1-green; ", place(&kind));
+    let wanted = format!("5 fresh connections in a row to {} answered by 1-green", place(&kind));
     assert!(evidence.detail.starts_with(&wanted), "{evidence}");
+}
+
+/// With a share of 5 % many rows of five are right by chance.
+#[tokio::test]
+async fn a_row_that_is_right_by_chance_is_not_believed() {
+    let (_stand_in, switch) = routed(&green()).await;
+    let asked = Arc::new(AtomicU32::new(0));
+    let seen = asked.clone();
+    let (kind, _task) = gateway(move |_, number| {
+        seen.store(number, Ordering::Relaxed);
+        if number == 20 { "1-blue" } else { "1-green" }
+    })
+    .await;
+    let evidence = switch.converge(&green(), &kind).await.unwrap();
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked >= 25, "it was believed after {asked}");
+    assert!(evidence.detail.contains("and all others within 1.5s"), "{evidence}");
 }
 
 #[tokio::test]
