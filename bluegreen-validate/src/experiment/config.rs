@@ -30,6 +30,10 @@ pub enum Kind {
     #[default]
     Rate,
     /// Any number: a score, a cost, a length.
+    ///
+    /// It is compared once 50 units of each arm have another value than the one that most of them have: a
+    /// mean of zeros, and of few purchases among them, tells nothing of the purchases to come. Where that
+    /// takes too long, ask for the [rate](Self::Rate) of those who buy.
     Mean,
 }
 

@@ -1,5 +1,6 @@
 //! What the numbers of an experiment come to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bluegreen_core::{Timestamp, Winner};
@@ -104,10 +105,25 @@ impl ExperimentConfig {
         planned.map_or(BEST, |units| (0.5 * units * self.share * (1.0 - self.share)).max(1.0))
     }
 
+    /// Why outcomes can't be compared yet, or not be believed: found and wanted by metric.
+    fn doubts(&self, tally: &Tally) -> BTreeMap<String, [String; 2]> {
+        let doubt = |outcome: &OutcomeConfig| {
+            tally.sameness(outcome).map(|doubt| (outcome.metric.clone(), doubt))
+        };
+        self.outcomes().filter_map(doubt).collect()
+    }
+
     /// The effects that a tally shows: the primary outcome's at α; of guardrails, of which each may raise a
-    /// false alarm, at their part of it.
-    fn effects(&self, tally: &Tally) -> Vec<Option<Effect>> {
+    /// false alarm, at their part of it. What there is a doubt about has none.
+    fn effects(
+        &self,
+        tally: &Tally,
+        doubts: &BTreeMap<String, [String; 2]>,
+    ) -> Vec<Option<Effect>> {
         let effect = |outcome: &OutcomeConfig, alpha: f64| {
+            if doubts.contains_key(&outcome.metric) {
+                return None;
+            }
             let [candidate, live] = tally.moments(&outcome.metric);
             Effect::of(outcome, [&candidate, &live], alpha, self.best())
         };
@@ -132,13 +148,15 @@ pub(super) fn take_in(
     now: Timestamp,
 ) {
     let arms = [&tally.candidate, &tally.live];
+    let doubts = config.doubts(tally);
     memory.until = now;
     memory.state = State {
         exposed: arms.map(|arm| arm.exposed),
         contaminated: arms.map(|arm| arm.contaminated),
         foreign: tally.foreign,
         refused: tally.refused,
-        effects: config.effects(tally),
+        effects: config.effects(tally, &doubts),
+        doubts,
     };
     let [candidate, live] = memory.state.exposed;
     memory.ratio = memory.ratio.max(ratio::log_e(config.share, candidate, live));

@@ -145,7 +145,10 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         .outcomes()
         .zip(effects)
         .enumerate()
-        .map(|(place, (outcome, effect))| finding(config, outcome, effect, place == 0))
+        .map(|(place, (outcome, effect))| match memory.state.doubts.get(&outcome.metric) {
+            Some([found, wanted]) => Finding::new(&outcome.metric, wanted, found),
+            None => finding(config, outcome, effect, place == 0),
+        })
         .collect();
     let (verdict, winner, summary) = match (trouble, &memory.ended) {
         (Some(trouble), _) => {
@@ -155,11 +158,12 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         }
         (None, None) => {
             let primary = memory.state.effects.first().and_then(Option::as_ref);
-            (
-                Verdict::Inconclusive,
-                None,
-                format!("not decided: {}", found(&config.primary, primary)),
-            )
+            let doubt = memory.state.doubts.get(&config.primary.metric);
+            let known = match doubt {
+                Some([found, wanted]) => format!("found {found}, wanted {wanted}"),
+                None => found(&config.primary, primary),
+            };
+            (Verdict::Inconclusive, None, format!("not decided: {known}"))
         }
         (None, Some((_, conclusion))) => {
             let winner = conclusion.winner(config.equal);

@@ -1,5 +1,7 @@
 //! What an experiment keeps from look to look.
 
+use std::collections::BTreeMap;
+
 use bluegreen_core::{Digest, Error, ErrorKind, Result, Timestamp, Trial};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,9 @@ pub(crate) struct State {
     pub(crate) refused: u64,
     /// The primary outcome's, and then that of each guardrail.
     pub(crate) effects: Vec<Option<Effect>>,
+    /// Why an outcome has none, by its metric: found and wanted. None where too few units have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) doubts: BTreeMap<String, [String; 2]>,
 }
 
 /// What is kept.

@@ -7,12 +7,16 @@ use crate::sequential::Moments;
 
 pub(in crate::experiment) mod draw;
 mod simulated;
+mod zeros;
 
 pub(super) const BEGAN: Timestamp = Timestamp::from_unix_millis(1_767_225_600_000);
 
 pub(super) fn arm(units: u64, outcomes: &[(&str, Moments)]) -> ArmTally {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    let other = |it: &Moments| (it.count - 1.0).max(0.0) as u64;
+    let varied = outcomes.iter().map(|(name, it)| ((*name).to_owned(), other(it))).collect();
     let outcomes = outcomes.iter().map(|(name, it)| ((*name).to_owned(), *it)).collect();
-    ArmTally { exposed: units, contaminated: 0, outcomes }
+    ArmTally { exposed: units, contaminated: 0, outcomes, varied }
 }
 
 /// So many of so many.
@@ -84,6 +88,9 @@ fn with_cost(candidate: f64) -> Tally {
     let cost = |mean: f64| Moments::new(10_000.0, 1e4 * mean, 1e4 * (mean * mean + 1.0));
     tally.candidate.outcomes.insert("cost".to_owned(), cost(candidate));
     tally.live.outcomes.insert("cost".to_owned(), cost(5.0));
+    for arm in [&mut tally.candidate, &mut tally.live] {
+        arm.varied.insert("cost".to_owned(), 5000);
+    }
     tally
 }
 

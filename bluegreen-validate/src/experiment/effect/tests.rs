@@ -54,11 +54,16 @@ fn it_is_not_made_of_what_is_no_number() {
 }
 
 #[test]
-fn values_that_are_all_the_same_have_a_bound() {
+fn of_values_that_are_all_the_same_nothing_is_known() {
     let same = |value: f64| Moments::new(500.0, 500.0 * value, 500.0 * value * value);
     let cost = OutcomeConfig::mean("cost", 0.1);
-    let it = Effect::of(&cost, [&same(3.0), &same(2.0)], 0.05, 2500.0).unwrap();
-    assert!(it.lower > 0.99 && it.upper < 1.01, "{it:?}");
+    let varied = Moments::new(500.0, 1000.0, 2500.0);
+    for arms in
+        [[same(3.0), same(2.0)], [same(0.0), same(0.0)], [same(0.1), varied], [varied, same(0.0)]]
+    {
+        assert_eq!(Effect::of(&cost, arms.each_ref(), 0.05, 2500.0), None, "{arms:?}");
+    }
+    let it = Effect::of(&cost, [&varied, &varied], 0.05, 2500.0).unwrap();
     let gain = it.gain(Better::Lower);
-    assert!(gain.upper < -0.99 && gain.lower > -1.01, "{gain:?}");
+    assert!(gain.upper.to_bits() == (-it.lower).to_bits() && gain.lower < 0.0, "{gain:?}");
 }

@@ -14,6 +14,30 @@ enum Side {
     Neither,
 }
 
+/// Counts, in pairs of values that are not the same (Boyer and Moore): of each pair one value at least is not
+/// the most frequent one.
+#[derive(Clone, Copy, Default)]
+struct Pairs {
+    value: u64,
+    unpaired: u64,
+    pairs: u64,
+}
+
+impl Pairs {
+    fn record(&mut self, value: f64) {
+        // There are two zeros, and they are the same.
+        let value = (value + 0.0).to_bits();
+        if self.unpaired == 0 {
+            (self.value, self.unpaired) = (value, 1);
+        } else if self.value == value {
+            self.unpaired += 1;
+        } else {
+            self.unpaired -= 1;
+            self.pairs += 1;
+        }
+    }
+}
+
 /// Counts all units of the cohort.
 pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
     book.begin(cohort.unit, cohort.since);
@@ -47,14 +71,16 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
     };
     let mut tally =
         Tally { candidate: nothing(), live: nothing(), foreign: 0, refused: book.counts().refused };
+    let mut pairs = [(); 2].map(|()| vec![Pairs::default(); asked.len()]);
     for unit in &book.units {
         let Some((first, arm)) = unit.first else { continue };
         if first < cohort.since || first > cohort.until {
             continue;
         }
-        let of = match sides.get(usize::from(arm)) {
-            Some(Side::Candidate) => &mut tally.candidate,
-            Some(Side::Live) => &mut tally.live,
+        let [candidate, live] = &mut pairs;
+        let (of, pairs) = match sides.get(usize::from(arm)) {
+            Some(Side::Candidate) => (&mut tally.candidate, candidate),
+            Some(Side::Live) => (&mut tally.live, live),
             Some(Side::Neither) | None => {
                 tally.foreign += 1;
                 continue;
@@ -65,7 +91,7 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             of.contaminated += 1;
             continue;
         }
-        for (asked, metric) in &asked {
+        for ((asked, metric), pairs) in asked.iter().zip(pairs) {
             if !asked.settle.is_zero() && first.plus(asked.settle) > cohort.until {
                 continue;
             }
@@ -73,8 +99,13 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             let value = told.or((asked.missing == Missing::Zero).then_some(0.0));
             if let (Some(value), Some(moments)) = (value, of.outcomes.get_mut(&asked.metric)) {
                 moments.record(value);
+                pairs.record(value);
             }
         }
+    }
+    for (arm, pairs) in [&mut tally.candidate, &mut tally.live].into_iter().zip(pairs) {
+        let counts = asked.iter().zip(pairs);
+        arm.varied = counts.map(|((asked, _), it)| (asked.metric.clone(), it.pairs)).collect();
     }
     tally
 }

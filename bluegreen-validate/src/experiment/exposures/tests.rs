@@ -255,3 +255,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn it_tells_how_many_values_are_not_the_most_frequent_one() {
+    let it = Exposures::new();
+    let values = [0.0, -0.0, 0.0, 7.0, 0.0, 0.0, 9.0, 0.0, 7.0, 0.0];
+    for (number, value) in values.into_iter().enumerate() {
+        it.expose(&number.to_string(), Color::Green, "2", at(1));
+        it.outcome(&number.to_string(), "completed", value, at(2));
+    }
+    let found = tally(&it, &cohort(Unit::User, 0, 100));
+    assert_eq!((found.candidate.varied["completed"], found.live.varied["completed"]), (3, 0));
+}

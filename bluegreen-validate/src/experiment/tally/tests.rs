@@ -4,7 +4,7 @@ use super::*;
 
 fn tally(exposed: u64, moments: Moments) -> Tally {
     let outcomes = [("completed".to_owned(), moments)].into();
-    let arm = ArmTally { exposed, contaminated: 10, outcomes };
+    let arm = ArmTally { exposed, contaminated: 10, outcomes, ..ArmTally::default() };
     Tally { live: arm.clone(), candidate: arm, ..Tally::default() }
 }
 
@@ -38,4 +38,24 @@ fn numbers_that_cannot_be_are_doubted() {
     }
     let [found, _] = tally(9, Moments::default()).doubt(&rate).unwrap();
     assert_eq!(found, "10 contaminated units of the candidate");
+}
+
+#[test]
+fn a_mean_waits_for_values_that_are_not_all_the_same() {
+    let (rate, mean) = (OutcomeConfig::rate("completed"), OutcomeConfig::mean("completed", 1.0));
+    let mut told = tally(210, Moments::new(200.0, 30.0, 30.0));
+    assert_eq!(told.sameness(&rate), None);
+    let [found, wanted] = told.sameness(&mean).unwrap();
+    assert_eq!(found, "no number of units of the candidate");
+    assert_eq!(wanted, "at least 50 of each whose completed is another than that of most units");
+    told.candidate.varied.insert("completed".to_owned(), 50);
+    told.live.varied.insert("completed".to_owned(), 49);
+    assert_eq!(told.sameness(&mean).unwrap()[0], "49 of 200 units of live");
+    told.live.varied.insert("completed".to_owned(), 50);
+    assert_eq!(told.sameness(&mean), None);
+    assert_eq!(Tally::default().sameness(&mean), None, "of nobody nothing is the same");
+    told.live.varied.insert("completed".to_owned(), 200);
+    let [found, wanted] = told.doubt(&mean).unwrap();
+    assert_eq!(found, "200 values that most units do not have of completed of live");
+    assert_eq!(wanted, "fewer than 200, of all units");
 }

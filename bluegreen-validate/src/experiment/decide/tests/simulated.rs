@@ -3,10 +3,10 @@
 use super::draw::{Draws, runs};
 use super::*;
 
-const LOOKS: u32 = 200;
+pub(super) const LOOKS: u32 = 200;
 
 /// What chance may add to 5 % in so many runs: three standard errors.
-fn most(count: u32) -> f64 {
+pub(super) fn most(count: u32) -> f64 {
     0.05 + 3.0 * (0.05 * 0.95 / f64::from(count)).sqrt()
 }
 
