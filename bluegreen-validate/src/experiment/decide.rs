@@ -108,7 +108,8 @@ impl ExperimentConfig {
     /// Why outcomes can't be compared yet, or not be believed: found and wanted by metric.
     fn doubts(&self, tally: &Tally) -> BTreeMap<String, [String; 2]> {
         let doubt = |outcome: &OutcomeConfig| {
-            tally.sameness(outcome).map(|doubt| (outcome.metric.clone(), doubt))
+            let doubt = tally.doubt(outcome).or_else(|| tally.sameness(outcome))?;
+            Some((outcome.metric.clone(), doubt))
         };
         self.outcomes().filter_map(doubt).collect()
     }

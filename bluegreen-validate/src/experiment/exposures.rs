@@ -40,7 +40,8 @@ const MOST_UNITS: usize = 1_000_000;
 ///   that was told later. So a judge may correct itself, and what is told twice counts once. Whoever has
 ///   sums (the cost of a conversation) tells the total at its end.
 /// * An outcome from before the first exposure, of a unit that nobody has exposed, or that is no finite
-///   number, is ignored and counted.
+///   number, is ignored and counted. From the first look on, so is a rate's that is neither 0 nor 1; one that
+///   came before puts that outcome in doubt.
 /// * When an experiment begins, it forgets [users](super::Unit::User) that were exposed before, so that they
 ///   begin anew; [conversations](super::Unit::Conversation) that were are under way, and left out for good.
 ///   One recorder serves one experiment at a time.
@@ -88,8 +89,10 @@ pub enum Noted {
     UnknownUnit,
     /// It is from before the unit's first exposure.
     Early,
-    /// It is no finite number.
+    /// It is no finite number, or above 1e149: the squares of such have no finite sum.
     NotANumber,
+    /// It is neither 0 nor 1, and the experiment has asked for a [rate](super::Kind::Rate).
+    NotARate,
     /// There is no room for another metric, or its name has more than 256 bytes.
     Refused,
 }

@@ -95,7 +95,8 @@ fn changed(
     })
 }
 
-/// All outcomes so far, if they can be had and believed.
+/// All outcomes so far, if they can be had. Whether an outcome can be believed is seen for each of them: one bad
+/// value hides neither harm by another nor that the time is over.
 async fn ask(
     config: &ExperimentConfig,
     source: &dyn Outcomes,
@@ -124,7 +125,7 @@ async fn ask(
             return Err(Trouble { asked, found, wanted: "an answer in time".to_owned() });
         }
     };
-    if let Some([found, wanted]) = config.outcomes().find_map(|outcome| tally.doubt(outcome)) {
+    if let Some([found, wanted]) = tally.contradiction() {
         return Err(Trouble { asked, found, wanted });
     }
     let [candidate, live] = memory.state.exposed;

@@ -70,6 +70,8 @@ impl Arm {
 pub struct Asked {
     /// Its name.
     pub metric: String,
+    /// What its values are.
+    pub kind: Kind,
     /// How long after its first exposure a unit counts at the earliest.
     pub settle: Duration,
     /// What becomes of settled units without one.
@@ -78,8 +80,8 @@ pub struct Asked {
 
 impl Asked {
     pub(super) fn of(outcome: &OutcomeConfig) -> Self {
-        let OutcomeConfig { metric, settle, missing, .. } = outcome.clone();
-        Self { metric, settle, missing }
+        let OutcomeConfig { metric, kind, settle, missing, .. } = outcome.clone();
+        Self { metric, kind, settle, missing }
     }
 }
 
@@ -171,20 +173,25 @@ impl Tally {
         })
     }
 
-    /// What can't be believed of it: found and wanted.
+    /// What can't be of its units, whatever came of them: found and wanted.
+    pub(super) fn contradiction(&self) -> Option<[String; 2]> {
+        let arms = [(&self.candidate, "the candidate"), (&self.live, "live")];
+        arms.into_iter().find(|(arm, _)| arm.contaminated > arm.exposed).map(|(arm, name)| {
+            let found = format!("{} contaminated units of {name}", arm.contaminated);
+            [found, format!("at most {}, those exposed", arm.exposed)]
+        })
+    }
+
+    /// What can't be believed of an outcome: found and wanted. The others may be.
     pub(super) fn doubt(&self, outcome: &OutcomeConfig) -> Option<[String; 2]> {
         for (arm, name) in [(&self.candidate, "the candidate"), (&self.live, "live")] {
-            if arm.contaminated > arm.exposed {
-                let found = format!("{} contaminated units of {name}", arm.contaminated);
-                return Some([found, format!("at most {}, those exposed", arm.exposed)]);
-            }
             let it = arm.outcomes.get(&outcome.metric).copied().unwrap_or_default();
             let metric = &outcome.metric;
             let say = |what: String, wanted: String| {
                 Some([format!("{what} of {metric} of {name}"), wanted])
             };
             #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
-            let most = (arm.exposed - arm.contaminated) as f64;
+            let most = arm.exposed.saturating_sub(arm.contaminated) as f64;
             if !(0.0 <= it.count && it.count <= most && it.count.fract() == 0.0) {
                 let wanted = format!("a whole number up to {most}, of clean exposed units");
                 return say(format!("{} values", it.count), wanted);

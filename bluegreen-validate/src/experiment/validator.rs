@@ -68,8 +68,9 @@ use crate::ConfigError;
 ///
 /// All numbers are asked for anew at each look, from the beginning of the experiment on, and what is kept
 /// between looks is when it began, what was compared, and what was found: whoever takes over goes on with
-/// the same experiment. A clock that has gone back, a source that can't be reached or has lost units, and
-/// numbers that can't be, are `Inconclusive` and change nothing.
+/// the same experiment. A clock that has gone back and a source that can't be reached are `Inconclusive` and
+/// change nothing. An outcome whose numbers can't be is not compared, and lets no candidate pass; the others,
+/// the shares and the horizon are looked at all the same.
 #[derive(Clone)]
 pub struct Experiment {
     config: ExperimentConfig,

@@ -210,3 +210,50 @@ async fn what_makes_no_sense_is_refused_with_all_problems() {
     let problems = experiment.check(&Plan::experiment(50)).await.unwrap();
     assert!(problems.len() >= 4, "{problems:?}");
 }
+
+/// One bad value of an outcome: the others, the shares and the horizon are looked at all the same.
+#[tokio::test]
+async fn a_bad_value_of_one_outcome_hides_nothing_else() {
+    let mut config = config();
+    config.guardrails = vec![OutcomeConfig::rate("safe").margin(0.01)];
+    config.horizon.time = Some(100 * LOOK);
+
+    // The primary is bad, and the guardrail is harmed.
+    let harmed = Experiment::new(config.clone(), Says(|| Ok(with_safe(f64::NAN, [700.0, 990.0]))));
+    let judgement = look(&harmed, &mut trial_at(START)).await;
+    assert_eq!(judgement.verdict, Verdict::Fail, "{judgement}");
+    assert!(judgement.summary.starts_with("harm by safe: "), "{judgement}");
+    let bad = judgement.evidence.iter().find(|it| it.subject == "completed").unwrap();
+    assert!(bad.found.contains("a sum of NaN"), "{bad}");
+
+    // It is bad and nothing else is wrong: no winner until the horizon, and live then.
+    let fine = Experiment::new(config.clone(), Says(|| Ok(with_safe(f64::NAN, [990.0, 990.0]))));
+    let mut trial = trial_at(START);
+    let judgement = look(&fine, &mut trial).await;
+    assert!(judgement.summary.starts_with("not decided: found a sum of NaN"), "{judgement}");
+    let judgement = decide(&fine, &mut trial, 101).await;
+    assert!(judgement.summary.starts_with("undecided at horizon: "), "{judgement}");
+    assert_eq!(judgement.winner, Some(Winner::Live));
+
+    // A guardrail of which nothing is believed lets nobody pass.
+    let better = || Ok(with_safe(900.0, [-5.0, 990.0]));
+    let judgement =
+        look(&Experiment::new(config.clone(), Says(better)), &mut trial_at(START)).await;
+    assert_eq!(judgement.winner, None, "{judgement}");
+    let better = || Ok(with_safe(900.0, [1000.0, 1000.0]));
+    config.guardrails[0].margin = 0.05;
+    let judgement = look(&Experiment::new(config, Says(better)), &mut trial_at(START)).await;
+    assert_eq!(judgement.winner, Some(Winner::Candidate), "{judgement}");
+}
+
+/// Of a thousand units of each arm: so many of the candidate's completed and 500 of live's, and so many were
+/// safe.
+fn with_safe(completed: f64, safe: [f64; 2]) -> Tally {
+    let mut tally = arms(Moments::new(1000.0, 500.0, 500.0));
+    let moments = Moments::new(1000.0, completed, completed);
+    tally.candidate.outcomes.insert("completed".to_owned(), moments);
+    for (arm, safe) in [&mut tally.candidate, &mut tally.live].into_iter().zip(safe) {
+        arm.outcomes.insert("safe".to_owned(), Moments::new(1000.0, safe, safe));
+    }
+    tally
+}

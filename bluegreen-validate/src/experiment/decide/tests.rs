@@ -145,9 +145,10 @@ fn evidence_of_wrong_shares_is_not_forgotten() {
 #[test]
 fn units_on_both_versions_void_it_when_there_are_many() {
     let mut tally = of(7500, 7000);
-    (tally.candidate.contaminated, tally.live.contaminated) = (400, 600);
+    (tally.candidate.exposed, tally.live.exposed) = (10_600, 10_600);
+    (tally.candidate.contaminated, tally.live.contaminated) = (460, 600);
     assert_eq!(ended(&completed(), &tally), Some(Conclusion::CandidateBetter));
-    tally.live.contaminated = 601;
+    tally.candidate.contaminated = 461;
     let found = ended(&completed(), &tally);
     assert!(matches!(found, Some(Conclusion::Void { reason: Void::Contamination, .. })));
 }

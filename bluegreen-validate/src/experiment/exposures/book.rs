@@ -12,6 +12,8 @@ use crate::experiment::Unit;
 const MOST_NAMES: usize = 256;
 /// The longest name of a version or a metric in bytes.
 const LONGEST: usize = 256;
+/// The largest value, of either sign: the squares of as many as there is room for have a finite sum.
+const LARGEST: f64 = 1e149;
 /// What is written has a version of its own.
 const VERSION: u32 = 1;
 
@@ -56,6 +58,8 @@ pub(super) struct Book {
     pub(super) units: Vec<Record>,
     index: HashMap<u128, u32>,
     counts: ExposureCounts,
+    /// The metrics that the last look asked for as rates.
+    pub(super) rates: Vec<String>,
 }
 
 impl Book {
@@ -68,6 +72,7 @@ impl Book {
             units: Vec::new(),
             index: HashMap::new(),
             counts: ExposureCounts::default(),
+            rates: Vec::new(),
         }
     }
 
@@ -127,9 +132,13 @@ impl Book {
     }
 
     pub(super) fn outcome(&mut self, key: u128, metric: &str, value: f64, at: Timestamp) -> Noted {
-        if !value.is_finite() {
+        if !is_number(value) {
             self.counts.invalid += 1;
             return Noted::NotANumber;
+        }
+        if self.rates.iter().any(|rate| rate == metric) && value != 0.0 && value != 1.0 {
+            self.counts.invalid += 1;
+            return Noted::NotARate;
         }
         let known = self.metrics.iter().position(|name| name == metric);
         if known.is_none() && (self.metrics.len() >= MOST_NAMES || metric.len() > LONGEST) {
@@ -178,6 +187,11 @@ impl Book {
             }
         }
     }
+}
+
+/// Whether it is one that can be summed up.
+fn is_number(value: f64) -> bool {
+    value.abs() <= LARGEST
 }
 
 fn number(place: usize) -> u8 {
@@ -232,8 +246,11 @@ impl TryFrom<Written> for Book {
                 let wanted = "wanted those that are listed";
                 return Err(format!("found a unit of an unknown version or metric, {wanted}"));
             }
+            if let Some((_, _, value)) = unit.outcomes.iter().find(|it| !is_number(it.2)) {
+                return Err(format!("found the outcome {value}, wanted at most {LARGEST}"));
+            }
         }
-        Ok(Self { room, since, arms, metrics, units, index, counts })
+        Ok(Self { room, since, arms, metrics, units, index, counts, rates: Vec::new() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::book::Book;
-use crate::experiment::{ArmTally, Asked, Cohort, Missing, Tally};
+use crate::experiment::{ArmTally, Asked, Cohort, Kind, Missing, Tally};
 use crate::sequential::Moments;
 
 /// Whose a version is.
@@ -41,6 +41,8 @@ impl Pairs {
 /// Counts all units of the cohort.
 pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
     book.begin(cohort.unit, cohort.since);
+    let rates = cohort.outcomes.iter().filter(|asked| asked.kind == Kind::Rate);
+    book.rates = rates.map(|asked| asked.metric.clone()).collect();
     let sides: Vec<Side> = book
         .arms
         .iter()

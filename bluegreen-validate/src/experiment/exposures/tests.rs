@@ -132,7 +132,7 @@ fn what_there_is_no_room_for_is_refused_and_counted() {
     assert_eq!(it.outcome("b", "completed", 1.0, at(2)), Noted::UnknownUnit);
     assert_eq!(it.outcome("a", &"x".repeat(257), 1.0, at(2)), Noted::Refused);
     assert_eq!(it.outcome("a", "completed", 1.0, at(0)), Noted::Early);
-    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2e149, -1e155] {
         assert_eq!(it.outcome("a", "completed", value, at(2)), Noted::NotANumber);
     }
     for number in 0..300 {
@@ -141,7 +141,7 @@ fn what_there_is_no_room_for_is_refused_and_counted() {
     }
     let counts = it.counts();
     assert_eq!((counts.refused, counts.unknown), (3 + 45, 1));
-    assert_eq!((it.len(), counts.invalid), (1, 5 + 44));
+    assert_eq!((it.len(), counts.invalid), (1, 7 + 44));
     assert_eq!(tally(&it, &cohort(Unit::User, 0, 9)).refused, counts.refused);
     assert!(!format!("{it:?}").contains("version"), "{it:?}");
 }
@@ -159,6 +159,7 @@ fn what_was_not_written_by_it_is_not_read() {
         ("[0,", "[9,"),
         ("\"room\":1000000", "\"room\":0"),
         ("\"mixed\"", "\"mixd\""),
+        (",1.0]", ",1e150]"),
     ] {
         assert!(good.contains(from), "{from} in {good}");
         let bad = good.replacen(from, to, 1);
@@ -266,4 +267,20 @@ fn it_tells_how_many_values_are_not_the_most_frequent_one() {
     }
     let found = tally(&it, &cohort(Unit::User, 0, 100));
     assert_eq!((found.candidate.varied["completed"], found.live.varied["completed"]), (3, 0));
+}
+
+#[test]
+fn a_rate_is_0_or_1_once_it_was_asked_for() {
+    let it = Exposures::new();
+    it.expose("a", Color::Green, "2", at(1));
+    assert_eq!(it.outcome("a", "completed", 0.5, at(2)), Noted::Kept, "who knows what it is");
+    let mut asked = cohort(Unit::User, 0, 100);
+    assert_eq!(values(&tally(&it, &asked))[0], (1.0, 0.5));
+    assert_eq!(it.outcome("a", "completed", 0.5, at(3)), Noted::NotARate);
+    assert_eq!(it.outcome("a", "cost", 0.5, at(3)), Noted::Kept);
+    assert_eq!(it.outcome("a", "completed", 1.0, at(3)), Noted::Replaced);
+    assert_eq!(it.counts().invalid, 1);
+    asked.outcomes[0].kind = crate::experiment::Kind::Mean;
+    tally(&it, &asked);
+    assert_eq!(it.outcome("a", "completed", 0.5, at(4)), Noted::Replaced);
 }

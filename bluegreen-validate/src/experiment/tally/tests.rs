@@ -36,7 +36,8 @@ fn numbers_that_cannot_be_are_doubted() {
         let [_, wanted] = tally(110, moments).doubt(&rate).unwrap();
         assert_eq!(wanted, "0 or 1 for each of 100 units", "{moments:?}");
     }
-    let [found, _] = tally(9, Moments::default()).doubt(&rate).unwrap();
+    assert_eq!(good.contradiction(), None);
+    let [found, _] = tally(9, Moments::default()).contradiction().unwrap();
     assert_eq!(found, "10 contaminated units of the candidate");
 }
 
