@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bluegreen_core::{Color, Digest, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Exposed, ExposureCounts, Noted};
 use crate::experiment::Unit;
@@ -48,8 +48,8 @@ impl Record {
 }
 
 /// All units, in the order in which they came: sums are the same after a restart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Written")]
 pub(super) struct Book {
     room: usize,
     since: Option<(Unit, Timestamp)>,
@@ -94,7 +94,7 @@ impl Book {
         if let Some((Unit::User, since)) = self.since
             && at < since
         {
-            self.counts.early += 1;
+            add_one(&mut self.counts.early);
             return Exposed::Early;
         }
         let is_arm = |(known, name): &(Color, String)| *known == color && name == version;
@@ -102,7 +102,7 @@ impl Book {
         let has_room = self.index.contains_key(&key) || self.units.len() < self.room;
         let is_new = known.is_none();
         if !has_room || is_new && (self.arms.len() >= MOST_NAMES || version.len() > LONGEST) {
-            self.counts.refused += 1;
+            add_one(&mut self.counts.refused);
             return Exposed::Refused;
         }
         if is_new {
@@ -133,26 +133,26 @@ impl Book {
 
     pub(super) fn outcome(&mut self, key: u128, metric: &str, value: f64, at: Timestamp) -> Noted {
         if !is_number(value) {
-            self.counts.invalid += 1;
+            add_one(&mut self.counts.invalid);
             return Noted::NotANumber;
         }
         if self.rates.iter().any(|rate| rate == metric) && value != 0.0 && value != 1.0 {
-            self.counts.invalid += 1;
+            add_one(&mut self.counts.invalid);
             return Noted::NotARate;
         }
         let known = self.metrics.iter().position(|name| name == metric);
         if known.is_none() && (self.metrics.len() >= MOST_NAMES || metric.len() > LONGEST) {
-            self.counts.invalid += 1;
+            add_one(&mut self.counts.invalid);
             return Noted::Refused;
         }
         let found = self.index.get(&key).and_then(|it| self.units.get_mut(*it as usize));
         let Some((unit, first)) = found.and_then(|unit| Some(unit.first?.0).map(|at| (unit, at)))
         else {
-            self.counts.unknown += 1;
+            add_one(&mut self.counts.unknown);
             return Noted::UnknownUnit;
         };
         if at < first {
-            self.counts.invalid += 1;
+            add_one(&mut self.counts.invalid);
             return Noted::Early;
         }
         if known.is_none() {
@@ -163,7 +163,7 @@ impl Book {
             unit.outcomes.push((metric, at, value));
             return Noted::Kept;
         };
-        self.counts.repeated += 1;
+        add_one(&mut self.counts.repeated);
         if at < old.1 {
             return Noted::Outdated;
         }
@@ -198,8 +198,33 @@ fn number(place: usize) -> u8 {
     u8::try_from(place).unwrap_or(u8::MAX)
 }
 
-/// A book as it is written.
-#[derive(Serialize, Deserialize)]
+/// Counts on from whatever was read.
+fn add_one(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+/// A book as it is written: nothing of it is copied for that.
+#[derive(Serialize)]
+struct Writing<'a> {
+    version: u32,
+    room: usize,
+    since: &'a Option<(Unit, Timestamp)>,
+    arms: &'a [(Color, String)],
+    metrics: &'a [String],
+    units: &'a [Record],
+    counts: ExposureCounts,
+}
+
+impl Serialize for Book {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { room, since, arms, metrics, units, counts, .. } = self;
+        let (version, room, counts) = (VERSION, *room, *counts);
+        Writing { version, room, since, arms, metrics, units, counts }.serialize(to)
+    }
+}
+
+/// A book as it is read.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     version: u32,
@@ -209,13 +234,6 @@ struct Written {
     metrics: Vec<String>,
     units: Vec<Record>,
     counts: ExposureCounts,
-}
-
-impl From<Book> for Written {
-    fn from(book: Book) -> Self {
-        let Book { room, since, arms, metrics, units, counts, .. } = book;
-        Self { version: VERSION, room, since, arms, metrics, units, counts }
-    }
 }
 
 impl TryFrom<Written> for Book {
@@ -234,6 +252,10 @@ impl TryFrom<Written> for Book {
                 units.len()
             ));
         }
+        let mut names = arms.iter().map(|(_, version)| version).chain(&metrics);
+        if let Some(name) = names.find(|name| name.len() > LONGEST) {
+            return Err(format!("found a name of {} bytes, wanted {LONGEST}", name.len()));
+        }
         let index: HashMap<u128, u32> = units.iter().map(|unit| unit.key).zip(0..).collect();
         if index.len() != units.len() {
             return Err("found a unit twice, wanted each once".to_owned());
@@ -245,6 +267,10 @@ impl TryFrom<Written> for Book {
             if !is_known || !are_known {
                 let wanted = "wanted those that are listed";
                 return Err(format!("found a unit of an unknown version or metric, {wanted}"));
+            }
+            let mut of = unit.outcomes.iter().enumerate();
+            if of.any(|(place, it)| unit.outcomes[..place].iter().any(|other| other.0 == it.0)) {
+                return Err("found two outcomes of a metric of a unit, wanted one".to_owned());
             }
             if let Some((_, _, value)) = unit.outcomes.iter().find(|it| !is_number(it.2)) {
                 return Err(format!("found the outcome {value}, wanted at most {LARGEST}"));

@@ -270,6 +270,41 @@ fn it_tells_how_many_values_are_not_the_most_frequent_one() {
 }
 
 #[test]
+fn a_hostile_snapshot_is_refused_or_counted_on_from() {
+    let it = Exposures::new();
+    it.expose("a", Color::Green, "2", at(1));
+    it.outcome("a", "completed", 1.0, at(2));
+    let good = String::from_utf8(it.to_json().unwrap()).unwrap();
+    let outcome = &good[good.find("[[0,").unwrap() + 1..good.rfind("]}],\"counts").unwrap()];
+    for (from, to) in [
+        (outcome, format!("{outcome},{outcome}")),
+        ("\"completed\"", format!("\"{}\"", "x".repeat(257))),
+        ("\"2\"", format!("\"{}\"", "x".repeat(257))),
+    ] {
+        assert!(good.contains(from), "{from} in {good}");
+        let error = Exposures::from_json(good.replacen(from, &to, 1).as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{to}");
+    }
+    let counts = &good[good.find("\"counts\":").unwrap()..];
+    let most = u64::MAX;
+    let full = format!(
+        "\"counts\":{{\"refused\":{most},\"early\":{most},\"unknown\":{most},\
+         \"repeated\":{most},\"invalid\":{most}}}}}"
+    );
+    let full = good.replacen(counts, &full, 1).replacen("\"room\":1000000", "\"room\":1", 1);
+    let it = Exposures::from_json(full.as_bytes()).unwrap();
+    let before = it.counts();
+    tally(&it, &cohort(Unit::User, 1, 100));
+    assert_eq!(it.expose("b", Color::Green, "2", at(2)), Exposed::Refused);
+    assert_eq!(it.expose("a", Color::Green, "2", at(0)), Exposed::Early);
+    assert_eq!(it.outcome("b", "completed", 1.0, at(2)), Noted::UnknownUnit);
+    assert_eq!(it.outcome("a", "completed", 1.0, at(2)), Noted::Replaced);
+    assert_eq!(it.outcome("a", "completed", f64::NAN, at(2)), Noted::NotANumber);
+    assert_eq!(it.outcome("a", "completed", 1.0, at(0)), Noted::Early);
+    assert_eq!(it.counts(), before);
+}
+
+#[test]
 fn a_rate_is_0_or_1_once_it_was_asked_for() {
     let it = Exposures::new();
     it.expose("a", Color::Green, "2", at(1));
