@@ -59,7 +59,12 @@ impl Flaws<'_> {
         }
     }
 
-    fn outcome(&mut self, outcome: &OutcomeConfig, names: &mut BTreeSet<String>) {
+    fn outcome(
+        &mut self,
+        outcome: &OutcomeConfig,
+        horizon: Option<Duration>,
+        names: &mut BTreeSet<String>,
+    ) {
         self.text("metric", &outcome.metric);
         if !names.insert(outcome.metric.clone()) {
             let found = format!("{:?} once more", outcome.metric);
@@ -68,6 +73,11 @@ impl Flaws<'_> {
         let most = if outcome.kind == super::Kind::Rate { 1.0 } else { f64::INFINITY };
         self.within("margin", outcome.margin, (0.0, most));
         self.duration("settle", outcome.settle, true);
+        if let Some(horizon) = horizon.filter(|horizon| outcome.settle >= *horizon) {
+            let found = humantime::format_duration(outcome.settle).to_string();
+            let horizon = humantime::format_duration(horizon);
+            self.say("settle", found, format!("less than {horizon}, the horizon's time"));
+        }
         if outcome.missing == Missing::Zero && outcome.settle.is_zero() {
             let wanted = "`leave_out`, or a time to settle after which nothing is 0";
             self.say("missing", "`zero` of units that are not waited for", wanted);
@@ -133,8 +143,12 @@ impl ExperimentConfig {
                 if let Some(time) = time {
                     flaws.duration("horizon.time", time, false);
                 }
-                if let Some(units) = units.filter(|units| !(4..=MOST_UNITS).contains(units)) {
-                    flaws.say("horizon.units", units.to_string(), format!("4 to {MOST_UNITS}"));
+                match units {
+                    Some(units) if !(4..=MOST_UNITS).contains(&units) => {
+                        flaws.say("horizon.units", units.to_string(), format!("4 to {MOST_UNITS}"));
+                    }
+                    Some(units) => self.enough(units, &mut flaws),
+                    None => {}
                 }
             }
         }
@@ -144,12 +158,25 @@ impl ExperimentConfig {
         }
         let mut names = BTreeSet::new();
         flaws.at = vec![Step::from("primary")];
-        flaws.outcome(&self.primary, &mut names);
+        flaws.outcome(&self.primary, self.horizon.time, &mut names);
         for (index, guardrail) in self.guardrails.iter().enumerate() {
             flaws.at = vec![Step::from("guardrails"), Step::from(index)];
-            flaws.outcome(guardrail, &mut names);
+            flaws.outcome(guardrail, self.horizon.time, &mut names);
         }
         flaws.found
+    }
+
+    /// Whether so many units are enough for both arms, if they arrive in the planned shares.
+    fn enough(&self, units: u64, flaws: &mut Flaws<'_>) {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let (units, wanted) = (units as f64, self.min_units as f64);
+        let smaller = self.share.min(1.0 - self.share);
+        // With shares like 0.1 a product may be a little less than it should.
+        if smaller > 0.0 && units * smaller < wanted * (1.0 - 1e-9) {
+            let least = (wanted / smaller * (1.0 - 1e-9)).ceil();
+            let wanted = format!("at least {least}, with which both arms have {wanted}, min_units");
+            flaws.say("horizon.units", units.to_string(), wanted);
+        }
     }
 
     /// The candidate's share as routings have it.

@@ -126,7 +126,9 @@ pub struct Horizon {
     /// So long after it began, less a thousandth: a plan's step with the same horizon is not over before.
     #[serde(with = "crate::optional_duration", skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
-    /// When so many units have been exposed on both arms together. Intervals are narrowest about there.
+    /// When so many units have been exposed on both arms together, and the longest
+    /// [`settle`](OutcomeConfig::settle) is over after that, so that all of them count. Intervals are narrowest
+    /// at about half of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units: Option<u64>,
 }

@@ -159,6 +159,9 @@ pub(super) fn take_in(
         effects: config.effects(tally, &doubts),
         doubts,
     };
+    if config.horizon.units.is_some_and(|units| tally.exposed() >= units) {
+        memory.full.get_or_insert(now);
+    }
     let [candidate, live] = memory.state.exposed;
     memory.ratio = memory.ratio.max(ratio::log_e(config.share, candidate, live));
     if let Some(Some(effect)) = memory.state.effects.first() {
@@ -171,7 +174,7 @@ fn conclude(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option
     void(config, memory, tally)
         .or_else(|| harm(config, memory))
         .or_else(|| decided(config, memory))
-        .or_else(|| at_horizon(config, memory, tally).then_some(Conclusion::UndecidedAtHorizon))
+        .or_else(|| at_horizon(config, memory).then_some(Conclusion::UndecidedAtHorizon))
 }
 
 /// Why these numbers mean nothing.
@@ -234,14 +237,16 @@ fn guardrails<'a>(
     config.guardrails.iter().zip(effects)
 }
 
-fn at_horizon(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> bool {
+fn at_horizon(config: &ExperimentConfig, memory: &Memory) -> bool {
     // A little earlier than said: a plan's step with the same horizon has begun a little earlier too, and
     // would be over before the look that says so.
     let is_late = config
         .horizon
         .time
         .is_some_and(|time| memory.until >= memory.began.plus(time.saturating_sub(time / 1000)));
-    is_late || config.horizon.units.is_some_and(|units| tally.exposed() >= units)
+    // The last of the planned units count once they have settled, as all others.
+    let settle = config.outcomes().map(|outcome| outcome.settle).max().unwrap_or_default();
+    is_late || memory.full.is_some_and(|full| memory.until >= full.plus(settle))
 }
 
 #[cfg(test)]

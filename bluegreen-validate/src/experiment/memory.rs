@@ -55,6 +55,9 @@ pub(crate) struct Memory {
     pub(crate) until: Timestamp,
     pub(crate) candidate: Side,
     pub(crate) live: Side,
+    /// When the horizon's number of units was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) full: Option<Timestamp>,
     /// The most evidence, at any look, that units do not arrive in the planned shares.
     pub(crate) ratio: f64,
     pub(crate) state: State,
@@ -85,6 +88,7 @@ impl Memory {
             until: now,
             candidate: side(&trial.candidate),
             live: side(&trial.live),
+            full: None,
             ratio: 0.0,
             state: State::default(),
             points: Vec::new(),

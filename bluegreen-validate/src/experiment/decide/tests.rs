@@ -164,3 +164,23 @@ fn it_ends_at_the_horizon() {
     config.horizon.time = Some(std::time::Duration::from_secs(61));
     assert_eq!(ended(&config, &Tally::default()), None);
 }
+
+#[test]
+fn units_are_waited_for_until_the_last_has_settled() {
+    let mut config = completed();
+    config.horizon = Horizon { time: None, units: Some(20_000) };
+    let minutes = std::time::Duration::from_mins;
+    config.guardrails =
+        vec![OutcomeConfig::rate("safe").settling(minutes(60), crate::experiment::Missing::Zero)];
+    let mut memory = begun();
+    for (at, is_over) in [(1, false), (30, false), (60, false), (61, true)] {
+        take_in(&config, &mut memory, &of(7110, 7000), BEGAN.plus(minutes(at)));
+        assert_eq!(memory.ended.is_some(), is_over, "{at}");
+    }
+    assert_eq!(memory.ended.unwrap().1, Conclusion::UndecidedAtHorizon);
+    // Who comes to a decision meanwhile needs not wait.
+    let mut memory = begun();
+    take_in(&config, &mut memory, &of(7110, 7000), BEGAN.plus(minutes(1)));
+    take_in(&config, &mut memory, &of(7000, 7500), BEGAN.plus(minutes(2)));
+    assert_eq!(memory.ended.unwrap().1, Conclusion::LiveBetter);
+}
