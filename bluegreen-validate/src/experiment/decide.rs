@@ -9,11 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::effect::{Effect, Gain};
 use super::memory::{Memory, Point, State};
 use super::render::found;
-use super::{ExperimentConfig, OutcomeConfig, Tally, ratio};
+use super::{Arm, ExperimentConfig, OutcomeConfig, Tally, ratio};
 
 /// The number of effective units at which intervals are narrowest, where no number of units is planned: that
 /// of 10,000 units in equal shares.
 const BEST: f64 = 2_500.0;
+
+/// How many units may turn out to have no part in it however few there are.
+const MOST_MOVED: u64 = 3;
+
+/// Of how many versions that have no part in it is told.
+const MOST_STRANGERS: usize = 3;
 
 /// How an experiment ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +65,9 @@ pub enum Void {
     Superseded,
     /// The share of the candidate was changed meanwhile.
     Weights,
+    /// Units that had been counted are not known any more, and what comes anew is not the same experiment: a
+    /// recorder has begun anew.
+    LostUnits,
 }
 
 impl fmt::Display for Void {
@@ -68,6 +77,7 @@ impl fmt::Display for Void {
             Self::Contamination => "contamination",
             Self::Superseded => "superseded",
             Self::Weights => "weights",
+            Self::LostUnits => "lost units",
         })
     }
 }
@@ -148,6 +158,11 @@ pub(super) fn take_in(
     tally: &Tally,
     now: Timestamp,
 ) {
+    if let Some(conclusion) = lost(memory, tally) {
+        // What was found before the loss is kept for people, and the loss is not made good by new units.
+        memory.ended = Some((now, conclusion));
+        return;
+    }
     let arms = [&tally.candidate, &tally.live];
     let doubts = config.doubts(tally);
     memory.until = now;
@@ -156,6 +171,7 @@ pub(super) fn take_in(
         contaminated: arms.map(|arm| arm.contaminated),
         foreign: tally.foreign,
         refused: tally.refused,
+        strangers: tally.strangers.iter().take(MOST_STRANGERS).map(Arm::shortened).collect(),
         effects: config.effects(tally, &doubts),
         doubts,
     };
@@ -168,6 +184,19 @@ pub(super) fn take_in(
         memory.note(Point { at: now, effect: *effect });
     }
     memory.ended = conclude(config, memory, tally).map(|conclusion| (now, conclusion));
+}
+
+/// Whether more units are missing than exposures that are told of late may move out of the experiment: a
+/// hundredth, or a few where there are few.
+fn lost(memory: &mut Memory, tally: &Tally) -> Option<Conclusion> {
+    let known = tally.exposed().saturating_add(tally.foreign);
+    let before = memory.most;
+    memory.most = before.max(known);
+    (known < before.saturating_sub(MOST_MOVED.max(before / 100))).then(|| Conclusion::Void {
+        reason: Void::LostUnits,
+        found: format!("{known} units"),
+        wanted: format!("about {before}, which there were before"),
+    })
 }
 
 fn conclude(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option<Conclusion> {

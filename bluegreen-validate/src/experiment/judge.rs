@@ -128,13 +128,6 @@ async fn ask(
     if let Some([found, wanted]) = tally.contradiction() {
         return Err(Trouble { asked, found, wanted });
     }
-    let [candidate, live] = memory.state.exposed;
-    let before = candidate.saturating_add(live);
-    if tally.exposed() < before {
-        let found = format!("{} units", tally.exposed());
-        let wanted = format!("at least {before}, which there were before: exposures are lost");
-        return Err(Trouble { asked, found, wanted });
-    }
     Ok(tally)
 }
 
@@ -190,11 +183,33 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         }
     };
     evidence.append(&mut findings);
+    evidence.extend(outside(memory));
     let mut judgement = Judgement::new(verdict, summary)
         .with_evidence(evidence)
         .with_state(memory.write(&config.name)?);
     judgement.winner = winner;
     Ok(judgement)
+}
+
+/// Units and exposures that have no part in it. Where a label does not say what the configuration says, that
+/// may be all of them.
+fn outside(memory: &Memory) -> Vec<Finding> {
+    let (state, mut findings) = (&memory.state, Vec::new());
+    if state.foreign > 0 {
+        let strangers: Vec<String> = state.strangers.iter().map(ToString::to_string).collect();
+        let found = if strangers.is_empty() {
+            format!("{} units on neither", state.foreign)
+        } else {
+            format!("{} units on others, such as {}", state.foreign, strangers.join("; "))
+        };
+        let wanted = format!("units on {} or on {}", memory.candidate.arm, memory.live.arm);
+        findings.push(Finding::new("versions", wanted, found));
+    }
+    if state.refused > 0 {
+        let found = format!("{} exposures refused", state.refused);
+        findings.push(Finding::new("room", "room for all units", found));
+    }
+    findings
 }
 
 fn finding(

@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) contaminated: [u64; 2],
     pub(crate) foreign: u64,
     pub(crate) refused: u64,
+    /// On what the foreign ones were, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) strangers: Vec<Arm>,
     /// The primary outcome's, and then that of each guardrail.
     pub(crate) effects: Vec<Option<Effect>>,
     /// Why an outcome has none, by its metric: found and wanted. None where too few units have one.
@@ -58,6 +61,9 @@ pub(crate) struct Memory {
     /// When the horizon's number of units was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) full: Option<Timestamp>,
+    /// The most units of both arms and of others at any look.
+    #[serde(default)]
+    pub(crate) most: u64,
     /// The most evidence, at any look, that units do not arrive in the planned shares.
     pub(crate) ratio: f64,
     pub(crate) state: State,
@@ -89,6 +95,7 @@ impl Memory {
             candidate: side(&trial.candidate),
             live: side(&trial.live),
             full: None,
+            most: 0,
             ratio: 0.0,
             state: State::default(),
             points: Vec::new(),

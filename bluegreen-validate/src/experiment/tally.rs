@@ -1,6 +1,7 @@
 //! Numbers of units and their outcomes, from whatever records them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ pub(super) const LEAST_VARIED: u64 = 50;
 #[async_trait]
 pub trait Outcomes: Send + Sync {
     /// All units of the cohort that were first exposed since it began, and until `until`: not what is new
-    /// since the last question. A unit that was counted once stays counted.
+    /// since the last question. A unit that was counted once stays counted: when more than a hundredth of
+    /// them are missing the experiment is void. A source that does not know all of them says so by an error.
     ///
     /// # Cancel safety
     /// May be dropped at any await.
@@ -58,9 +60,23 @@ impl Arm {
         Self { color, version }
     }
 
+    /// With so little of the version's name that it can be kept, whatever it is.
+    pub(super) fn shortened(&self) -> Self {
+        let version = self.version.as_ref().map(|it| it.chars().take(100).collect());
+        Self { color: self.color, version }
+    }
+
     /// Whether an exposure to this slot and version is one to this arm.
     pub fn has(&self, color: Color, version: &str) -> bool {
         self.color == color && self.version.as_deref().is_none_or(|it| it == version)
+    }
+}
+
+/// A slot and its version: "1.3.0 on green".
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version.as_deref().unwrap_or("any version");
+        write!(f, "{version} on {}", self.color)
     }
 }
 
@@ -115,6 +131,9 @@ pub struct Tally {
     pub foreign: u64,
     /// Units that there was no room for, whenever that was.
     pub refused: u64,
+    /// On what the foreign units were first seen, the most frequent first; as far as that is known. A judgement
+    /// names the first few.
+    pub strangers: Vec<Arm>,
 }
 
 /// How the units of one arm fared.

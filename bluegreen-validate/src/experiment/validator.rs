@@ -49,7 +49,7 @@ use crate::ConfigError;
 /// | it is smaller than the margin, either way | `no difference that matters` | as [`equal`](ExperimentConfig::equal) says |
 /// | none of these at the horizon | `undecided at horizon` | `Inconclusive`, live wins: goes back, concluded |
 /// | a guardrail is worse, and not known to be within its margin | `harm` | `Fail`: goes back, unfit |
-/// | units do not arrive in the planned shares, too many saw both versions, a version or the share was changed | `void` | `Inconclusive`, and nobody wins |
+/// | units do not arrive in the planned shares, too many saw both versions, units were lost, a version or the share was changed | `void` | `Inconclusive`, and nobody wins |
 ///
 /// However often one looks, a candidate that is the same as live is found better or worse with a probability
 /// of at most α. One that harms by no guardrail is said to harm with at most α. One of which some

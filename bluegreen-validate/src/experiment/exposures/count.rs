@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::book::Book;
-use crate::experiment::{ArmTally, Asked, Cohort, Kind, Missing, Tally};
+use crate::experiment::{Arm, ArmTally, Asked, Cohort, Kind, Missing, Tally};
 use crate::sequential::Moments;
 
 /// Whose a version is.
@@ -71,8 +71,13 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             .collect::<BTreeMap<_, _>>(),
         ..ArmTally::default()
     };
-    let mut tally =
-        Tally { candidate: nothing(), live: nothing(), foreign: 0, refused: book.counts().refused };
+    let mut tally = Tally {
+        candidate: nothing(),
+        live: nothing(),
+        refused: book.counts().refused,
+        ..Tally::default()
+    };
+    let mut strangers: BTreeMap<u8, u64> = BTreeMap::new();
     let mut pairs = [(); 2].map(|()| vec![Pairs::default(); asked.len()]);
     for unit in &book.units {
         let Some((first, arm)) = unit.first else { continue };
@@ -85,6 +90,7 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             Some(Side::Live) => (&mut tally.live, live),
             Some(Side::Neither) | None => {
                 tally.foreign += 1;
+                *strangers.entry(arm).or_default() += 1;
                 continue;
             }
         };
@@ -105,6 +111,11 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
             }
         }
     }
+    let mut strangers: Vec<(u8, u64)> = strangers.into_iter().collect();
+    strangers.sort_by_key(|(_, units)| std::cmp::Reverse(*units));
+    let named = strangers.iter().filter_map(|(arm, _)| book.arms.get(usize::from(*arm)));
+    tally.strangers =
+        named.map(|(color, version)| Arm::new(*color, Some(version.clone()))).collect();
     for (arm, pairs) in [&mut tally.candidate, &mut tally.live].into_iter().zip(pairs) {
         let counts = asked.iter().zip(pairs);
         arm.varied = counts.map(|((asked, _), it)| (asked.metric.clone(), it.pairs)).collect();
