@@ -26,11 +26,12 @@ const MOST_STRANGERS: usize = 3;
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Conclusion {
-    /// The candidate's primary outcome is better, and no guardrail is worse by its margin.
+    /// The candidate's primary outcome is better, not certainly by less than matters, and no guardrail is worse
+    /// by its margin.
     CandidateBetter,
     /// Live's primary outcome is better.
     LiveBetter,
-    /// The difference is certainly smaller than the one that matters.
+    /// The difference is certainly smaller than the one that matters, even if there certainly is one.
     NoDifference,
     /// None of these was known at the horizon.
     UndecidedAtHorizon,

@@ -43,13 +43,15 @@ const MOST_UNITS: usize = 1_000_000;
 ///   number, is ignored and counted. From the first look on, so is a rate's that is neither 0 nor 1; one that
 ///   came before puts that outcome in doubt.
 /// * When an experiment begins, it forgets [users](super::Unit::User) that were exposed before, so that they
-///   begin anew; [conversations](super::Unit::Conversation) that were are under way, and left out for good.
-///   One recorder serves one experiment at a time.
+///   begin anew; [conversations](super::Unit::Conversation) that were are under way, and left out for good,
+///   unless they began more than a week before: then they are forgotten too. One recorder serves one
+///   experiment at a time: when another one asks, it begins.
 ///
 /// # What it takes
 /// Of a unit its digest is kept (128 bits of SHA-256), and not its name. There is room for a million units
 /// ([`with_room`](Self::with_room) says otherwise): then new ones are refused, of both versions alike, and
-/// counted, while outcomes of the others are still taken. An exposure takes one SHA-256
+/// counted, while outcomes of the others are still taken. What the next experiment forgets gives its room
+/// back. An exposure takes one SHA-256
 /// and a look-up. A look goes through all units, and others wait meanwhile.
 ///
 /// What is recorded lives in this process. [`to_json`](Self::to_json) and [`from_json`](Self::from_json) carry

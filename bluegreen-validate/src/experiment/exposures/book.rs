@@ -1,7 +1,9 @@
 //! What is recorded of units.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
+use bluegreen_core::clock::days;
 use bluegreen_core::{Color, Digest, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -10,6 +12,8 @@ use crate::experiment::Unit;
 
 /// The most versions, and the most metrics.
 const MOST_NAMES: usize = 256;
+/// How long ago a conversation has to have begun to be over when an experiment begins.
+const LONGEST_CONVERSATION: Duration = days(7);
 /// The longest name of a version or a metric in bytes.
 const LONGEST: usize = 256;
 /// The largest value, of either sign: the squares of as many as there is room for have a finite sum.
@@ -17,13 +21,13 @@ const LARGEST: f64 = 1e149;
 /// What is written has a version of its own.
 const VERSION: u32 = 1;
 
-/// The first 128 bits of a unit's digest: nobody finds two units with the same.
+/// The last 128 bits of a unit's digest: nobody finds two units with the same.
 pub(super) fn key(unit: &str) -> u128 {
     let digest = Digest::of(["bluegreen unit 1", unit]);
     let hex: String = digest.as_str().chars().filter(char::is_ascii_hexdigit).collect();
-    // From the end, so that a prefix of the notation changes nothing.
-    let first = hex.len().saturating_sub(32);
-    u128::from_str_radix(&hex[first..], 16).unwrap_or(0)
+    // A prefix of the notation has hexadecimal digits too, and the end has none but the digest's.
+    let last = hex.len().saturating_sub(32);
+    u128::from_str_radix(&hex[last..], 16).unwrap_or(0)
 }
 
 /// A unit and what is known of it.
@@ -32,7 +36,8 @@ pub(super) fn key(unit: &str) -> u128 {
 pub(super) struct Record {
     #[serde(with = "hex")]
     key: u128,
-    /// When and on which of the versions it was first seen; `None` once that is forgotten.
+    /// When and on which of the versions it was first seen; `None` in what an earlier version has written and
+    /// forgotten.
     pub(super) first: Option<(Timestamp, u8)>,
     pub(super) mixed: bool,
     /// The metric, when, and the value.
@@ -136,7 +141,7 @@ impl Book {
             add_one(&mut self.counts.invalid);
             return Noted::NotANumber;
         }
-        if self.rates.iter().any(|rate| rate == metric) && value != 0.0 && value != 1.0 {
+        if self.rates.iter().any(|rate| rate == metric) && !is_hit_or_miss(value) {
             add_one(&mut self.counts.invalid);
             return Noted::NotARate;
         }
@@ -171,22 +176,56 @@ impl Book {
         Noted::Replaced
     }
 
-    /// An experiment begins. It may begin only once; who asks again changes nothing.
+    /// An experiment asks. The one that asked last changes nothing; another one begins, and there is room again
+    /// for what has no part in it: users of before, conversations that are over by all appearances, and
+    /// versions and metrics that no unit has.
     pub(super) fn begin(&mut self, unit: Unit, since: Timestamp) {
         if self.since == Some((unit, since)) {
             return;
         }
         self.since = Some((unit, since));
-        if unit != Unit::User {
-            return;
-        }
+        let is_over = |first: Timestamp| match unit {
+            Unit::User => first < since,
+            Unit::Conversation => first.plus(LONGEST_CONVERSATION) < since,
+        };
+        self.units.retain(|unit| unit.first.is_some_and(|(first, _)| !is_over(first)));
+        self.units.shrink_to_fit();
+        self.index = self.units.iter().map(|unit| unit.key).zip(0..).collect();
+        self.forget_names();
+    }
+
+    /// Makes room for other names in place of those that no unit has.
+    fn forget_names(&mut self) {
+        let of_units = self.units.iter().filter_map(|unit| Some(unit.first?.1)).collect();
+        let arms = renumber(&mut self.arms, &of_units);
+        let of_outcomes =
+            self.units.iter().flat_map(|unit| &unit.outcomes).map(|it| it.0).collect();
+        let metrics = renumber(&mut self.metrics, &of_outcomes);
         for unit in &mut self.units {
-            if unit.first.is_some_and(|(at, _)| at < since) {
-                (unit.first, unit.mixed) = (None, false);
-                unit.outcomes.clear();
+            if let Some((_, arm)) = &mut unit.first {
+                *arm = arms.get(arm).copied().unwrap_or(*arm);
+            }
+            for (metric, ..) in &mut unit.outcomes {
+                *metric = metrics.get(metric).copied().unwrap_or(*metric);
             }
         }
     }
+}
+
+/// Keeps the names with these numbers, in their order; the new number of each.
+fn renumber<T>(names: &mut Vec<T>, used: &BTreeSet<u8>) -> BTreeMap<u8, u8> {
+    let mut place = 0;
+    names.retain(|_| {
+        place += 1;
+        used.contains(&number(place - 1))
+    });
+    used.iter().copied().zip(0..=u8::MAX).collect()
+}
+
+/// Whether a rate has such values.
+#[allow(clippy::float_cmp, reason = "both are exact, and nothing near them is meant")]
+fn is_hit_or_miss(value: f64) -> bool {
+    value == 0.0 || value == 1.0
 }
 
 /// Whether it is one that can be summed up.

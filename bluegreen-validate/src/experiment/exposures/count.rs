@@ -20,7 +20,7 @@ enum Side {
 struct Pairs {
     value: u64,
     unpaired: u64,
-    pairs: u64,
+    unequal: u64,
 }
 
 impl Pairs {
@@ -33,7 +33,7 @@ impl Pairs {
             self.unpaired += 1;
         } else {
             self.unpaired -= 1;
-            self.pairs += 1;
+            self.unequal += 1;
         }
     }
 }
@@ -118,7 +118,7 @@ pub(super) fn tally(book: &mut Book, cohort: &Cohort) -> Tally {
         named.map(|(color, version)| Arm::new(*color, Some(version.clone()))).collect();
     for (arm, pairs) in [&mut tally.candidate, &mut tally.live].into_iter().zip(pairs) {
         let counts = asked.iter().zip(pairs);
-        arm.varied = counts.map(|((asked, _), it)| (asked.metric.clone(), it.pairs)).collect();
+        arm.varied = counts.map(|((asked, _), it)| (asked.metric.clone(), it.unequal)).collect();
     }
     tally
 }

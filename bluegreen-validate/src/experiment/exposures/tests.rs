@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::experiment::{Arm, Asked, Missing, OutcomeConfig, Unit};
 
+mod kept;
+
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(1_767_225_600_000 + 1000 * seconds)
 }
@@ -79,9 +81,15 @@ fn another_version_is_no_arm_of_it() {
     it.expose("b", Color::Blue, "2", at(1));
     let found = tally(&it, &cohort(Unit::User, 0, 100));
     assert_eq!((found.foreign, found.exposed()), (2, 0));
+    let named: Vec<String> = found.strangers.iter().map(ToString::to_string).collect();
+    assert_eq!(named, ["3 on green", "2 on blue"]);
+    it.expose("c", Color::Blue, "2", at(1));
+    let found = tally(&it, &cohort(Unit::User, 0, 100));
+    assert_eq!(found.strangers[0], Arm::new(Color::Blue, Some("2".to_owned())));
     let mut any = cohort(Unit::User, 0, 100);
     (any.candidate.version, any.live.version) = (None, None);
-    assert_eq!(tally(&it, &any).exposed(), 2);
+    let found = tally(&it, &any);
+    assert_eq!((found.exposed(), found.strangers), (3, Vec::new()));
 }
 
 #[test]
@@ -118,58 +126,6 @@ fn units_settle_before_they_count_and_nothing_may_be_zero() {
     assert_eq!(values(&tally(&it, &asked))[0], (2.0, 1.0), "c has not completed");
     asked.until = at(110);
     assert_eq!(values(&tally(&it, &asked))[0], (3.0, 2.0));
-}
-
-#[test]
-fn what_there_is_no_room_for_is_refused_and_counted() {
-    let it = Exposures::with_room(1);
-    assert!(it.is_empty());
-    it.expose("a", Color::Green, "2", at(1));
-    assert_eq!(it.expose("b", Color::Green, "2", at(1)), Exposed::Refused);
-    assert_eq!(it.expose("b", Color::Blue, "1", at(1)), Exposed::Refused);
-    assert_eq!(it.expose("a", Color::Green, "2", at(2)), Exposed::Again);
-    assert_eq!(it.expose("a", Color::Green, &"x".repeat(257), at(2)), Exposed::Refused);
-    assert_eq!(it.outcome("b", "completed", 1.0, at(2)), Noted::UnknownUnit);
-    assert_eq!(it.outcome("a", &"x".repeat(257), 1.0, at(2)), Noted::Refused);
-    assert_eq!(it.outcome("a", "completed", 1.0, at(0)), Noted::Early);
-    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2e149, -1e155] {
-        assert_eq!(it.outcome("a", "completed", value, at(2)), Noted::NotANumber);
-    }
-    for number in 0..300 {
-        it.outcome("a", &format!("metric-{number}"), 1.0, at(3));
-        it.expose("a", Color::Green, &format!("version-{number}"), at(3));
-    }
-    let counts = it.counts();
-    assert_eq!((counts.refused, counts.unknown), (3 + 45, 1));
-    assert_eq!((it.len(), counts.invalid), (1, 7 + 44));
-    assert_eq!(tally(&it, &cohort(Unit::User, 0, 9)).refused, counts.refused);
-    assert!(!format!("{it:?}").contains("version"), "{it:?}");
-}
-
-#[test]
-fn what_was_not_written_by_it_is_not_read() {
-    let it = Exposures::new();
-    it.expose("a", Color::Green, "2", at(1));
-    it.outcome("a", "completed", 1.0, at(2));
-    let good = String::from_utf8(it.to_json().unwrap()).unwrap();
-    assert!(!good.contains("\"a\""), "units are not named: {good}");
-    for (from, to) in [
-        ("\"version\":1", "\"version\":2"),
-        (",0]", ",7]"),
-        ("[0,", "[9,"),
-        ("\"room\":1000000", "\"room\":0"),
-        ("\"mixed\"", "\"mixd\""),
-        (",1.0]", ",1e150]"),
-    ] {
-        assert!(good.contains(from), "{from} in {good}");
-        let bad = good.replacen(from, to, 1);
-        let error = Exposures::from_json(bad.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{bad}");
-    }
-    let units = good.find("\"units\":[").unwrap() + 9;
-    let end = good.rfind("],\"counts\"").unwrap();
-    let twice = format!("{},{}", &good[..end], &good[units..]);
-    assert!(Exposures::from_json(twice.as_bytes()).unwrap_err().chain().contains("twice"));
 }
 
 /// Something that a host program tells.
@@ -267,41 +223,6 @@ fn it_tells_how_many_values_are_not_the_most_frequent_one() {
     }
     let found = tally(&it, &cohort(Unit::User, 0, 100));
     assert_eq!((found.candidate.varied["completed"], found.live.varied["completed"]), (3, 0));
-}
-
-#[test]
-fn a_hostile_snapshot_is_refused_or_counted_on_from() {
-    let it = Exposures::new();
-    it.expose("a", Color::Green, "2", at(1));
-    it.outcome("a", "completed", 1.0, at(2));
-    let good = String::from_utf8(it.to_json().unwrap()).unwrap();
-    let outcome = &good[good.find("[[0,").unwrap() + 1..good.rfind("]}],\"counts").unwrap()];
-    for (from, to) in [
-        (outcome, format!("{outcome},{outcome}")),
-        ("\"completed\"", format!("\"{}\"", "x".repeat(257))),
-        ("\"2\"", format!("\"{}\"", "x".repeat(257))),
-    ] {
-        assert!(good.contains(from), "{from} in {good}");
-        let error = Exposures::from_json(good.replacen(from, &to, 1).as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{to}");
-    }
-    let counts = &good[good.find("\"counts\":").unwrap()..];
-    let most = u64::MAX;
-    let full = format!(
-        "\"counts\":{{\"refused\":{most},\"early\":{most},\"unknown\":{most},\
-         \"repeated\":{most},\"invalid\":{most}}}}}"
-    );
-    let full = good.replacen(counts, &full, 1).replacen("\"room\":1000000", "\"room\":1", 1);
-    let it = Exposures::from_json(full.as_bytes()).unwrap();
-    let before = it.counts();
-    tally(&it, &cohort(Unit::User, 1, 100));
-    assert_eq!(it.expose("b", Color::Green, "2", at(2)), Exposed::Refused);
-    assert_eq!(it.expose("a", Color::Green, "2", at(0)), Exposed::Early);
-    assert_eq!(it.outcome("b", "completed", 1.0, at(2)), Noted::UnknownUnit);
-    assert_eq!(it.outcome("a", "completed", 1.0, at(2)), Noted::Replaced);
-    assert_eq!(it.outcome("a", "completed", f64::NAN, at(2)), Noted::NotANumber);
-    assert_eq!(it.outcome("a", "completed", 1.0, at(0)), Noted::Early);
-    assert_eq!(it.counts(), before);
 }
 
 #[test]
