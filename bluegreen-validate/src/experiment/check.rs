@@ -59,7 +59,12 @@ impl Flaws<'_> {
         }
     }
 
-    fn outcome(&mut self, outcome: &OutcomeConfig, names: &mut BTreeSet<String>) {
+    fn outcome(
+        &mut self,
+        outcome: &OutcomeConfig,
+        horizon: Option<Duration>,
+        names: &mut BTreeSet<String>,
+    ) {
         self.text("metric", &outcome.metric);
         if !names.insert(outcome.metric.clone()) {
             let found = format!("{:?} once more", outcome.metric);
@@ -68,6 +73,11 @@ impl Flaws<'_> {
         let most = if outcome.kind == super::Kind::Rate { 1.0 } else { f64::INFINITY };
         self.within("margin", outcome.margin, (0.0, most));
         self.duration("settle", outcome.settle, true);
+        if let Some(horizon) = horizon.filter(|horizon| outcome.settle >= *horizon) {
+            let found = humantime::format_duration(outcome.settle).to_string();
+            let horizon = humantime::format_duration(horizon);
+            self.say("settle", found, format!("less than {horizon}, the horizon's time"));
+        }
         if outcome.missing == Missing::Zero && outcome.settle.is_zero() {
             let wanted = "`leave_out`, or a time to settle after which nothing is 0";
             self.say("missing", "`zero` of units that are not waited for", wanted);
@@ -133,39 +143,38 @@ impl ExperimentConfig {
                 if let Some(time) = time {
                     flaws.duration("horizon.time", time, false);
                 }
-                if let Some(units) = units.filter(|units| !(4..=MOST_UNITS).contains(units)) {
-                    flaws.say("horizon.units", units.to_string(), format!("4 to {MOST_UNITS}"));
+                match units {
+                    Some(units) if !(4..=MOST_UNITS).contains(&units) => {
+                        flaws.say("horizon.units", units.to_string(), format!("4 to {MOST_UNITS}"));
+                    }
+                    Some(units) => self.enough(units, &mut flaws),
+                    None => {}
                 }
             }
         }
-        self.check_room(&mut flaws);
         let count = self.guardrails.len();
         if count > MOST {
             flaws.say("guardrails", count.to_string(), format!("at most {MOST}"));
         }
         let mut names = BTreeSet::new();
         flaws.at = vec![Step::from("primary")];
-        flaws.outcome(&self.primary, &mut names);
+        flaws.outcome(&self.primary, self.horizon.time, &mut names);
         for (index, guardrail) in self.guardrails.iter().enumerate() {
             flaws.at = vec![Step::from("guardrails"), Step::from(index)];
-            flaws.outcome(guardrail, &mut names);
+            flaws.outcome(guardrail, self.horizon.time, &mut names);
         }
         flaws.found
     }
 
-    /// An experiment that can end in no other way than undecided.
-    fn check_room(&self, flaws: &mut Flaws<'_>) {
-        let settle = self.outcomes().map(|outcome| outcome.settle).max().unwrap_or_default();
-        let text = |time: Duration| humantime::format_duration(time).to_string();
-        if let Some(time) = self.horizon.time.filter(|time| !settle.is_zero() && *time <= settle) {
-            let wanted = format!("more than {}, after which outcomes settle", text(settle));
-            flaws.say("horizon.time", text(time), wanted);
-        }
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53, or refused elsewhere")]
-        if let Some(units) = self.horizon.units.filter(|units| *units >= 4)
-            && (units as f64) * self.share.min(1.0 - self.share) < self.min_units as f64
-        {
-            let wanted = format!("enough for {} (`min_units`) of each version", self.min_units);
+    /// Whether so many units are enough for both arms, if they arrive in the planned shares.
+    fn enough(&self, units: u64, flaws: &mut Flaws<'_>) {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let (units, wanted) = (units as f64, self.min_units as f64);
+        let smaller = self.share.min(1.0 - self.share);
+        // With shares like 0.1 a product may be a little less than it should.
+        if smaller > 0.0 && units * smaller < wanted * (1.0 - 1e-9) {
+            let least = (wanted / smaller * (1.0 - 1e-9)).ceil();
+            let wanted = format!("at least {least}, with which both arms have {wanted}, min_units");
             flaws.say("horizon.units", units.to_string(), wanted);
         }
     }

@@ -30,6 +30,10 @@ pub enum Kind {
     #[default]
     Rate,
     /// Any number: a score, a cost, a length.
+    ///
+    /// It is compared once 50 units of each arm have another value than the one that most of them have: a
+    /// mean of zeros, and of few purchases among them, tells nothing of the purchases to come. Where that
+    /// takes too long, ask for the [rate](Self::Rate) of those who buy.
     Mean,
 }
 
@@ -122,8 +126,9 @@ pub struct Horizon {
     /// So long after it began, less a thousandth: a plan's step with the same horizon is not over before.
     #[serde(with = "crate::optional_duration", skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
-    /// When so many units have been exposed on both arms together, and had time to
-    /// [settle](OutcomeConfig::settle). Intervals are narrowest about there.
+    /// When so many units have been exposed on both arms together, and the longest
+    /// [`settle`](OutcomeConfig::settle) is over after that, so that all of them count. Intervals are narrowest
+    /// at about half of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! What the numbers of an experiment come to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bluegreen_core::{Timestamp, Winner};
@@ -8,22 +9,29 @@ use serde::{Deserialize, Serialize};
 use super::effect::{Effect, Gain};
 use super::memory::{Memory, Point, State};
 use super::render::found;
-use super::{ExperimentConfig, OutcomeConfig, Tally, ratio};
+use super::{Arm, ExperimentConfig, OutcomeConfig, Tally, ratio};
 
 /// The number of effective units at which intervals are narrowest, where no number of units is planned: that
 /// of 10,000 units in equal shares.
 const BEST: f64 = 2_500.0;
+
+/// How many units may turn out to have no part in it however few there are.
+const MOST_MOVED: u64 = 3;
+
+/// Of how many versions that have no part in it is told.
+const MOST_STRANGERS: usize = 3;
 
 /// How an experiment ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Conclusion {
-    /// The candidate's primary outcome is better, and no guardrail is worse by its margin.
+    /// The candidate's primary outcome is better, not certainly by less than matters, and no guardrail is worse
+    /// by its margin.
     CandidateBetter,
     /// Live's primary outcome is better.
     LiveBetter,
-    /// The difference is certainly smaller than the one that matters.
+    /// The difference is certainly smaller than the one that matters, even if there certainly is one.
     NoDifference,
     /// None of these was known at the horizon.
     UndecidedAtHorizon,
@@ -58,6 +66,9 @@ pub enum Void {
     Superseded,
     /// The share of the candidate was changed meanwhile.
     Weights,
+    /// Units that had been counted are not known any more, and what comes anew is not the same experiment: a
+    /// recorder has begun anew.
+    LostUnits,
 }
 
 impl fmt::Display for Void {
@@ -67,6 +78,7 @@ impl fmt::Display for Void {
             Self::Contamination => "contamination",
             Self::Superseded => "superseded",
             Self::Weights => "weights",
+            Self::LostUnits => "lost units",
         })
     }
 }
@@ -104,10 +116,26 @@ impl ExperimentConfig {
         planned.map_or(BEST, |units| (0.5 * units * self.share * (1.0 - self.share)).max(1.0))
     }
 
+    /// Why outcomes can't be compared yet, or not be believed: found and wanted by metric.
+    fn doubts(&self, tally: &Tally) -> BTreeMap<String, [String; 2]> {
+        let doubt = |outcome: &OutcomeConfig| {
+            let doubt = tally.doubt(outcome).or_else(|| tally.sameness(outcome))?;
+            Some((outcome.metric.clone(), doubt))
+        };
+        self.outcomes().filter_map(doubt).collect()
+    }
+
     /// The effects that a tally shows: the primary outcome's at α; of guardrails, of which each may raise a
-    /// false alarm, at their part of it.
-    fn effects(&self, tally: &Tally) -> Vec<Option<Effect>> {
+    /// false alarm, at their part of it. What there is a doubt about has none.
+    fn effects(
+        &self,
+        tally: &Tally,
+        doubts: &BTreeMap<String, [String; 2]>,
+    ) -> Vec<Option<Effect>> {
         let effect = |outcome: &OutcomeConfig, alpha: f64| {
+            if doubts.contains_key(&outcome.metric) {
+                return None;
+            }
             let [candidate, live] = tally.moments(&outcome.metric);
             Effect::of(outcome, [&candidate, &live], alpha, self.best())
         };
@@ -131,46 +159,66 @@ pub(super) fn take_in(
     tally: &Tally,
     now: Timestamp,
 ) {
+    if let Some(conclusion) = lost(memory, tally) {
+        // What was found before the loss is kept for people, and the loss is not made good by new units.
+        memory.ended = Some((now, conclusion));
+        return;
+    }
     let arms = [&tally.candidate, &tally.live];
+    let doubts = config.doubts(tally);
     memory.until = now;
     memory.state = State {
         exposed: arms.map(|arm| arm.exposed),
         contaminated: arms.map(|arm| arm.contaminated),
         foreign: tally.foreign,
         refused: tally.refused,
-        effects: config.effects(tally),
+        strangers: tally.strangers.iter().take(MOST_STRANGERS).map(Arm::shortened).collect(),
+        effects: config.effects(tally, &doubts),
+        doubts,
     };
+    if config.horizon.units.is_some_and(|units| tally.exposed() >= units) {
+        memory.full.get_or_insert(now);
+    }
     let [candidate, live] = memory.state.exposed;
     memory.ratio = memory.ratio.max(ratio::log_e(config.share, candidate, live));
     if let Some(Some(effect)) = memory.state.effects.first() {
         memory.note(Point { at: now, effect: *effect });
     }
-    if config.horizon.units.is_some_and(|units| tally.exposed() >= units) {
-        memory.full.get_or_insert(now);
-    }
-    memory.ended = conclude(config, memory).map(|conclusion| (now, conclusion));
+    memory.ended = conclude(config, memory, tally).map(|conclusion| (now, conclusion));
 }
 
-fn conclude(config: &ExperimentConfig, memory: &Memory) -> Option<Conclusion> {
-    void(config, memory)
+/// Whether more units are missing than exposures that are told of late may move out of the experiment: a
+/// hundredth, or a few where there are few.
+fn lost(memory: &mut Memory, tally: &Tally) -> Option<Conclusion> {
+    let known = tally.exposed().saturating_add(tally.foreign);
+    let before = memory.most;
+    memory.most = before.max(known);
+    (known < before.saturating_sub(MOST_MOVED.max(before / 100))).then(|| Conclusion::Void {
+        reason: Void::LostUnits,
+        found: format!("{known} units"),
+        wanted: format!("about {before}, which there were before"),
+    })
+}
+
+fn conclude(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option<Conclusion> {
+    void(config, memory, tally)
         .or_else(|| harm(config, memory))
         .or_else(|| decided(config, memory))
         .or_else(|| at_horizon(config, memory).then_some(Conclusion::UndecidedAtHorizon))
 }
 
 /// Why these numbers mean nothing.
-fn void(config: &ExperimentConfig, memory: &Memory) -> Option<Conclusion> {
+fn void(config: &ExperimentConfig, memory: &Memory, tally: &Tally) -> Option<Conclusion> {
     let [candidate, live] = memory.state.exposed;
     if memory.ratio >= (1.0 / config.ratio_alpha).ln() {
         let found = format!("{candidate} units of the candidate and {live} of live");
         let wanted = format!("{} % of them with the candidate", percent(config.share));
         return Some(Conclusion::Void { reason: Void::SampleRatio, found, wanted });
     }
-    let sum = |[candidate, live]: [u64; 2]| candidate.saturating_add(live);
-    let (contaminated, exposed) = (sum(memory.state.contaminated), sum(memory.state.exposed));
     #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 there is no last digit")]
-    let share = contaminated as f64 / exposed.max(1) as f64;
+    let share = tally.contaminated() as f64 / tally.exposed().max(1) as f64;
     if candidate.min(live) >= config.min_units && share > config.contamination {
+        let (contaminated, exposed) = (tally.contaminated(), tally.exposed());
         let found = format!("{contaminated} of {exposed} units on both versions");
         let wanted = format!("at most {} %", percent(config.contamination));
         return Some(Conclusion::Void { reason: Void::Contamination, found, wanted });
@@ -226,9 +274,9 @@ fn at_horizon(config: &ExperimentConfig, memory: &Memory) -> bool {
         .horizon
         .time
         .is_some_and(|time| memory.until >= memory.began.plus(time.saturating_sub(time / 1000)));
-    // The last of so many units have outcomes to come.
+    // The last of the planned units count once they have settled, as all others.
     let settle = config.outcomes().map(|outcome| outcome.settle).max().unwrap_or_default();
-    is_late || memory.full.is_some_and(|at| memory.until >= at.plus(settle))
+    is_late || memory.full.is_some_and(|full| memory.until >= full.plus(settle))
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ pub(super) struct Gain {
 
 impl Effect {
     /// The difference of an outcome between arms with these moments, at the level `alpha`; narrowest at
-    /// about `best` effective units. `None` with fewer than two units of an arm, where anything is no finite number,
-    /// or for a mean where all values of an arm are the same.
+    /// about `best` effective units. `None` with fewer than two units of an arm, where anything is no finite
+    /// number, and for a mean of values of an arm that are all the same: how others would vary is not known.
     ///
     /// The asymptotic confidence sequence of Waudby-Smith and others (see
     /// [`asymptotic_half_width`](crate::sequential::asymptotic_half_width)). Of rates, two hits and two
@@ -59,8 +59,10 @@ impl Effect {
         let miss =
             Normal::new(best, alpha, Sides::Two).bound(pairs, alpha) / pairs.sqrt() * deviation;
         let difference = candidate.mean() - live.mean();
-        let known = candidate.count >= 2.0 && live.count >= 2.0;
-        (known && miss.is_finite() && difference.is_finite()).then(|| Self {
+        let is_known =
+            |arm: &Moments| arm.count >= 2.0 && (outcome.kind == Kind::Rate || arm.varies());
+        let are_known = is_known(candidate) && is_known(live);
+        (are_known && miss.is_finite() && difference.is_finite()).then(|| Self {
             candidate_units: whole(candidate.count),
             live_units: whole(live.count),
             candidate: candidate.mean(),
@@ -91,9 +93,6 @@ fn spread(kind: Kind, moments: &Moments) -> f64 {
             let rate = (moments.sum + 2.0) / (moments.count + 4.0);
             rate * (1.0 - rate)
         }
-        // Among values that are all the same, one that is not may still come, and nobody knows how far off:
-        // no buyer among a hundred visitors is no certainty, either.
-        Kind::Mean if !moments.varies() => f64::NAN,
         Kind::Mean => moments.variance(),
     }
 }

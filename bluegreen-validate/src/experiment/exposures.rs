@@ -40,15 +40,18 @@ const MOST_UNITS: usize = 1_000_000;
 ///   that was told later. So a judge may correct itself, and what is told twice counts once. Whoever has
 ///   sums (the cost of a conversation) tells the total at its end.
 /// * An outcome from before the first exposure, of a unit that nobody has exposed, or that is no finite
-///   number, is ignored and counted.
+///   number, is ignored and counted. From the first look on, so is a rate's that is neither 0 nor 1; one that
+///   came before puts that outcome in doubt.
 /// * When an experiment begins, it forgets [users](super::Unit::User) that were exposed before, so that they
-///   begin anew; [conversations](super::Unit::Conversation) that were are under way, and left out for good.
-///   One recorder serves one experiment at a time.
+///   begin anew; [conversations](super::Unit::Conversation) that were are under way, and left out for good,
+///   unless they began more than a week before: then they are forgotten too. One recorder serves one
+///   experiment at a time: when another one asks, it begins.
 ///
 /// # What it takes
 /// Of a unit its digest is kept (128 bits of SHA-256), and not its name. There is room for a million units
 /// ([`with_room`](Self::with_room) says otherwise): then new ones are refused, of both versions alike, and
-/// counted, while outcomes of the others are still taken. An exposure takes one SHA-256
+/// counted, while outcomes of the others are still taken. What the next experiment forgets gives its room
+/// back. An exposure takes one SHA-256
 /// and a look-up. A look goes through all units, and others wait meanwhile.
 ///
 /// What is recorded lives in this process. [`to_json`](Self::to_json) and [`from_json`](Self::from_json) carry
@@ -88,8 +91,10 @@ pub enum Noted {
     UnknownUnit,
     /// It is from before the unit's first exposure.
     Early,
-    /// It is no finite number, or beyond 10^100.
+    /// It is no finite number, or above 1e149: the squares of such have no finite sum.
     NotANumber,
+    /// It is neither 0 nor 1, and the experiment has asked for a [rate](super::Kind::Rate).
+    NotARate,
     /// There is no room for another metric, or its name has more than 256 bytes.
     Refused,
 }

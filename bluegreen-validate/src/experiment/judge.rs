@@ -49,20 +49,9 @@ pub(super) async fn look(
         return told(config, &memory, None);
     }
     match ask(config, source, trial, &memory, now).await {
-        Ok(mut tally) => {
-            // One outcome that can't be is none, and says nothing against the others.
-            let doubts: Vec<Finding> = config
-                .outcomes()
-                .filter_map(|outcome| {
-                    let [found, wanted] = tally.doubt_of(outcome)?;
-                    tally.forget(&outcome.metric);
-                    Some(Finding::new(&outcome.metric, wanted, found))
-                })
-                .collect();
+        Ok(tally) => {
             take_in(config, &mut memory, &tally, now);
-            let mut judgement = told(config, &memory, None)?;
-            judgement.evidence.splice(0..0, doubts);
-            Ok(judgement)
+            told(config, &memory, None)
         }
         Err(trouble) => told(config, &memory, Some(trouble)),
     }
@@ -106,7 +95,8 @@ fn changed(
     })
 }
 
-/// All outcomes so far, if they can be had and believed.
+/// All outcomes so far, if they can be had. Whether an outcome can be believed is seen for each of them: one bad
+/// value hides neither harm by another nor that the time is over.
 async fn ask(
     config: &ExperimentConfig,
     source: &dyn Outcomes,
@@ -135,14 +125,7 @@ async fn ask(
             return Err(Trouble { asked, found, wanted: "an answer in time".to_owned() });
         }
     };
-    if let Some([found, wanted]) = tally.doubt() {
-        return Err(Trouble { asked, found, wanted });
-    }
-    let [candidate, live] = memory.state.exposed;
-    if tally.candidate.exposed < candidate || tally.live.exposed < live {
-        let say = |candidate, live| format!("{candidate} units of the candidate, {live} of live");
-        let found = say(tally.candidate.exposed, tally.live.exposed);
-        let wanted = format!("at least {}, as before: exposures are lost", say(candidate, live));
+    if let Some([found, wanted]) = tally.contradiction() {
         return Err(Trouble { asked, found, wanted });
     }
     Ok(tally)
@@ -156,7 +139,10 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         .outcomes()
         .zip(effects)
         .enumerate()
-        .map(|(place, (outcome, effect))| finding(config, outcome, effect, place == 0))
+        .map(|(place, (outcome, effect))| match memory.state.doubts.get(&outcome.metric) {
+            Some([found, wanted]) => Finding::new(&outcome.metric, wanted, found),
+            None => finding(config, outcome, effect, place == 0),
+        })
         .collect();
     let (verdict, winner, summary) = match (trouble, &memory.ended) {
         (Some(trouble), _) => {
@@ -166,11 +152,12 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         }
         (None, None) => {
             let primary = memory.state.effects.first().and_then(Option::as_ref);
-            (
-                Verdict::Inconclusive,
-                None,
-                format!("not decided: {}", found(&config.primary, primary)),
-            )
+            let doubt = memory.state.doubts.get(&config.primary.metric);
+            let known = match doubt {
+                Some([found, wanted]) => format!("found {found}, wanted {wanted}"),
+                None => found(&config.primary, primary),
+            };
+            (Verdict::Inconclusive, None, format!("not decided: {known}"))
         }
         (None, Some((_, conclusion))) => {
             let winner = conclusion.winner(config.equal);
@@ -196,7 +183,7 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
         }
     };
     evidence.append(&mut findings);
-    evidence.extend(left_out(memory));
+    evidence.extend(outside(memory));
     let mut judgement = Judgement::new(verdict, summary)
         .with_evidence(evidence)
         .with_state(memory.write(&config.name)?);
@@ -204,22 +191,25 @@ fn told(config: &ExperimentConfig, memory: &Memory, trouble: Option<Trouble>) ->
     Ok(judgement)
 }
 
-/// Units that have no part in it, which mostly is a version that is called otherwise elsewhere.
-fn left_out(memory: &Memory) -> Vec<Finding> {
-    let version = |arm: &super::Arm| {
-        format!("{} on {}", arm.version.as_deref().unwrap_or("any version"), arm.color)
-    };
-    let (candidate, live) = (version(&memory.candidate.arm), version(&memory.live.arm));
-    let mut left_out = Vec::new();
-    if memory.state.foreign > 0 {
-        let found = format!("{} units on another version", memory.state.foreign);
-        left_out.push(Finding::new("exposures", format!("{candidate}, or {live}"), found));
+/// Units and exposures that have no part in it. Where a label does not say what the configuration says, that
+/// may be all of them.
+fn outside(memory: &Memory) -> Vec<Finding> {
+    let (state, mut findings) = (&memory.state, Vec::new());
+    if state.foreign > 0 {
+        let strangers: Vec<String> = state.strangers.iter().map(ToString::to_string).collect();
+        let found = if strangers.is_empty() {
+            format!("{} units on neither", state.foreign)
+        } else {
+            format!("{} units on others, such as {}", state.foreign, strangers.join("; "))
+        };
+        let wanted = format!("units on {} or on {}", memory.candidate.arm, memory.live.arm);
+        findings.push(Finding::new("versions", wanted, found));
     }
-    if memory.state.refused > 0 {
-        let found = format!("{} exposures that there was no room for", memory.state.refused);
-        left_out.push(Finding::new("exposures", "room for every unit", found));
+    if state.refused > 0 {
+        let found = format!("{} exposures refused", state.refused);
+        findings.push(Finding::new("room", "room for all units", found));
     }
-    left_out
+    findings
 }
 
 fn finding(

@@ -1,5 +1,7 @@
 //! What an experiment keeps from look to look.
 
+use std::collections::BTreeMap;
+
 use bluegreen_core::{Digest, Error, ErrorKind, Result, Timestamp, Trial};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +38,14 @@ pub(crate) struct State {
     pub(crate) contaminated: [u64; 2],
     pub(crate) foreign: u64,
     pub(crate) refused: u64,
+    /// On what the foreign ones were, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) strangers: Vec<Arm>,
     /// The primary outcome's, and then that of each guardrail.
     pub(crate) effects: Vec<Option<Effect>>,
+    /// Why an outcome has none, by its metric: found and wanted. None where too few units have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) doubts: BTreeMap<String, [String; 2]>,
 }
 
 /// What is kept.
@@ -50,6 +58,12 @@ pub(crate) struct Memory {
     pub(crate) until: Timestamp,
     pub(crate) candidate: Side,
     pub(crate) live: Side,
+    /// When the horizon's number of units was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) full: Option<Timestamp>,
+    /// The most units of both arms and of others at any look.
+    #[serde(default)]
+    pub(crate) most: u64,
     /// The most evidence, at any look, that units do not arrive in the planned shares.
     pub(crate) ratio: f64,
     pub(crate) state: State,
@@ -57,9 +71,6 @@ pub(crate) struct Memory {
     /// Of how many looks one is kept.
     every: u64,
     looks: u64,
-    /// When the look was that found as many units as the horizon has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) full: Option<Timestamp>,
     /// When it ended and how. Nothing changes after that.
     pub(crate) ended: Option<(Timestamp, Conclusion)>,
 }
@@ -83,12 +94,13 @@ impl Memory {
             until: now,
             candidate: side(&trial.candidate),
             live: side(&trial.live),
+            full: None,
+            most: 0,
             ratio: 0.0,
             state: State::default(),
             points: Vec::new(),
             every: 1,
             looks: 0,
-            full: None,
             ended: None,
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn level(kind: Kind, value: f64) -> String {
 /// What is known of an outcome, in one line.
 pub(super) fn found(outcome: &OutcomeConfig, effect: Option<&Effect>) -> String {
     let Some(it) = effect else {
-        return "too few outcomes to compare, or all of one version the same".to_owned();
+        return "too few outcomes, or too much alike, to compare".to_owned();
     };
     let kind = outcome.kind;
     format!(

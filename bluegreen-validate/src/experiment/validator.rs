@@ -40,16 +40,18 @@ use crate::ConfigError;
 ///
 /// # What it comes to
 /// Let the gain be the difference of the primary outcome, turned so that more is better for the candidate,
-/// and its interval a two-sided confidence sequence at α.
+/// and its interval a two-sided confidence sequence at α. The first of these that is known holds:
 ///
 /// | known | is | and the release |
 /// |---|---|---|
-/// | the gain is smaller than the margin, either way | `no difference that matters` | as [`equal`](ExperimentConfig::equal) says |
-/// | otherwise it is above 0, and no guardrail is worse by its margin | `candidate better` | `Pass`: goes on, concluded |
-/// | otherwise it is below 0 | `live better` | `Fail`: goes back, concluded |
-/// | none of these at the horizon | `undecided at horizon` | `Inconclusive`, live wins: goes back, concluded |
+/// | units do not arrive in the planned shares, too many saw both versions, units were lost, a version or the share was changed | `void` | `Inconclusive`, and nobody wins |
 /// | a guardrail is worse, and not known to be within its margin | `harm` | `Fail`: goes back, unfit |
-/// | units do not arrive in the planned shares, too many saw both versions, a version or the share was changed | `void` | `Inconclusive`, and nobody wins |
+/// | the gain is smaller than the margin, either way, though it may certainly not be 0 | `no difference that matters` | as [`equal`](ExperimentConfig::equal) says |
+/// | it is above 0 | `candidate better` | `Pass`: goes on, concluded |
+/// | it is below 0 | `live better` | `Fail`: goes back, concluded |
+/// | none of these at the horizon | `undecided at horizon` | `Inconclusive`, live wins: goes back, concluded |
+///
+/// Where the candidate would win, it is not known before every guardrail is known to be within its margin.
 ///
 /// However often one looks, a candidate that is the same as live is found better or worse with a probability
 /// of at most α. One that harms by no guardrail is said to harm with at most α. One of which some
@@ -61,18 +63,18 @@ use crate::ConfigError;
 ///
 /// # How it goes about it
 /// Intervals are asymptotic confidence sequences, measured to err less than α in the tests of this crate
-/// from [`min_units`](ExperimentConfig::min_units) on; a mean needs so many units that some dozens of each version
-/// have another value than most, as buyers among visitors; rates of which fewer than a handful of units have or
-/// lack the event are assumed to have a few more of each. They are narrowest at about half of the
-/// [horizon's units](super::Horizon::units). The [sample ratio](crate::sequential::RatioTest) is an
+/// from [`min_units`](ExperimentConfig::min_units) on; rates of which fewer than a handful of units have or
+/// lack the event are assumed to have a few more of each. A [mean](super::Kind::Mean) is compared once
+/// enough values of each arm are not the most frequent one, and errs more than α where single values weigh
+/// more than those of a log-normal distribution with a σ of 1.5: cap such. They are narrowest at about half
+/// of the [horizon's units](super::Horizon::units). The [sample ratio](crate::sequential::RatioTest) is an
 /// e-process on the first exposures, of contaminated units too: it does not depend on what came of them.
 ///
 /// All numbers are asked for anew at each look, from the beginning of the experiment on, and what is kept
 /// between looks is when it began, what was compared, and what was found: whoever takes over goes on with
-/// the same experiment. A clock that has gone back, and a source that can't be reached or has fewer units of a
-/// version than before, are `Inconclusive` and change nothing. (A recorder that lost all units and was filled
-/// again is not told from one that lost none: keep its [snapshots](super::Exposures::to_json).) An outcome that
-/// can't be is left out, as one that nobody told, and the others count.
+/// the same experiment. A clock that has gone back and a source that can't be reached are `Inconclusive` and
+/// change nothing. An outcome whose numbers can't be is not compared, and lets no candidate pass; the others,
+/// the shares and the horizon are looked at all the same.
 #[derive(Clone)]
 pub struct Experiment {
     config: ExperimentConfig,

@@ -80,10 +80,11 @@ impl Moments {
         ((self.squares - self.sum * mean) / (self.count - 1.0)).max(floor)
     }
 
-    /// Whether values differ by more than sums of them can be wrong in their last digits.
+    /// Whether their values differ by more than what the rounding of so many sums may explain. Where they do
+    /// not, nothing is known of how they vary.
     pub(crate) fn varies(&self) -> bool {
-        let squares = self.squares / self.count;
-        self.count >= 2.0 && squares - self.mean() * self.mean() > 1e-12 * squares
+        let rounding = 4.0 * self.count * f64::EPSILON * self.squares;
+        self.squares - self.sum * self.mean() > rounding
     }
 
     /// The variance of their mean.
@@ -231,6 +232,21 @@ mod tests {
         assert_eq!(test.against(), Some(10.0));
         let stored = serde_json::to_string(&test).unwrap();
         assert_eq!(serde_json::from_str::<MeanTest>(&stored).unwrap(), test);
+    }
+
+    #[test]
+    fn the_rounding_of_sums_is_no_variance() {
+        for value in [0.0, 0.1, -1e-9, 3.7, 1e9, 1e140] {
+            let mut same = Moments::default();
+            for _ in 0..10_000 {
+                same.record(value);
+                assert!(!same.varies(), "{value}: {same:?}");
+            }
+            same.record(0.9 * value + 0.1);
+            assert!(same.varies() || value == 1e140, "{value}: {same:?}");
+        }
+        assert!(!Moments::default().varies());
+        assert!(!Moments::new(2.0, f64::NAN, 1.0).varies());
     }
 
     #[test]

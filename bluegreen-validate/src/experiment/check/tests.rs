@@ -56,17 +56,6 @@ fn all_problems_come_at_once() {
 }
 
 #[test]
-fn what_can_only_end_undecided_is_refused() {
-    let text = r#"{
-      "share": 0.1, "horizon": {"time": "14d", "units": 500},
-      "primary": {"metric": "a", "margin": 0.1, "settle": "15d"}
-    }"#;
-    let told = ExperimentConfig::parse("ab.json", text).unwrap_err().to_string();
-    assert!(told.contains("found 14days, wanted more than 15days"), "{told}");
-    assert!(told.contains("found 500, wanted enough for 100 (`min_units`)"), "{told}");
-}
-
-#[test]
 fn an_unknown_field_is_refused_by_name() {
     let error = ExperimentConfig::parse("ab.json", r#"{"primry": {}}"#).unwrap_err();
     assert!(error.to_string().contains("primry"), "{error}");
@@ -106,4 +95,33 @@ fn a_plan_that_never_gets_there_or_ends_too_soon_is_refused() {
     plan.steps[0].on_undecided = OnUndecided::Proceed;
     plan.steps[1].until = Until::Decided { horizon: days(14) };
     assert_eq!(config.against(&plan), []);
+}
+
+#[test]
+fn a_horizon_before_anything_can_be_known_is_refused() {
+    let mut config = ExperimentConfig::default();
+    config.horizon.time = Some(days(2));
+    config.primary.settle = days(2);
+    config.guardrails = vec![OutcomeConfig::mean("cost", 1.0).settling(days(3), Missing::LeaveOut)];
+    let told: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+    let [primary, guardrail] = &told[..] else { panic!("{told:?}") };
+    assert!(
+        primary.contains("primary.settle: found 2days, wanted less than 2days, the horizon's time"),
+        "{primary}"
+    );
+    assert!(guardrail.contains("guardrails[0].settle: found 3days"), "{guardrail}");
+    config.horizon.time = Some(days(4));
+    assert_eq!(config.problems(), []);
+    for (share, least) in [(0.5, 200), (0.1, 1000), (0.9, 1000)] {
+        config.share = share;
+        config.horizon.units = Some(least);
+        assert_eq!(config.problems(), [], "{share}");
+        config.horizon.units = Some(least - 1);
+        let told: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+        let wanted = format!(
+            "horizon.units: found {}, wanted at least {least}, with which both arms have 100",
+            least - 1
+        );
+        assert!(told.len() == 1 && told[0].contains(&wanted), "{told:?}");
+    }
 }

@@ -7,12 +7,16 @@ use crate::sequential::Moments;
 
 pub(in crate::experiment) mod draw;
 mod simulated;
+mod zeros;
 
 pub(super) const BEGAN: Timestamp = Timestamp::from_unix_millis(1_767_225_600_000);
 
 pub(super) fn arm(units: u64, outcomes: &[(&str, Moments)]) -> ArmTally {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    let other = |it: &Moments| (it.count - 1.0).max(0.0) as u64;
+    let varied = outcomes.iter().map(|(name, it)| ((*name).to_owned(), other(it))).collect();
     let outcomes = outcomes.iter().map(|(name, it)| ((*name).to_owned(), *it)).collect();
-    ArmTally { exposed: units, contaminated: 0, outcomes }
+    ArmTally { exposed: units, contaminated: 0, outcomes, varied }
 }
 
 /// So many of so many.
@@ -84,6 +88,9 @@ fn with_cost(candidate: f64) -> Tally {
     let cost = |mean: f64| Moments::new(10_000.0, 1e4 * mean, 1e4 * (mean * mean + 1.0));
     tally.candidate.outcomes.insert("cost".to_owned(), cost(candidate));
     tally.live.outcomes.insert("cost".to_owned(), cost(5.0));
+    for arm in [&mut tally.candidate, &mut tally.live] {
+        arm.varied.insert("cost".to_owned(), 5000);
+    }
     tally
 }
 
@@ -138,9 +145,10 @@ fn evidence_of_wrong_shares_is_not_forgotten() {
 #[test]
 fn units_on_both_versions_void_it_when_there_are_many() {
     let mut tally = of(7500, 7000);
-    (tally.candidate.contaminated, tally.live.contaminated) = (400, 600);
+    (tally.candidate.exposed, tally.live.exposed) = (10_600, 10_600);
+    (tally.candidate.contaminated, tally.live.contaminated) = (460, 600);
     assert_eq!(ended(&completed(), &tally), Some(Conclusion::CandidateBetter));
-    tally.live.contaminated = 601;
+    tally.candidate.contaminated = 461;
     let found = ended(&completed(), &tally);
     assert!(matches!(found, Some(Conclusion::Void { reason: Void::Contamination, .. })));
 }
@@ -155,4 +163,24 @@ fn it_ends_at_the_horizon() {
     assert_eq!(ended(&config, &Tally::default()), Some(Conclusion::UndecidedAtHorizon));
     config.horizon.time = Some(std::time::Duration::from_secs(61));
     assert_eq!(ended(&config, &Tally::default()), None);
+}
+
+#[test]
+fn units_are_waited_for_until_the_last_has_settled() {
+    let mut config = completed();
+    config.horizon = Horizon { time: None, units: Some(20_000) };
+    let minutes = std::time::Duration::from_mins;
+    config.guardrails =
+        vec![OutcomeConfig::rate("safe").settling(minutes(60), crate::experiment::Missing::Zero)];
+    let mut memory = begun();
+    for (at, is_over) in [(1, false), (30, false), (60, false), (61, true)] {
+        take_in(&config, &mut memory, &of(7110, 7000), BEGAN.plus(minutes(at)));
+        assert_eq!(memory.ended.is_some(), is_over, "{at}");
+    }
+    assert_eq!(memory.ended.unwrap().1, Conclusion::UndecidedAtHorizon);
+    // Who comes to a decision meanwhile needs not wait.
+    let mut memory = begun();
+    take_in(&config, &mut memory, &of(7110, 7000), BEGAN.plus(minutes(1)));
+    take_in(&config, &mut memory, &of(7000, 7500), BEGAN.plus(minutes(2)));
+    assert_eq!(memory.ended.unwrap().1, Conclusion::LiveBetter);
 }

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::experiment::{Arm, Asked, Missing, OutcomeConfig, Unit};
 
+mod kept;
+
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(1_767_225_600_000 + 1000 * seconds)
 }
@@ -79,9 +81,15 @@ fn another_version_is_no_arm_of_it() {
     it.expose("b", Color::Blue, "2", at(1));
     let found = tally(&it, &cohort(Unit::User, 0, 100));
     assert_eq!((found.foreign, found.exposed()), (2, 0));
+    let named: Vec<String> = found.strangers.iter().map(ToString::to_string).collect();
+    assert_eq!(named, ["3 on green", "2 on blue"]);
+    it.expose("c", Color::Blue, "2", at(1));
+    let found = tally(&it, &cohort(Unit::User, 0, 100));
+    assert_eq!(found.strangers[0], Arm::new(Color::Blue, Some("2".to_owned())));
     let mut any = cohort(Unit::User, 0, 100);
     (any.candidate.version, any.live.version) = (None, None);
-    assert_eq!(tally(&it, &any).exposed(), 2);
+    let found = tally(&it, &any);
+    assert_eq!((found.exposed(), found.strangers), (3, Vec::new()));
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn conversations_under_way_have_no_part_and_users_begin_anew() {
         assert_eq!(told == Exposed::First, unit == Unit::User, "{told:?}");
         let found = tally(&it, &asked);
         assert_eq!(found.candidate.exposed, exposed, "{unit:?}");
-        assert_eq!(found.candidate.contaminated + found.live.contaminated, 0);
+        assert_eq!(found.contaminated(), 0);
         let told = it.expose("b", Color::Blue, "1", at(9));
         assert_eq!(told == Exposed::Early, unit == Unit::User, "{told:?}");
         assert_eq!(tally(&it, &asked).live.exposed, 0);
@@ -118,57 +126,6 @@ fn units_settle_before_they_count_and_nothing_may_be_zero() {
     assert_eq!(values(&tally(&it, &asked))[0], (2.0, 1.0), "c has not completed");
     asked.until = at(110);
     assert_eq!(values(&tally(&it, &asked))[0], (3.0, 2.0));
-}
-
-#[test]
-fn what_there_is_no_room_for_is_refused_and_counted() {
-    let it = Exposures::with_room(1);
-    assert!(it.is_empty());
-    it.expose("a", Color::Green, "2", at(1));
-    assert_eq!(it.expose("b", Color::Green, "2", at(1)), Exposed::Refused);
-    assert_eq!(it.expose("b", Color::Blue, "1", at(1)), Exposed::Refused);
-    assert_eq!(it.expose("a", Color::Green, "2", at(2)), Exposed::Again);
-    assert_eq!(it.expose("a", Color::Green, &"x".repeat(257), at(2)), Exposed::Refused);
-    assert_eq!(it.outcome("b", "completed", 1.0, at(2)), Noted::UnknownUnit);
-    assert_eq!(it.outcome("a", &"x".repeat(257), 1.0, at(2)), Noted::Refused);
-    assert_eq!(it.outcome("a", "completed", 1.0, at(0)), Noted::Early);
-    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        assert_eq!(it.outcome("a", "completed", value, at(2)), Noted::NotANumber);
-    }
-    for number in 0..300 {
-        it.outcome("a", &format!("metric-{number}"), 1.0, at(3));
-        it.expose("a", Color::Green, &format!("version-{number}"), at(3));
-    }
-    let counts = it.counts();
-    assert_eq!((counts.refused, counts.unknown), (3 + 45, 1));
-    assert_eq!((it.len(), counts.invalid), (1, 5 + 44));
-    assert_eq!(tally(&it, &cohort(Unit::User, 0, 9)).refused, counts.refused);
-    assert!(!format!("{it:?}").contains("version"), "{it:?}");
-}
-
-#[test]
-fn what_was_not_written_by_it_is_not_read() {
-    let it = Exposures::new();
-    it.expose("a", Color::Green, "2", at(1));
-    it.outcome("a", "completed", 1.0, at(2));
-    let good = String::from_utf8(it.to_json().unwrap()).unwrap();
-    assert!(!good.contains("\"a\""), "units are not named: {good}");
-    for (from, to) in [
-        ("\"version\":1", "\"version\":2"),
-        (",0]", ",7]"),
-        ("[0,", "[9,"),
-        ("\"room\":1000000", "\"room\":0"),
-        ("\"mixed\"", "\"mixd\""),
-    ] {
-        assert!(good.contains(from), "{from} in {good}");
-        let bad = good.replacen(from, to, 1);
-        let error = Exposures::from_json(bad.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{bad}");
-    }
-    let units = good.find("\"units\":[").unwrap() + 9;
-    let end = good.rfind("],\"counts\"").unwrap();
-    let twice = format!("{},{}", &good[..end], &good[units..]);
-    assert!(Exposures::from_json(twice.as_bytes()).unwrap_err().chain().contains("twice"));
 }
 
 /// Something that a host program tells.
@@ -254,4 +211,32 @@ proptest! {
             prop_assert!(moments.count <= f64::from(clean));
         }
     }
+}
+
+#[test]
+fn it_tells_how_many_values_are_not_the_most_frequent_one() {
+    let it = Exposures::new();
+    let values = [0.0, -0.0, 0.0, 7.0, 0.0, 0.0, 9.0, 0.0, 7.0, 0.0];
+    for (number, value) in values.into_iter().enumerate() {
+        it.expose(&number.to_string(), Color::Green, "2", at(1));
+        it.outcome(&number.to_string(), "completed", value, at(2));
+    }
+    let found = tally(&it, &cohort(Unit::User, 0, 100));
+    assert_eq!((found.candidate.varied["completed"], found.live.varied["completed"]), (3, 0));
+}
+
+#[test]
+fn a_rate_is_0_or_1_once_it_was_asked_for() {
+    let it = Exposures::new();
+    it.expose("a", Color::Green, "2", at(1));
+    assert_eq!(it.outcome("a", "completed", 0.5, at(2)), Noted::Kept, "who knows what it is");
+    let mut asked = cohort(Unit::User, 0, 100);
+    assert_eq!(values(&tally(&it, &asked))[0], (1.0, 0.5));
+    assert_eq!(it.outcome("a", "completed", 0.5, at(3)), Noted::NotARate);
+    assert_eq!(it.outcome("a", "cost", 0.5, at(3)), Noted::Kept);
+    assert_eq!(it.outcome("a", "completed", 1.0, at(3)), Noted::Replaced);
+    assert_eq!(it.counts().invalid, 1);
+    asked.outcomes[0].kind = crate::experiment::Kind::Mean;
+    tally(&it, &asked);
+    assert_eq!(it.outcome("a", "completed", 0.5, at(4)), Noted::Replaced);
 }
