@@ -231,7 +231,7 @@ impl SwitchStrategy for IngressCanary {
     }
 
     async fn await_known(&self, candidate: Color, pods: &[String]) -> Result<()> {
-        let listed = self.slots.await_listed(&self.service, pods);
+        let listed = self.slots.await_listed(&self.service, candidate, pods);
         tokio::try_join!(self.inner().await_known(candidate, pods), listed).map(drop)
     }
 

@@ -234,7 +234,7 @@ impl SwitchStrategy for IngressSwitch {
     }
 
     async fn await_known(&self, candidate: Color, pods: &[String]) -> Result<()> {
-        self.slots.await_listed(self.slots.names.of(candidate), pods).await
+        self.slots.await_listed(self.slots.names.of(candidate), candidate, pods).await
     }
 
     async fn shift(&self, from: &Routing, to: &Routing, epoch: Epoch) -> Result<()> {

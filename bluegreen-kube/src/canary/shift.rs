@@ -130,12 +130,10 @@ impl IngressCanary {
         let writes = steps(&state, to, &asked);
         self.refuse_empty(&observed.state, to, &asked).await?;
         let note = |is_moving| Note { from: from.clone(), to: to.clone(), is_moving };
+        let writes =
+            told(writes, &state.asked, &asked, objects::last(&found.canary, &self.settings), to);
         let mut has_written = false;
         let Read { mut canary, mut service, .. } = found;
-        // Where the primary goes first and more is to follow, whoever finds it there is told.
-        let is_announced = matches!(writes.first(), Some(Step::Main(_))) && !asked.is_nothing();
-        let announced = is_announced.then(|| Step::Ask(state.asked.clone()));
-        let writes: Vec<Step> = announced.into_iter().chain(writes).collect();
         let count = writes.len();
         for (index, step) in writes.into_iter().enumerate() {
             let is_last = index + 1 == count;
@@ -231,13 +229,14 @@ impl IngressCanary {
             let candidate = to.live.other();
             let gains = to.share_of(candidate) > from.share_of(candidate)
                 || !to.pins.is_empty() && to.pins != from.pins;
-            let knows = self.slots.was_just_listed(&self.service);
+            let knows = self.slots.was_just_listed(&self.service, candidate);
             if gains && !knows && !self.serves(candidate).await? {
                 return refuse(candidate, format!("the pods of {candidate}"));
             }
         }
         let is_moving = to.share_of(to.live) > from.share_of(to.live);
-        if is_moving && !self.slots.was_just_listed(&self.service) && !self.serves(to.live).await? {
+        let knows = self.slots.was_just_listed(&self.service, to.live);
+        if is_moving && !knows && !self.serves(to.live).await? {
             return refuse(to.live, format!("the pods of {}", to.live));
         }
         Ok(())
@@ -300,6 +299,28 @@ impl IngressCanary {
         let call = json_patch::send(&self.client, api, name, &params, &patch);
         write(self.settings.call, action, call).await
     }
+}
+
+/// The writes with those of the note that whoever finds the objects half way reads.
+///
+/// Where the primary goes first and more is to follow, that is told before. So it is where an older
+/// note would be taken for what happens then; and what is told to be under way is told to be over.
+fn told(
+    writes: Vec<Step>,
+    now: &Asked,
+    asked: &Asked,
+    last: Option<Note>,
+    to: &Routing,
+) -> Vec<Step> {
+    let left = last.filter(|note| note.is_moving);
+    let begins_with_primary = matches!(writes.first(), Some(Step::Main(_)));
+    let misleads = left.as_ref().is_some_and(|note| note.to.live == to.live);
+    let is_announced = begins_with_primary && (misleads || !asked.is_nothing());
+    let announced = is_announced.then(|| Step::Ask(now.clone()));
+    let is_ended = matches!(writes.last(), Some(Step::Ask(_)));
+    let is_open = is_announced || left.is_some();
+    let end = (is_open && !is_ended).then(|| Step::Ask(asked.clone()));
+    announced.into_iter().chain(writes).chain(end).collect()
 }
 
 fn is_conflict(written: &Result<()>) -> bool {

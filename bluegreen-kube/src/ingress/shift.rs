@@ -132,7 +132,10 @@ impl IngressSwitch {
     /// itself then, with 503. Whoever asks for it looks again.
     async fn refuse_empty(&self, from: Color, to: Color) -> Result<()> {
         let service = self.slots.names.of(to);
-        if from == to || self.slots.was_just_listed(service) || self.slots.serves(service).await? {
+        if from == to
+            || self.slots.was_just_listed(service, to)
+            || self.slots.serves(service).await?
+        {
             return Ok(());
         }
         let found = format!("Service {service}: found no endpoint that serves, wanted one");

@@ -1,6 +1,5 @@
 //! The Services that lead to the slots, their endpoints, and the pods behind them.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bluegreen_core::{Color, Error, ErrorKind, Pair, Result};
@@ -9,11 +8,10 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
-use tokio::time::Instant;
 
 use crate::Settings;
 use crate::error::read;
-use crate::remembered::FRESH;
+use crate::remembered::Remembered;
 use crate::selector::{Selector, in_words};
 use crate::slices::{Listed, SERVICE_NAME};
 use crate::watching::{Watched, any};
@@ -28,8 +26,8 @@ pub(crate) struct Slots {
     pub(crate) names: Pair<String>,
     /// What the pods of both slots have in common, once it was read.
     base: Mutex<Option<Selector>>,
-    /// The Services whose endpoints were awaited, and when they were there.
-    listed: Mutex<BTreeMap<String, Instant>>,
+    /// Whose pods a Service was last seen to lead to, all that were awaited.
+    listed: Remembered<String, Color>,
 }
 
 impl Slots {
@@ -42,7 +40,7 @@ impl Slots {
             settings,
             names,
             base: Mutex::default(),
-            listed: Mutex::default(),
+            listed: Remembered::default(),
         }
     }
 
@@ -127,14 +125,19 @@ impl Slots {
         Ok(Listed::of(&slices.items, service).serves_any())
     }
 
-    /// Returns once a Service lists every one of `pods` as serving.
-    pub(crate) async fn await_listed(&self, service: &str, pods: &[String]) -> Result<()> {
+    /// Returns once a Service lists every one of `pods`, which are those of a slot, as serving.
+    pub(crate) async fn await_listed(
+        &self,
+        service: &str,
+        color: Color,
+        pods: &[String],
+    ) -> Result<()> {
         let mut slices = self.watch([service]);
         loop {
             let listed = Listed::of(slices.changed().await?.values(), service);
             if listed.serves_all(pods) {
                 if listed.serves_any() {
-                    self.lock_listed().insert(service.to_owned(), Instant::now());
+                    self.listed.keep(service.to_owned(), color);
                 }
                 return Ok(());
             }
@@ -142,13 +145,9 @@ impl Slots {
         }
     }
 
-    /// Whether the endpoints of a Service were seen to serve a moment ago.
-    pub(crate) fn was_just_listed(&self, service: &str) -> bool {
-        self.lock_listed().get(service).is_some_and(|at| at.elapsed() < FRESH)
-    }
-
-    fn lock_listed(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Instant>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a Service was seen a moment ago to lead to pods of a slot that serve.
+    pub(crate) fn was_just_listed(&self, service: &str, color: Color) -> bool {
+        self.listed.recent(service) == Some(color)
     }
 }
 

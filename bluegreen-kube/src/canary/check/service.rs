@@ -46,6 +46,10 @@ impl IngressCanary {
                     )),
             ),
         }
+        // A host may live longer than the labels of its pods.
+        let mut base = chosen.clone();
+        base.remove(&self.settings.slot_label);
+        self.slots.keep_base(&base);
         problems.extend(self.base_problem(service, found, &object));
         let templates = found.templates.iter().filter(|(_, it)| has(it, &chosen));
         problems.extend(ports::problems(service, &object, templates));

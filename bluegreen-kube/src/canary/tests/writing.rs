@@ -211,3 +211,60 @@ async fn evidence_says_what_is_seen_and_what_is_not() {
     let pods: Vec<String> = pods.green.iter().filter_map(kube::ResourceExt::uid).collect();
     switch.await_known(Green, &pods).await.unwrap();
 }
+
+/// A driver that announced a move and was killed leaves a note, and somebody may go on by hand.
+#[tokio::test]
+async fn an_old_note_makes_no_later_routing_unreadable() {
+    for around in BOTH {
+        let stand_in = world(around).await;
+        let switch = switch(&stand_in, around);
+        switch.fence(ONE).await.unwrap();
+        switch.prepare(Green, ONE).await.unwrap();
+        switch.shift(&blue(), &green(), ONE).await.unwrap();
+        switch.prepare(Blue, ONE).await.unwrap();
+        let left = objects::Note { from: green(), to: share(5), is_moving: true };
+        let patch = json!({"metadata": {"annotations": {
+            settings().transition_annotation(): serde_json::to_string(&left).unwrap(),
+        }}});
+        assert!(stand_in.edit("bluegreen", INGRESSES, NAMESPACE, "agent-canary", &patch));
+        assert_eq!(state(&stand_in, around).await, ObservedState::Routed(green()));
+        switch.shift(&green(), &blue(), ONE).await.unwrap();
+        assert_eq!(state(&stand_in, around).await, ObservedState::Routed(blue()), "{around:?}");
+    }
+}
+
+/// The driver was killed between the move of the primary and the share that was to follow.
+#[tokio::test]
+async fn whoever_is_asked_for_nothing_more_than_the_half_ends_the_move() {
+    for around in BOTH {
+        let stand_in = world(around).await;
+        let switch = switch(&stand_in, around);
+        switch.fence(ONE).await.unwrap();
+        let left = objects::Note { from: green(), to: share(5), is_moving: true };
+        let patch = json!({"metadata": {"annotations": {
+            settings().transition_annotation(): serde_json::to_string(&left).unwrap(),
+        }}});
+        assert!(stand_in.edit("bluegreen", INGRESSES, NAMESPACE, "agent-canary", &patch));
+        let between = ObservedState::Between { from: green(), to: share(5) };
+        assert_eq!(state(&stand_in, around).await, between);
+        switch.shift(&green(), &blue(), ONE).await.unwrap();
+        assert_eq!(state(&stand_in, around).await, ObservedState::Routed(blue()), "{around:?}");
+    }
+}
+
+#[tokio::test]
+async fn endpoints_of_the_candidate_say_nothing_of_live() {
+    for around in BOTH {
+        let stand_in = world(around).await;
+        let switch = switch(&stand_in, around);
+        switch.fence(ONE).await.unwrap();
+        switch.prepare(Green, ONE).await.unwrap();
+        switch.shift(&blue(), &share(50), ONE).await.unwrap();
+        let pods = switch.slots.slot_pods(kube::api::ListParams::default()).await.unwrap();
+        let pods: Vec<String> = pods.green.iter().filter_map(kube::ResourceExt::uid).collect();
+        switch.await_known(Green, &pods).await.unwrap();
+        set_ready(&stand_in, Blue, false);
+        let error = switch.shift(&share(50), &share(5), ONE).await.unwrap_err();
+        assert!(error.chain().contains("found no endpoint that serves"), "{}", error.chain());
+    }
+}
