@@ -33,7 +33,7 @@ pub(crate) mod slots;
 mod tests;
 
 use object::Object;
-pub(crate) use object::{Place, places};
+pub(crate) use object::{Place, class, places};
 pub(crate) use slots::Slots;
 
 /// The API group of Ingresses.

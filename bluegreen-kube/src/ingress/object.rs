@@ -131,6 +131,14 @@ impl std::fmt::Display for Place<'_> {
     }
 }
 
+/// The class of an Ingress; in the annotation where it is old.
+pub(crate) fn class(ingress: &DynamicObject) -> Option<String> {
+    match &ingress.data["spec"]["ingressClassName"] {
+        Value::String(class) => Some(class.clone()),
+        _ => ingress.metadata.annotations.as_ref()?.get("kubernetes.io/ingress.class").cloned(),
+    }
+}
+
 /// Every backend of an Ingress.
 pub(crate) fn places(ingress: &Value) -> Vec<Place<'_>> {
     let spec = &ingress["spec"];

@@ -1,6 +1,7 @@
 //! Results on standard output, progress on standard error.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use bluegreen_core::{Document, Problem, Progress, Reporter, Status, Verdict};
@@ -48,13 +49,13 @@ impl Reporter for Screen {
                     bar.println(line);
                 }
             }
-            None => eprintln!("{line}"),
+            None => say(line),
         }
     }
 }
 
 pub(crate) fn warning(text: &str) {
-    eprintln!("warning: {text}");
+    say(format_args!("warning: {text}"));
 }
 
 /// Why the program ends with anything but success, and what to do about it.
@@ -73,17 +74,17 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) {
             Failure::Outcome(outcome) => serde_json::to_value(outcome).unwrap_or_default(),
             _ => Value::Null,
         };
-        println!("{}", json!({ "result": name, "message": text, "outcome": outcome }));
+        print(json!({ "result": name, "message": text, "outcome": outcome }));
     } else {
-        eprintln!("{name}: {text}");
+        say(format_args!("{name}: {text}"));
     }
 }
 
 pub(crate) fn status(status: &Status, as_json: bool) {
     if !as_json {
-        println!("{status}");
+        print(status);
         for operation in &status.operations {
-            println!("  next: deploy {}", command(operation));
+            print(format_args!("  next: deploy {}", command(operation)));
         }
         return;
     }
@@ -98,7 +99,7 @@ pub(crate) fn status(status: &Status, as_json: bool) {
         "deadline": status.deadline,
         "operations": status.operations,
     });
-    println!("{value}");
+    print(value);
 }
 
 fn command(operation: &str) -> &str {
@@ -110,26 +111,26 @@ fn command(operation: &str) -> &str {
 
 pub(crate) fn problems(problems: &[Problem], as_json: bool) {
     if as_json {
-        println!("{}", json!({ "result": "plan", "problems": problems }));
+        print(json!({ "result": "plan", "problems": problems }));
         return;
     }
     if problems.is_empty() {
-        println!("nothing stands in the way");
+        print("nothing stands in the way");
     }
     for problem in problems {
         let kind = if problem.is_refusal() { "problem" } else { "warning" };
-        println!("{kind}: {problem}");
+        print(format_args!("{kind}: {problem}"));
     }
 }
 
 pub(crate) fn done(done: &[Done], as_json: bool) {
     let lines: Vec<String> = done.iter().map(ToString::to_string).collect();
     if as_json {
-        println!("{}", json!({ "result": "done", "done": lines }));
+        print(json!({ "result": "done", "done": lines }));
     } else if lines.is_empty() {
-        println!("nothing to do");
+        print("nothing to do");
     } else {
-        println!("{}", lines.join("\n"));
+        print(lines.join("\n"));
     }
 }
 
@@ -141,21 +142,34 @@ pub(crate) fn history(documents: &[Document], as_json: bool) {
                 |document| json!({ "envelope": document.envelope(), "record": document.current() }),
             )
             .collect();
-        println!("{}", json!({ "result": "history", "releases": records }));
+        print(json!({ "result": "history", "releases": records }));
         return;
     }
     for document in documents {
         let Some(record) = document.current() else {
-            println!("{}  of a newer version", document.envelope().release);
+            print(format_args!("{}  of a newer version", document.envelope().release));
             continue;
         };
         let started = &record.started;
         let end = record.trail.last().map(|entry| entry.what.as_str()).unwrap_or_default();
         let release = &record.envelope.release;
         let (at, by, version) = (started.at, &started.by, record.change.version());
-        println!("{release:<6} {at}  {version:<24} by {by}: {end}");
+        print(format_args!("{release:<6} {at}  {version:<24} by {by}: {end}"));
         if let Some(undo) = &record.undoes {
-            println!("       undoes {}, for {}: {}", undo.release, undo.actor, undo.reason);
+            print(format_args!(
+                "       undoes {}, for {}: {}",
+                undo.release, undo.actor, undo.reason
+            ));
         }
     }
+}
+
+/// Writes a line to standard output. That nobody reads it is no reason to stop a release.
+fn print(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Writes a line to standard error, likewise.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

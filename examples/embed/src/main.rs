@@ -1,6 +1,7 @@
 //! Releases an image of an agent: `cargo run -p embed` says how.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -50,7 +51,10 @@ async fn run(
     if let Some(file) = file {
         ports.switch = Arc::new(FileSwitch::new(file, Arc::new(SystemClock)));
     }
-    let releaser = releaser(ports).report(|progress: &Progress| println!("{progress}"));
+    let releaser = releaser(ports).report(|progress: &Progress| {
+        // That nobody reads it is no reason to stop a release.
+        let _ = writeln!(std::io::stdout(), "{progress}");
+    });
 
     // Ctrl-C drops the run, which may be dropped anywhere.
     let end = tokio::select! {

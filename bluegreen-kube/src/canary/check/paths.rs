@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::Problem;
 use kube::api::DynamicObject;
-use serde_json::Value;
 
 use crate::canary::{IngressCanary, marks, objects};
 use crate::ingress::canary::{CANARY, PREFIX, is_canary};
 use crate::ingress::check::Found;
 use crate::ingress::check::has_port;
-use crate::ingress::{Place, places};
+use crate::ingress::{Place, class, places};
 use crate::pod::is_ready;
 use crate::printable::{printable, quoted};
 use crate::selector::matches;
@@ -107,7 +106,8 @@ impl IngressCanary {
                     .wanted(format!("every path of the canary to lead to {}", self.service)),
             );
         }
-        let class = |ingress: &DynamicObject| class(ingress);
+        let class =
+            |it: &DynamicObject| class(it).map_or_else(|| "none".to_owned(), |it| quoted(&it));
         let mut near = None;
         for (name, primary) in self.primaries(found) {
             let theirs = places(&primary.data);
@@ -202,15 +202,6 @@ impl IngressCanary {
                 .warning()
         })
     }
-}
-
-/// The class of an Ingress; in the annotation where it is old.
-fn class(ingress: &DynamicObject) -> String {
-    let named = match &ingress.data["spec"]["ingressClassName"] {
-        Value::String(class) => Some(class.clone()),
-        _ => objects::annotations(ingress).get("kubernetes.io/ingress.class").cloned(),
-    };
-    named.map_or_else(|| "none".to_owned(), |class| quoted(&class))
 }
 
 /// What keeps clients where they are, whatever the weight.

@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::Found;
-use crate::ingress::object::{Object, Place, color_of, places};
+use crate::ingress::object::{Object, Place, class, color_of, places};
 use crate::ingress::{IngressSwitch, canary};
 use crate::pod::is_ready;
 use crate::printable::{printable, quoted};
@@ -201,8 +201,7 @@ impl IngressSwitch {
         other: &kube::api::DynamicObject,
         theirs: &[Place<'_>],
     ) -> Option<(&'a Object, Place<'a>)> {
-        let class = |data: &Value| data["spec"]["ingressClassName"].clone();
-        let ours = ours.iter().filter(|it| class(&it.whole.data) == class(&other.data));
+        let ours = ours.iter().filter(|it| class(&it.whole) == class(other));
         ours.flat_map(|ingress| {
             let places = ingress.ours(&self.slots.names).into_iter();
             places.map(move |(place, _)| (ingress, place))

@@ -155,6 +155,19 @@ async fn other_ways_to_a_slot_are_told() {
     twin["spec"]["rules"][0]["host"] = "agent.example.com".into();
     let text = twin.to_string().replace("agent-blue", "files");
     create(&stand_in, "ingresses", serde_json::from_str(&text).unwrap()).await;
+    // Ours names its class as of old, and another controller serves the internal one.
+    let old = json!({
+        "metadata": {"annotations": {"kubernetes.io/ingress.class": "nginx"}},
+        "spec": {"ingressClassName": null},
+    });
+    assert!(stand_in.edit("kubectl-edit", INGRESSES, NAMESPACE, "agent", &old));
+    let spec = twin["spec"].as_object_mut().unwrap();
+    spec.remove("ingressClassName");
+    twin["metadata"] = json!({
+        "name": "internal", "annotations": {"kubernetes.io/ingress.class": "internal"},
+    });
+    let text = twin.to_string().replace("agent-blue", "files");
+    create(&stand_in, "ingresses", serde_json::from_str(&text).unwrap()).await;
     let found = problems(&switch(&stand_in)).await;
     let told: Vec<(&str, &str, bool)> = found
         .iter()
