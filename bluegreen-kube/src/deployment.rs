@@ -15,10 +15,10 @@ use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
+use crate::autoscaler::{Autoscaler, Autoscalers};
 use crate::rights::{Right, Rules};
 use crate::{PodClient, Settings, error, owners};
 
-mod autoscaler;
 mod check;
 mod found;
 mod json;
@@ -58,7 +58,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # What it needs
 /// The verbs `get`, `list`, `watch` and `patch` on `deployments`, `update` on
 /// `deployments/scale`, `list` and `watch` on `replicasets` and `pods`, `list` on
-/// `horizontalpodautoscalers` and `resourcequotas`.
+/// `horizontalpodautoscalers` and `resourcequotas`; where it has an autoscaler, `get` and `patch` on
+/// `horizontalpodautoscalers`, and on KEDA's `scaledobjects` where one of those makes it.
+///
+/// # Autoscalers
+/// While a release is under way, a `HorizontalPodAutoscaler` of either slot may make it larger, but
+/// not smaller: the candidate has no load before it has traffic, and the old slot none after. What it
+/// was told before stands in an annotation, and is told again at the end, whatever that is. Its bounds
+/// stay with the slot.
 #[derive(Clone)]
 pub struct DeploymentSlot {
     client: Client,
@@ -217,6 +224,41 @@ impl DeploymentSlot {
         Ok(error::read(self.settings.call, action, self.pods.list(params)).await?.items)
     }
 
+    /// The autoscalers of a Deployment, its own or the other slot's.
+    fn autoscalers<'a>(&'a self, deployment: &'a str) -> Autoscalers<'a> {
+        let (client, settings) = (&self.client, &self.settings);
+        Autoscalers { client, settings, deployment, listed: &self.recent.autoscalers }
+    }
+
+    /// Its own autoscalers, for a write of `epoch`. A fence stamps the Deployment only, so that is
+    /// looked at before; what is written to an autoscaler stamps that, too.
+    async fn autoscalers_for(&self, verb: &str, epoch: Epoch) -> Result<Vec<Autoscaler>> {
+        let found = self.autoscalers(&self.name).find_if_allowed().await?;
+        if !found.is_empty() {
+            let object = self.get().await?;
+            let action = self.action(&format!("{verb} the autoscaler of"));
+            self.seen(&object).refuse_stale(&action, epoch)?;
+        }
+        Ok(found)
+    }
+
+    /// Its own autoscalers, told again what they were told before the last release, with what finds
+    /// each: for who takes away what is ours.
+    pub(crate) async fn thawed_autoscalers(
+        &self,
+    ) -> Result<Vec<(Api<DynamicObject>, &'static str, String)>> {
+        let all = self.autoscalers(&self.name);
+        let found = all.find_if_allowed().await?;
+        let places = found.iter().map(|it| all.place(it)).collect();
+        let frozen: Vec<Autoscaler> =
+            found.into_iter().filter(|it| it.is_frozen(&self.settings)).collect();
+        if !frozen.is_empty() {
+            let epoch = self.seen(&*self.get().await?).epoch()?;
+            all.thaw(frozen, epoch).await?;
+        }
+        Ok(places)
+    }
+
     fn gone(&self, verb: &str) -> Error {
         Error::new(ErrorKind::NotFound, self.action(verb))
     }
@@ -254,28 +296,14 @@ impl Slot for DeploymentSlot {
         write::scale(self, replicas, epoch).await
     }
 
-    /// There is nothing to freeze: a Deployment with an autoscaler is refused, because one that
-    /// makes the slot smaller would undo what was deployed.
-    async fn freeze(&self, _: Epoch) -> Result<()> {
-        let action = self.action("freeze the autoscaler of");
-        match autoscaler::of(self, &self.name).await {
-            Ok(found) if found.is_empty() => Ok(()),
-            Ok(found) => Err(Error::new(ErrorKind::Rejected, action).with_source(format!(
-                "found horizontalpodautoscaler {}, wanted none: this version does not freeze them",
-                found.join(", ")
-            ))),
-            // Who may not look was told so by preflight, and went on all the same.
-            Err(error) if error.kind() == ErrorKind::Rejected => {
-                tracing::warn!(error = error.chain(), "autoscalers are not known");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+    async fn freeze(&self, epoch: Epoch) -> Result<()> {
+        let found = self.autoscalers_for("freeze", epoch).await?;
+        self.autoscalers(&self.name).freeze(found, epoch).await
     }
 
-    /// There is nothing to put back.
-    async fn thaw(&self, _: Epoch) -> Result<()> {
-        Ok(())
+    async fn thaw(&self, epoch: Epoch) -> Result<()> {
+        let found = self.autoscalers_for("thaw", epoch).await?;
+        self.autoscalers(&self.name).thaw(found, epoch).await
     }
 
     async fn commit(&self, epoch: Epoch) -> Result<()> {

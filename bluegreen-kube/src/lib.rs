@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answers;
+mod autoscaler;
 mod canary;
 mod cluster;
 mod config_map;

@@ -12,6 +12,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use crate::autoscaler::KEDA;
 use crate::shared::Shared;
 use crate::{Settings, error};
 
@@ -93,6 +94,7 @@ impl Right {
         match self.group {
             "networking.k8s.io" => "rbac-ingress.yaml",
             "gateway.networking.k8s.io" | "inference.networking.k8s.io" => "rbac-routes.yaml",
+            KEDA => "rbac-keda.yaml",
             _ => "rbac.yaml",
         }
     }

@@ -16,9 +16,12 @@ use serde_json::json;
 use crate::objects::objects;
 
 /// Rights that a release does without, and why preflight does not ask for them.
-const NOT_ASKED: [(&str, &str); 2] = [
+const NOT_ASKED: [(&str, &str); 4] = [
     // For `init`.
     ("create", "deployments"),
+    // Only where a slot has an autoscaler.
+    ("get", "horizontalpodautoscalers"),
+    ("patch", "horizontalpodautoscalers"),
     // Reports get lost without it, and nothing else.
     ("create", "events"),
 ];

@@ -36,6 +36,7 @@ fn rows(head: &str) -> Vec<Row<'static>> {
 const TABLE: &str = "| API group |";
 const TABLE_OF_ROUTES: &str = "| group of routes |";
 const TABLE_OF_INGRESSES: &str = "| group of Ingresses |";
+const TABLE_OF_KEDA: &str = "| group of KEDA |";
 
 /// What moves traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +73,7 @@ fn the_tables_are_the_roles() {
     is_the_role(TABLE_OF_ROUTES, &routes);
     let ingress = shipped(Manifests::role_of_ingress(), "bluegreen-ingress");
     is_the_role(TABLE_OF_INGRESSES, &ingress);
+    is_the_role(TABLE_OF_KEDA, &shipped(Manifests::role_of_keda(), "bluegreen-keda"));
 }
 
 fn is_the_role(head: &str, shipped: &[(String, String, String)]) {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
 const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml");
 const ROLE_OF_INGRESS: &str = include_str!("../../bluegreen-kube/rbac-ingress.yaml");
+const ROLE_OF_KEDA: &str = include_str!("../../bluegreen-kube/rbac-keda.yaml");
 const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
@@ -58,6 +59,11 @@ impl Manifests {
     /// The Role of `bluegreen-kube` for Ingresses, which comes to the other one.
     pub fn role_of_ingress() -> Self {
         Self(read(ROLE_OF_INGRESS))
+    }
+
+    /// The Role of `bluegreen-kube` for autoscalers that KEDA makes, which comes to the other one.
+    pub fn role_of_keda() -> Self {
+        Self(read(ROLE_OF_KEDA))
     }
 
     /// The same, with the slots behind an [ingress] as well: a Service for each slot beside the

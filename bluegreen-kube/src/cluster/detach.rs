@@ -15,8 +15,8 @@ use crate::names::pointer_step;
 use crate::{Purpose, canary, error, ingress, json_patch};
 
 impl Cluster {
-    /// Removes everything of ours: annotations on Deployments, Services, routes and Ingresses, the preview Service,
-    /// the ConfigMaps with the records, and the lease of this process. Both Deployments and the
+    /// Removes everything of ours: annotations on Deployments, autoscalers, Services, routes and Ingresses, the
+    /// preview Service, the ConfigMaps with the records, and the lease of this process. Both Deployments and the
     /// live Services, routes or Ingresses stay as they are and go on serving.
     ///
     /// Can be done again when it was interrupted.
@@ -28,9 +28,11 @@ impl Cluster {
         let mut done = Vec::new();
         let deployments = discover::api(&self.client, &self.settings);
         for color in Color::BOTH {
-            done.extend(
-                self.clean(&deployments, "deployment", self.slots.of(color).name(), "").await?,
-            );
+            let slot = self.slots.of(color);
+            for (api, kind, name) in slot.thawed_autoscalers().await? {
+                done.extend(self.clean(&api, kind, &name, "").await?);
+            }
+            done.extend(self.clean(&deployments, "deployment", slot.name(), "").await?);
         }
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.settings.namespace);
         for service in self.services.iter().chain(&self.canary) {

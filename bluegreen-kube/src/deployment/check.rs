@@ -10,7 +10,8 @@ use kube::core::DynamicObject;
 use super::object::Seen;
 use super::pods;
 use super::recent::Belongings;
-use super::{DeploymentSlot, autoscaler, state};
+use super::{DeploymentSlot, state};
+use crate::autoscaler;
 use crate::rights::Right;
 
 mod differences;
@@ -80,7 +81,7 @@ pub(super) async fn problems(slot: &DeploymentSlot, intent: &Intent) -> Result<V
     shape::check(&mut report, seen, other);
     check_pods(&mut report, seen, &read);
     owners::check(&mut report, seen);
-    check_autoscalers(&mut report, slot).await?;
+    check_autoscalers(&mut report, slot, intent).await?;
     if intent.role == Role::Live {
         check_live(&mut report, slot, seen, &read)?;
     } else {
@@ -143,18 +144,14 @@ fn check_pods(report: &mut Report<'_>, seen: Seen<'_>, read: &Read) {
     }
 }
 
-async fn check_autoscalers(report: &mut Report<'_>, slot: &DeploymentSlot) -> Result<()> {
-    let found = match autoscaler::of(slot, &slot.name).await {
-        Ok(found) => found,
-        // The missing right is a problem already.
-        Err(error) if error.kind() == ErrorKind::Rejected => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for name in found {
-        let problem = Problem::new("autoscaler", format!("{}, replicas", report.object))
-            .found(format!("the HorizontalPodAutoscaler {name}, which sets them"))
-            .wanted("no autoscaler: this version does not freeze them")
-            .mend("delete it for the release");
+async fn check_autoscalers(
+    report: &mut Report<'_>,
+    slot: &DeploymentSlot,
+    intent: &Intent,
+) -> Result<()> {
+    let other = slot.other.as_deref().map(|name| slot.autoscalers(name));
+    let own = slot.autoscalers(&slot.name);
+    for (problem, name) in autoscaler::problems(own, other, &slot.rules, intent).await? {
         report.add(problem, &name);
     }
     Ok(())

@@ -15,10 +15,8 @@ use tokio::time::Instant;
 
 use super::pods::Sets;
 use super::wait::Streams;
+use crate::remembered::FRESH;
 use crate::shared::Shared;
-
-/// For how long what was read is good to build on.
-pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// For how long watches are kept that nobody reads.
 const PARKED: Duration = Duration::from_secs(10);

@@ -199,34 +199,6 @@ async fn a_pod_says_why_it_does_not_start() {
 }
 
 #[tokio::test]
-async fn an_autoscaler_is_not_frozen_in_silence() {
-    let stand_in = StandIn::new();
-    let slot = slot(&stand_in, Color::Green, 1).await;
-    slot.clone()
-        .sharing(&Recent::default(), &Rules::default())
-        .freeze(Epoch::new(1))
-        .await
-        .unwrap();
-    let resource =
-        ApiResource::erase::<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(slot.client.clone(), "agents", &resource);
-    let autoscaler = json!({
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "load"},
-        "spec": {"maxReplicas": 5, "scaleTargetRef": {
-            "apiVersion": "apps/v1", "kind": "Deployment", "name": "agent-green",
-        }},
-    });
-    api.create(&kube::api::PostParams::default(), &serde_json::from_value(autoscaler).unwrap())
-        .await
-        .unwrap();
-    let error = slot.freeze(Epoch::new(1)).await.unwrap_err();
-    assert!(error.chain().contains("horizontalpodautoscaler load"), "{}", error.chain());
-    slot.thaw(Epoch::new(1)).await.unwrap();
-}
-
-#[tokio::test]
 async fn pods_of_others_do_not_count() {
     let stand_in = StandIn::new();
     let slot = slot(&stand_in, Color::Green, 1).await;

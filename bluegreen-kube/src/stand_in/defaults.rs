@@ -27,9 +27,25 @@ pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
             let metric =
                 json!({ "type": "Resource", "resource": { "name": "cpu", "target": target } });
             default(spec, "metrics", json!([metric]));
+            if spec.get("behavior").is_some_and(Value::is_object) {
+                behavior(object);
+            }
         }
         _ => {}
     }
+}
+
+/// How fast an autoscaler goes either way, where something is said of it.
+fn behavior(object: &mut Value) {
+    let policy =
+        |kind: &str, value: u32| json!({"type": kind, "value": value, "periodSeconds": 15});
+    let up = at(object, &["spec", "behavior", "scaleUp"]);
+    default(up, "stabilizationWindowSeconds", 0);
+    default(up, "selectPolicy", "Max");
+    default(up, "policies", json!([policy("Pods", 4), policy("Percent", 100)]));
+    let down = at(object, &["spec", "behavior", "scaleDown"]);
+    default(down, "selectPolicy", "Max");
+    default(down, "policies", json!([policy("Percent", 100)]));
 }
 
 fn deployment(object: &mut Value) {
