@@ -47,6 +47,13 @@ impl Access {
         PathBuf::from(run).join("kubeconfig")
     }
 
+    /// Where the API server is.
+    pub fn server(&self) -> SocketAddr {
+        let uri = &self.config.cluster_url;
+        let host = uri.host().unwrap().parse().unwrap();
+        SocketAddr::new(host, uri.port_u16().unwrap_or(443))
+    }
+
     /// Through whatever listens at this address of the machine, without any credentials.
     pub fn through(address: SocketAddr) -> Self {
         let uri: Uri = format!("http://{address}").parse().unwrap();

@@ -1,0 +1,103 @@
+//! Slots with autoscalers that go by what is measured.
+
+use bluegreen_core::{Color, Outcome};
+use bluegreen_tests::{Agent, ExternalMetrics, Manifests, baking, change, plan, seconds};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
+
+const METRICS: [&str; 2] = ["load-blue", "load-green"];
+
+/// As many of the last values as have to come in until an autoscaler of the test cluster makes a
+/// slot smaller: it waits for ten seconds, and asks every five.
+const ENOUGH: u64 = 5;
+
+/// From one pod to six, one for each ten of its metric.
+fn autoscaler(color: Color) -> Value {
+    let target = json!({"type": "AverageValue", "averageValue": "10"});
+    let metric = json!({"metric": {"name": format!("load-{color}")}, "target": target});
+    json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": format!("agent-{color}")},
+        "spec": {
+            "minReplicas": 1, "maxReplicas": 6,
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1", "kind": "Deployment", "name": format!("agent-{color}"),
+            },
+            "metrics": [{"type": "External", "external": metric}],
+        },
+    })
+}
+
+async fn sizes(agent: &Agent) -> [i32; 2] {
+    let mut sizes = [0; 2];
+    for (size, color) in sizes.iter_mut().zip(Color::BOTH) {
+        let found = agent.api::<Deployment>().get(&format!("agent-{color}")).await.unwrap();
+        *size = found.spec.replicas.unwrap();
+    }
+    sizes
+}
+
+async fn becomes(agent: &Agent, color: Color, size: i32) {
+    let is_so =
+        move |found: Option<&Deployment>| found.and_then(|it| it.spec.replicas) == Some(size);
+    let waiting = Box::pin(await_condition(agent.api(), &format!("agent-{color}"), is_so)).await;
+    waiting.unwrap();
+}
+
+/// What the autoscalers are told, and what beside the fencing number stands on them.
+async fn told(agent: &Agent) -> Vec<String> {
+    let mut all = Vec::new();
+    for color in Color::BOTH {
+        let api = agent.api::<HorizontalPodAutoscaler>();
+        let mut found = api.get(&format!("agent-{color}")).await.unwrap();
+        let annotations = found.metadata.annotations.get_or_insert_default();
+        annotations.remove("bluegreen.dev/epoch");
+        all.push(format!("{} {annotations:?}", serde_json::to_string(&found.spec).unwrap()));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_without_load_keeps_its_pods_until_the_release_is_over() {
+    let manifests = Manifests::shipped().sized(3, 0);
+    let manifests = Color::BOTH.into_iter().fold(manifests, |it, color| it.with(autoscaler(color)));
+    let agent = Agent::of(manifests).await;
+    let metrics = ExternalMetrics::of(&agent).await;
+    METRICS.iter().for_each(|it| metrics.set(it, 30));
+    metrics.asked(&["load-blue"], ENOUGH).await;
+    assert_eq!(sizes(&agent).await, [3, 0], "at zero an autoscaler rests");
+    let before = told(&agent).await;
+
+    let cluster = agent.cluster("one").await;
+    let release = baking(&cluster, plan(seconds(600))).await;
+    METRICS.iter().for_each(|it| metrics.set(it, 0));
+    metrics.asked(&METRICS, ENOUGH).await;
+    assert_eq!(sizes(&agent).await, [3, 3], "neither has any load, and neither gets smaller");
+    metrics.set("load-green", 50);
+    becomes(&agent, Color::Green, 5).await;
+    cluster.operations().promote("ann").await.unwrap();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    assert_eq!(told(&agent).await, before);
+    metrics.set("load-green", 10);
+    becomes(&agent, Color::Green, 1).await;
+    assert_eq!(sizes(&agent).await, [0, 1], "once it is over, it does");
+
+    metrics.set("load-green", 20);
+    becomes(&agent, Color::Green, 2).await;
+    agent.all_settled().await;
+    let releaser = cluster.releaser();
+    let mut release =
+        tokio::spawn(async move { releaser.run(change("1.4.0"), &plan(seconds(600))).await });
+    tokio::select! {
+        () = bluegreen_tests::reaches(&cluster, bluegreen_core::PhaseName::Baking) => {}
+        ended = &mut release => panic!("it should come to its bake: {ended:?}"),
+    }
+    assert_ne!(told(&agent).await, before, "both are frozen again");
+    cluster.operations().rollback("ann", "wrong refunds").await.unwrap();
+    let outcome = release.await.unwrap().unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
+    assert_eq!(told(&agent).await, before);
+    assert_eq!(sizes(&agent).await, [0, 2]);
+}
