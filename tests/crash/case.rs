@@ -38,7 +38,7 @@ pub(crate) struct Ended {
 
 /// Runs a scene in a namespace of its own.
 pub(crate) async fn run(scene: Scene, point: Option<&Point>) -> Ended {
-    let agent = Agent::of(Manifests::shipped().sized(2, 0)).await;
+    let agent = Agent::of(Manifests::shipped().sized(2, 0).autoscaled()).await;
     let mut load = Load::gentle(agent.address());
     load.answered_by("1.2.0").await;
     scene.prepare(&agent).await;

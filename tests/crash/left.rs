@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use bluegreen_tests::{Agent, seconds};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
@@ -30,6 +31,7 @@ pub(crate) async fn read(agent: &Agent) -> Left {
     let mut left = Left::new();
     add::<Deployment>(agent, &mut left).await;
     add::<ReplicaSet>(agent, &mut left).await;
+    add::<HorizontalPodAutoscaler>(agent, &mut left).await;
     add::<Service>(agent, &mut left).await;
     add::<ConfigMap>(agent, &mut left).await;
     add::<Lease>(agent, &mut left).await;

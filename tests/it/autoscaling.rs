@@ -5,30 +5,12 @@ use bluegreen_tests::{Agent, ExternalMetrics, Manifests, baking, change, plan, s
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::wait::await_condition;
-use serde_json::{Value, json};
 
 const METRICS: [&str; 2] = ["load-blue", "load-green"];
 
 /// As many of the last values as have to come in until an autoscaler of the test cluster makes a
 /// slot smaller: it waits for ten seconds, and asks every five.
 const ENOUGH: u64 = 5;
-
-/// From one pod to six, one for each ten of its metric.
-fn autoscaler(color: Color) -> Value {
-    let target = json!({"type": "AverageValue", "averageValue": "10"});
-    let metric = json!({"metric": {"name": format!("load-{color}")}, "target": target});
-    json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": format!("agent-{color}")},
-        "spec": {
-            "minReplicas": 1, "maxReplicas": 6,
-            "scaleTargetRef": {
-                "apiVersion": "apps/v1", "kind": "Deployment", "name": format!("agent-{color}"),
-            },
-            "metrics": [{"type": "External", "external": metric}],
-        },
-    })
-}
 
 async fn sizes(agent: &Agent) -> [i32; 2] {
     let mut sizes = [0; 2];
@@ -61,18 +43,16 @@ async fn told(agent: &Agent) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_without_load_keeps_its_pods_until_the_release_is_over() {
-    let manifests = Manifests::shipped().sized(3, 0);
-    let manifests = Color::BOTH.into_iter().fold(manifests, |it, color| it.with(autoscaler(color)));
-    let agent = Agent::of(manifests).await;
+    let agent = Agent::of(Manifests::shipped().sized(3, 0).autoscaled()).await;
     let metrics = ExternalMetrics::of(&agent).await;
-    METRICS.iter().for_each(|it| metrics.set(it, 30));
+    metrics.set_all(&METRICS, 30);
     metrics.asked(&["load-blue"], ENOUGH).await;
     assert_eq!(sizes(&agent).await, [3, 0], "at zero an autoscaler rests");
     let before = told(&agent).await;
 
     let cluster = agent.cluster("one").await;
     let release = baking(&cluster, plan(seconds(600))).await;
-    METRICS.iter().for_each(|it| metrics.set(it, 0));
+    metrics.set_all(&METRICS, 0);
     metrics.asked(&METRICS, ENOUGH).await;
     assert_eq!(sizes(&agent).await, [3, 3], "neither has any load, and neither gets smaller");
     metrics.set("load-green", 50);

@@ -77,6 +77,12 @@ impl Manifests {
         self
     }
 
+    /// The same with an autoscaler for each slot.
+    #[must_use]
+    pub fn autoscaled(self) -> Self {
+        Color::BOTH.into_iter().fold(self, |it, color| it.with(autoscaler(color)))
+    }
+
     fn add_slot_services(&mut self) {
         let live = self.object("Service", crate::SERVICE).clone();
         for color in Color::BOTH {
@@ -186,6 +192,24 @@ pub fn route(name: &str) -> Value {
         "spec": {
             "parentRefs": [{"name": "public"}],
             "rules": [{"backendRefs": [backend(Color::Blue, 1), backend(Color::Green, 0)]}],
+        },
+    })
+}
+
+/// A `HorizontalPodAutoscaler` of a slot: from one pod to six, one for each ten of an external metric,
+/// `load-blue` or `load-green`.
+fn autoscaler(color: Color) -> Value {
+    let target = json!({"type": "AverageValue", "averageValue": "10"});
+    let metric = json!({"metric": {"name": format!("load-{color}")}, "target": target});
+    json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": format!("agent-{color}")},
+        "spec": {
+            "minReplicas": 1, "maxReplicas": 6,
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1", "kind": "Deployment", "name": format!("agent-{color}"),
+            },
+            "metrics": [{"type": "External", "external": metric}],
         },
     })
 }

@@ -100,6 +100,13 @@ impl ExternalMetrics {
         self.said.send_modify(|all| all.entry(metric.to_owned()).or_default().value = value);
     }
 
+    /// From now on all of these have this value.
+    pub fn set_all(&self, metrics: &[&str], value: i64) {
+        for metric in metrics {
+            self.set(metric, value);
+        }
+    }
+
     /// Returns once autoscalers have asked for each of these metrics so many times more.
     pub async fn asked(&self, metrics: &[&str], times: u64) {
         let of = |all: &All, metric: &str| all.get(metric).copied().unwrap_or_default().times;

@@ -37,6 +37,7 @@ pub(super) fn name(method: &Method, uri: &Uri, body: &[u8]) -> Option<String> {
             Some(format!("scale {object} to {}", body["spec"]["replicas"]))
         }
         ("services", "PATCH", None) => Some(format!("stamp {object}")),
+        ("horizontalpodautoscalers", "PATCH", None) => Some(autoscaler(object, &body)),
         _ => Some(format!("{method} {}", uri.path())),
     }
 }
@@ -68,6 +69,14 @@ fn deployment(object: &str, body: &Value) -> String {
         (false, true) => format!("deploy to {object}"),
         (false, false) => format!("stamp {object}"),
     }
+}
+
+fn autoscaler(object: &str, body: &Value) -> String {
+    let disables = operations(body).any(|it| {
+        it["value"]["scaleDown"]["selectPolicy"] == "Disabled" && it["path"] == "/spec/behavior"
+    });
+    let verb = if disables { "freeze" } else { "thaw" };
+    format!("{verb} the autoscaler {object}")
 }
 
 fn writes(body: &Value, path: &str) -> bool {
