@@ -217,10 +217,8 @@ impl PromptRegression {
     /// let polite = Check::LlmRubric(Rubric::new("Is polite, and promises nothing."));
     /// let case = Case::new("refund", "Money back!").assert(polite);
     /// let agent = OpenAiAgent::new("agent");
-    /// let gate = PromptRegression::new(Suite::new(agent, [case])).with(|suite| {
-    ///     suite.judges.push(judge);
-    ///     suite.rules.min_cases = 1;
-    /// });
+    /// let gate = PromptRegression::new(Suite::new(agent, [case]));
+    /// let gate = gate.with(|suite| suite.judges.push(judge));
     /// // Nothing here speaks TLS.
     /// assert!(gate.problems().iter().any(|it| it.to_string().contains("TLS")));
     /// let gate = gate.connecting(|_| Ok(Arc::new(AddressClient::new(["127.0.0.1:8443"]))));

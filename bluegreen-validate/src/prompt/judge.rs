@@ -2,6 +2,7 @@
 //! verdicts come to.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -19,8 +20,6 @@ mod embeddings;
 mod endpoint;
 mod opinion;
 mod place;
-#[cfg(test)]
-mod tests;
 mod verdict;
 mod webhook;
 mod words;
@@ -115,8 +114,8 @@ impl Judging {
         for check in asserts.flat_map(|it| it.graded()) {
             if let Check::Webhook(hook) = check {
                 let key = webhook::key(hook);
-                if !hooks.contains_key(&key) {
-                    hooks.insert(key, webhook::Hook::new(suite, hook, connector)?);
+                if let Entry::Vacant(place) = hooks.entry(key) {
+                    place.insert(webhook::Hook::new(suite, hook, connector)?);
                 }
             }
         }
