@@ -1,11 +1,13 @@
 //! Prompt regression: the same questions to both slots, and whether the candidate answers as well
 //! as live does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bluegreen_core::{
-    Digest, Error, ErrorKind, Judgement, Plan, Problem, Result, Trial, Validator,
+    AgentClient, Digest, Error, ErrorKind, Judgement, Plan, Problem, Result, Trial, Validator,
 };
 
 use crate::ConfigError;
@@ -16,6 +18,7 @@ use crate::report::RunReport;
 mod answer;
 mod ask;
 mod assess;
+mod judge;
 mod pattern;
 mod prepare;
 mod promptfoo;
@@ -27,9 +30,10 @@ mod template;
 
 pub use run::{Recorder, RunProgress};
 pub use suite::{
-    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Defaults,
-    Distance, HttpAgent, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, Suite,
-    TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported,
+    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
+    Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent, JudgeModel, Likeness,
+    Limits, Message, OpenAiAgent, Prices, Reading, Rubric, Suite, TokenLimits, ToolCallRule,
+    ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
@@ -82,6 +86,7 @@ pub use suite::{
 pub struct PromptRegression {
     suite: Suite,
     recorder: Option<Recorder>,
+    connector: judge::Connector,
 }
 
 /// Whatever they are recorded by.
@@ -94,7 +99,7 @@ impl PartialEq for PromptRegression {
 impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
-        Self { suite, recorder: None }
+        Self { suite, recorder: None, connector: judge::Connector::default() }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -197,6 +202,37 @@ impl PromptRegression {
         self
     }
 
+    /// The same, which reaches judges, embeddings and webhooks by what `connect` makes of an address
+    /// like `https://models.example`; what it says when it can't is among the
+    /// [`problems`](Self::problems). Without it they are reached by plain HTTP, and `https` is
+    /// refused, because no library of these chooses a TLS provider.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use bluegreen_validate::prompt::{Case, Check, JudgeModel, OpenAiAgent, Rubric, Suite};
+    /// use bluegreen_validate::{AddressClient, PromptRegression};
+    ///
+    /// let judge = JudgeModel::new("https://models.example/v1", "grader-2");
+    /// let polite = Check::LlmRubric(Rubric::new("Is polite, and promises nothing."));
+    /// let case = Case::new("refund", "Money back!").assert(polite);
+    /// let agent = OpenAiAgent::new("agent");
+    /// let gate = PromptRegression::new(Suite::new(agent, [case]));
+    /// let gate = gate.with(|suite| suite.judges.push(judge));
+    /// // Nothing here speaks TLS.
+    /// assert!(gate.problems().iter().any(|it| it.to_string().contains("TLS")));
+    /// let gate = gate.connecting(|_| Ok(Arc::new(AddressClient::new(["127.0.0.1:8443"]))));
+    /// assert!(!gate.problems().iter().any(|it| it.to_string().contains("TLS")));
+    /// ```
+    #[must_use]
+    pub fn connecting(
+        mut self,
+        connect: impl Fn(&str) -> Result<Arc<dyn AgentClient>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.connector = judge::Connector::new(connect);
+        self
+    }
+
     /// The suite.
     pub fn suite(&self) -> &Suite {
         &self.suite
@@ -233,7 +269,36 @@ impl PromptRegression {
     /// Everything that is wrong with the suite, all at once. Warnings are among it.
     pub fn problems(&self) -> Vec<Problem> {
         let (_, problems) = prepare::prepare(&self.suite, &<[Step]>::to_vec);
-        problems.into_iter().map(|(_, problem)| problem).collect()
+        let problems = problems.into_iter().map(|(_, problem)| problem);
+        problems.chain(self.unreached()).collect()
+    }
+
+    /// Who grades and can't be reached.
+    fn unreached(&self) -> Vec<Problem> {
+        let suite = &self.suite;
+        let judges = suite.judges.iter().enumerate();
+        let judges = judges.map(|(at, it)| (format!("judges[{at}].url"), it.url.as_str()));
+        let embeddings =
+            suite.embeddings.iter().map(|it| ("embeddings.url".into(), it.url.as_str()));
+        let mut hooks = Vec::new();
+        for case in &suite.cases {
+            let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
+            case.assert.iter().chain(of_turns).for_each(|it| it.webhooks(&mut hooks));
+        }
+        suite.defaults.assert.iter().for_each(|it| it.webhooks(&mut hooks));
+        let hooks: BTreeSet<&str> = hooks.into_iter().map(|it| it.url.as_str()).collect();
+        let hooks = hooks.into_iter().map(|url| ("webhook".to_owned(), url));
+        let mut problems = Vec::new();
+        for (field, url) in judges.chain(embeddings).chain(hooks) {
+            // What is no address has been said.
+            let Ok(place) = judge::Place::parse(url, "") else { continue };
+            if let Err(found) = self.connector.connect(&place.origin) {
+                let problem = Problem::new("prompt-judge", format!("{}, {field}", suite.name));
+                let wanted = "an address that can be reached from here";
+                problems.push(problem.found(found).wanted(wanted));
+            }
+        }
+        problems
     }
 }
 
@@ -265,7 +330,12 @@ impl Validator for PromptRegression {
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
             return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
         };
-        let ran = run::run(&self.suite, &prepared, trial, self.recorder.as_ref()).await?;
+        let judging = judge::Judging::new(&self.suite, &prepared, &self.connector, trial);
+        let judging = judging.map_err(|why| {
+            let action = format!("prepare the judges of {}", self.suite.name);
+            Error::new(ErrorKind::Rejected, action).with_source(why)
+        })?;
+        let ran = run::run(&self.suite, &prepared, &judging, trial, self.recorder.as_ref()).await?;
         Ok(report::judgement(&self.suite, &prepared, &ran))
     }
 }

@@ -60,10 +60,12 @@ impl Usage {
     /// Reads the numbers of tokens as most agents tell them.
     pub(super) fn read(value: &Value) -> Option<Self> {
         let number = |names: [&str; 2]| names.iter().find_map(|name| value.get(name)?.as_u64());
-        Some(Self {
-            input: number(["prompt_tokens", "input_tokens"])?,
-            output: number(["completion_tokens", "output_tokens"])?,
-        })
+        let input = number(["prompt_tokens", "input_tokens"])?;
+        let output = number(["completion_tokens", "output_tokens"]);
+        // Embeddings write nothing, and say so by a total that is what was read.
+        let all = value.get("total_tokens").and_then(Value::as_u64);
+        let output = output.or_else(|| (all == Some(input)).then_some(0))?;
+        Some(Self { input, output })
     }
 }
 

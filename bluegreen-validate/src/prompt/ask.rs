@@ -82,6 +82,7 @@ impl Asker {
             headers.insert(name, value);
         }
         mask.hide_query(suite.agent.path());
+        hide_graders(suite, &mut mask)?;
         let method = match &suite.agent {
             Agent::Http(agent) => prepare::method(&agent.method)?,
             Agent::Openai(_) => Method::POST,
@@ -199,6 +200,29 @@ impl Asker {
     async fn collected(&self, body: AnswerBody) -> Result<Bytes, Reply> {
         body.collect(self.max_body).await.map_err(|error| Reply::Lost(error.chain()))
     }
+}
+
+/// Hides what is told those who grade.
+fn hide_graders(suite: &Suite, mask: &mut Mask) -> Result<(), String> {
+    let judges = suite.judges.iter().map(|it| (&it.url, &it.headers));
+    let embeddings = suite.embeddings.iter().map(|it| (&it.url, &it.headers));
+    let of_turns = suite.cases.iter().flat_map(|case| &case.turns).flat_map(|turn| &turn.assert);
+    let of_cases = suite.cases.iter().flat_map(|case| &case.assert);
+    let mut hooks = Vec::new();
+    for assertion in suite.defaults.assert.iter().chain(of_cases).chain(of_turns) {
+        assertion.webhooks(&mut hooks);
+    }
+    let hooks = hooks.into_iter().map(|it| (&it.url, &it.headers));
+    for (url, headers) in judges.chain(embeddings).chain(hooks) {
+        mask.hide_query(url);
+        for (name, text) in headers {
+            let is_env = matches!(text, HeaderText::Env { .. });
+            if is_env || prepare::is_secret(&prepare::header_name(name)?) {
+                mask.hide(&prepare::resolve(text)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What templates of requests know.

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::answer::Answer;
+use super::judge::Grades;
 use super::pattern::Pattern;
 use super::suite::{AssertSet, Assertion, Check, Prices};
 use super::template::{Scope, Templates};
 
+mod graded;
 mod json;
 mod limits;
 mod refusal;
@@ -74,6 +76,9 @@ pub(super) struct Workshop<'a> {
 pub(super) struct Context<'a> {
     pub(super) prices: Option<&'a Prices>,
     pub(super) tools: &'a [(String, Arc<Schema>)],
+    /// What others graded, and in which place the answer is: a turn, or behind all turns.
+    pub(super) grades: &'a Grades,
+    pub(super) place: usize,
 }
 
 impl<'a> Workshop<'a> {
@@ -127,7 +132,8 @@ impl<'a> Workshop<'a> {
 
     /// The check with its templates rendered.
     fn rendered(&self, check: Check, vars: &Scope) -> Result<Check, String> {
-        if let Check::Unsupported(_) = check {
+        // An address is none, so that no case chooses who is sent its answer.
+        if let Check::Unsupported(_) | Check::Webhook(_) = check {
             return Ok(check);
         }
         let value = serde_json::to_value(&check).map_err(|error| error.to_string())?;
@@ -147,6 +153,13 @@ impl Ready {
 
     pub(super) fn assertion(&self) -> &Assertion {
         &self.assertion
+    }
+
+    /// The checks in it that others grade.
+    pub(super) fn graded(&self) -> Vec<&Check> {
+        let of_set = self.set.iter().flat_map(Self::graded);
+        let own = self.assertion.check.is_graded().then_some(&self.assertion.check);
+        own.into_iter().chain(of_set).collect()
     }
 
     fn name(&self) -> String {
@@ -209,6 +222,7 @@ impl Ready {
             | Check::ToolCount(_)
             | Check::ToolCallF1(_)
             | Check::IsValidOpenaiToolsCall => tools::look(check, answer, context.tools),
+            check if check.is_graded() => graded::look(check, context),
             _ => Ok(text::look(check, answer)),
         }
     }

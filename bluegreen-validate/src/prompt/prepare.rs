@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::ask::Asker;
-use super::assess::{Outcome, Ready, Schema, Workshop, together};
+use super::assess::{Context, Outcome, Ready, Schema, Workshop, together};
+use super::judge::Grades;
 use super::suite::{Agent, Case, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
 
 mod assertions;
 mod flaws;
+mod judges;
 mod settings;
 
 use flaws::Flaws;
@@ -87,6 +89,7 @@ pub(super) fn prepare(
 ) -> (Option<Prepared>, Vec<(Vec<Step>, Problem)>) {
     let mut flaws = Flaws::new(suite, original);
     flaws.check_settings();
+    flaws.check_graders();
     let templates = Templates::new(suite.strict_templates);
     let mut workshop = Workshop::new(&templates);
     flaws.within("agent", |flaws| workshop.tools = tools(suite, flaws));
@@ -236,14 +239,17 @@ impl Prepared {
         case: &PreparedCase,
         answers: &[Answer],
         prices: Option<&super::suite::Prices>,
+        grades: &Grades,
     ) -> (Outcome, Vec<Outcome>) {
-        let context = super::assess::Context { prices, tools: &self.tools };
+        let context = |place| Context { prices, tools: &self.tools, grades, place };
         let mut outcomes = Vec::new();
-        for (turn, answer) in case.turns.iter().zip(answers) {
-            outcomes
-                .extend(turn.asserts.iter().map(|it| (it.weight(), it.assess(answer, &context))));
+        for (place, (turn, answer)) in case.turns.iter().zip(answers).enumerate() {
+            let context = context(place);
+            let assessed = turn.asserts.iter().map(|it| (it.weight(), it.assess(answer, &context)));
+            outcomes.extend(assessed);
         }
         let all = Answer::of_all(answers);
+        let context = context(case.turns.len().min(answers.len()));
         outcomes.extend(case.last.iter().map(|it| (it.weight(), it.assess(&all, &context))));
         let whole = together(&outcomes, case.threshold);
         (whole, outcomes.into_iter().map(|(_, outcome)| outcome).collect())

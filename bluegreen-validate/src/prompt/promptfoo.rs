@@ -15,6 +15,7 @@ mod assertion;
 mod expand;
 mod files;
 mod form;
+mod graded;
 mod prompts;
 mod table;
 mod values;
@@ -22,6 +23,7 @@ mod walk;
 
 use files::Files;
 use form::{Config, Scenario, Test, TestEntry, Tests};
+use graded::Grading;
 use prompts::Prompt;
 
 /// More cases than any suite may have.
@@ -73,6 +75,8 @@ struct Loading<'a> {
     /// came into the first.
     leads: (Vec<String>, usize),
     prompts: Vec<Prompt>,
+    /// What the test that is read says about how it is graded.
+    grading: Grading,
 }
 
 impl<'a> Loading<'a> {
@@ -86,6 +90,7 @@ impl<'a> Loading<'a> {
             templates: BTreeMap::new(),
             leads: (Vec::new(), 0),
             prompts: Vec::new(),
+            grading: Grading::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::judge::Judging;
 use super::prepare::Prepared;
 use super::suite::Suite;
 use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
@@ -22,8 +23,9 @@ mod schedule;
 mod state;
 
 use attempt::Attempts;
-use ledger::Ledger;
-use pace::Pace;
+pub(super) use attempt::PAUSE;
+pub(super) use ledger::Ledger;
+pub(super) use pace::Pace;
 use record::{Begun, Recording};
 pub use record::{Recorder, RunProgress};
 pub(super) use results::{Regressed, Results};
@@ -70,6 +72,7 @@ pub(super) struct Ran {
 pub(super) async fn run(
     suite: &Suite,
     prepared: &Prepared,
+    judging: &Judging,
     trial: &Trial,
     recorder: Option<&Recorder>,
 ) -> Result<Ran> {
@@ -80,7 +83,7 @@ pub(super) async fn run(
     let todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
     let ledger = Ledger::new(suite, saved.spent);
     let pace = Pace::new(suite.concurrency);
-    let attempts = Attempts { suite, prepared, trial, ledger: &ledger, pace: &pace };
+    let attempts = Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace };
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 

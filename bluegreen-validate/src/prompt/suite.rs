@@ -15,6 +15,8 @@ mod agent;
 mod assertion;
 mod case;
 mod check;
+mod graded;
+mod judges;
 mod limits;
 mod params;
 mod text;
@@ -23,6 +25,8 @@ pub use agent::{Agent, HttpAgent, OpenAiAgent, Reading};
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;
+pub use graded::{Criteria, FactScores, Factuality, Rubric, Webhook};
+pub use judges::{EmbeddingModel, JudgeModel};
 pub use limits::{Budget, Prices};
 pub use params::{
     ArgumentMode, Arguments, AssertSet, CallMode, Distance, Likeness, Limits, TokenLimits,
@@ -75,6 +79,13 @@ pub struct Suite {
     /// said to be left out. Otherwise the suite is refused, and can't pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_unsupported: bool,
+    /// Who grades answers, for checks like `llm-rubric`; without any, cases with such are of those
+    /// that need what is not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeModel>,
+    /// What makes vectors of texts, for the check `similar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingModel>,
     /// What holds for every case.
     #[serde(default)]
     pub defaults: Defaults,
@@ -135,6 +146,8 @@ impl Suite {
             prices: None,
             rules: Rules::default(),
             skip_unsupported: false,
+            judges: Vec::new(),
+            embeddings: None,
             defaults: Defaults::default(),
             cases: cases.into_iter().collect(),
             strict_templates: true,
@@ -150,14 +163,18 @@ impl Suite {
             Ok(value) => canonical(&value),
             Err(error) => error.to_string(),
         };
-        Digest::of(["bluegreen prompts 1", &text])
+        if self.judges.is_empty() {
+            return Digest::of(["bluegreen prompts 1", &text]);
+        }
+        // Judges that are asked in other words are other judges.
+        Digest::of(["bluegreen prompts 1", &text, super::judge::words().as_str()])
     }
 
     /// Whether a case has everything that it needs.
     pub(super) fn unsupported<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
         let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
         let mut all = self.defaults.assert.iter().chain(&case.assert).chain(of_turns);
-        all.find_map(Assertion::unsupported)
+        all.find_map(|it| it.unsupported(self))
     }
 }
 

@@ -8,6 +8,7 @@ mod agents;
 mod conformance;
 mod fake;
 mod files;
+mod judges;
 mod limits;
 mod openai;
 mod promptfoo;

@@ -1,12 +1,15 @@
 //! A suite with its options, and what it can see.
 
-use bluegreen_core::Problem;
-use bluegreen_validate::PromptRegression;
+use std::sync::Arc;
+
+use bluegreen_core::{AgentClient, Problem};
 use bluegreen_validate::paired::Power;
-use bluegreen_validate::prompt::Suite;
+use bluegreen_validate::prompt::{JudgeModel, Suite};
+use bluegreen_validate::{HeaderText, PromptRegression};
 
 use crate::Failure;
 use crate::cli::Check;
+use crate::client::{Address, UrlClient};
 use crate::show;
 
 /// Says everything about the suite that is to be known before it is run.
@@ -25,7 +28,7 @@ pub(crate) fn load(check: &Check) -> Result<(PromptRegression, Vec<Problem>), Fa
     let gate = gate.map_err(|error| {
         Failure::Unusable(error.problems().iter().map(ToString::to_string).collect())
     })?;
-    let gate = gate.with(|suite| set(suite, check));
+    let gate = gate.with(|suite| set(suite, check)).connecting(connect);
     let mut wrong = Vec::new();
     if !(0.0..=1.0).contains(&check.discordance) {
         wrong.push(format!("--discordance: found {}, wanted 0 to 1, a share", check.discordance));
@@ -36,7 +39,19 @@ pub(crate) fn load(check: &Check) -> Result<(PromptRegression, Vec<Problem>), Fa
     if wrong.is_empty() { Ok((gate, warnings)) } else { Err(Failure::Unusable(wrong)) }
 }
 
+/// The way to those who grade.
+fn connect(address: &str) -> Result<Arc<dyn AgentClient>, String> {
+    Ok(Arc::new(UrlClient::new(Address::parse(address)?)?))
+}
+
 fn set(suite: &mut Suite, check: &Check) {
+    if let (Some(url), Some(model)) = (&check.judge_url, &check.judge_model) {
+        let mut judge = JudgeModel::new(url.as_str(), model.as_str());
+        if let Some(env) = &check.judge_authorization_env {
+            judge = judge.header("authorization", HeaderText::Env { env: env.clone() });
+        }
+        suite.judges.push(judge);
+    }
     suite.rules.repeats = check.repeats.unwrap_or(suite.rules.repeats);
     suite.rules.margin = check.margin.unwrap_or(suite.rules.margin);
     suite.rules.seed = check.seed.unwrap_or(suite.rules.seed);

@@ -64,6 +64,16 @@ pub(crate) struct Check {
     /// Leave out cases that need what is not there (JavaScript, say), instead of refusing the suite.
     #[arg(long)]
     pub(crate) skip_unsupported: bool,
+    /// Let this model grade what a file of promptfoo's wants graded, besides the suite's `judges`: the
+    /// address before `/chat/completions`, as `https://models.example/v1`.
+    #[arg(long, value_name = "URL", requires = "judge_model")]
+    pub(crate) judge_url: Option<String>,
+    /// The name of the model that grades.
+    #[arg(long, value_name = "NAME", requires = "judge_url")]
+    pub(crate) judge_model: Option<String>,
+    /// The environment variable that has the whole `authorization` header for it: `Bearer …`.
+    #[arg(long, value_name = "VARIABLE", requires = "judge_url")]
+    pub(crate) judge_authorization_env: Option<String>,
     /// How often two answers to one question come out differently although nothing has changed: what
     /// the suite can see depends on it.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]

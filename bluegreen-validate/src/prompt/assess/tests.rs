@@ -19,7 +19,8 @@ fn read(assertion: &Value) -> Assertion {
 fn of(assertion: &Value, answer: &Answer) -> Outcome {
     let templates = Templates::new(true);
     let ready = Workshop::new(&templates).ready(&read(assertion), &Scope::new()).unwrap();
-    ready.assess(answer, &Context { prices: Some(&Prices::new(1.0, 10.0)), tools: &[] })
+    let (prices, grades) = (Some(&Prices::new(1.0, 10.0)), &Grades::default());
+    ready.assess(answer, &Context { prices, tools: &[], grades, place: 0 })
 }
 
 /// Whether it holds; and that its opposite is the opposite.
@@ -140,7 +141,8 @@ fn offered_tools_are_called_as_they_want() {
         schema: None,
         set: Vec::new(),
     };
-    let context = Context { prices: None, tools: &tools };
+    let grades = &Grades::default();
+    let context = Context { prices: None, tools: &tools, grades, place: 0 };
     let held = |calls: Value| matches!(ready.assess(&calling(&calls), &context), Outcome::Held(_));
     assert!(held(json!([{"function": {"name": "find", "arguments": "{\"id\": 1}"}}])));
     assert!(!held(json!([{"function": {"name": "find", "arguments": "{\"no\": 1}"}}])));
@@ -182,7 +184,8 @@ fn what_cannot_be_told_is_unknown_also_under_not() {
     for check in checks {
         for assertion in [Assertion::from(check.clone()), Assertion::from(check).negated()] {
             let ready = Workshop::new(&templates).ready(&assertion, &Scope::new()).unwrap();
-            let context = Context { prices: None, tools: &[] };
+            let grades = &Grades::default();
+            let context = Context { prices: None, tools: &[], grades, place: 0 };
             let outcome = ready.assess(&answer("x"), &context);
             assert!(matches!(outcome, Outcome::Unknown(_)), "{assertion:?}: {outcome:?}");
         }

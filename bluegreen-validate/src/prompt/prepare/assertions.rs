@@ -7,6 +7,10 @@ use crate::prompt::ask::is_pointer;
 use crate::prompt::assess::Workshop;
 use crate::prompt::suite::{Arguments, Assertion, Check, Likeness, Limits, ToolCallRule};
 
+/// What to do about what can't be looked at.
+const UNSUPPORTED: &str =
+    "write it as another assertion, or set skip_unsupported to leave such cases out";
+
 impl Flaws<'_> {
     pub(super) fn check_assertion(&mut self, assertion: &Assertion, workshop: &Workshop<'_>) {
         self.within("weight", |flaws| {
@@ -16,8 +20,13 @@ impl Flaws<'_> {
         let key = if assertion.not { format!("not-{name}") } else { name.to_owned() };
         self.within(key.as_str(), |flaws| match &assertion.check {
             Check::AssertSet(set) => flaws.check_set(&set.assert, set.threshold, workshop),
-            Check::Unsupported(it) => flaws.check_unsupported(&it.kind),
+            Check::Unsupported(it) => flaws.check_unsupported(&it.kind, UNSUPPORTED),
             check => {
+                if let Some(mend) = flaws.suite.ungraded(check) {
+                    let mend = format!("{mend}, or set skip_unsupported to leave such cases out");
+                    flaws.check_unsupported(check.name(), &mend);
+                }
+                flaws.check_graded(check);
                 flaws.check_value(check);
                 flaws.check_means(check, workshop);
             }
@@ -38,17 +47,14 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_unsupported(&mut self, kind: &str) {
+    fn check_unsupported(&mut self, kind: &str, mend: &str) {
         let skips = self.suite.skip_unsupported;
         self.add(|object| {
             let problem = Problem::new("prompt-unsupported", object).found(format!("`{kind}`"));
             if skips {
                 problem.wanted("what can be looked at here; the case is left out").warning()
             } else {
-                problem.wanted("what can be looked at here: its case can never pass").mend(
-                    "write it as another assertion, or set skip_unsupported to leave such \
-                           cases out",
-                )
+                problem.wanted("what can be looked at here: its case can never pass").mend(mend)
             }
         });
     }
@@ -135,7 +141,7 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_list(&mut self, length: usize) {
+    pub(super) fn check_list(&mut self, length: usize) {
         if length == 0 {
             self.say("prompt-assertion", "an empty list", "at least one");
         }
@@ -158,7 +164,7 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_likeness(&mut self, like: &Likeness) {
+    pub(super) fn check_likeness(&mut self, like: &Likeness) {
         self.check_list(like.to.len());
         self.within("at_least", |flaws| flaws.check_share(like.at_least));
     }

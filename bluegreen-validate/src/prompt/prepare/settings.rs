@@ -1,6 +1,6 @@
 //! What is wrong with a suite's settings and cases, besides its assertions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bluegreen_core::Problem;
 use serde_json::Value;
 
 use super::{Flaws, PreparedCase};
+use crate::HeaderText;
 use crate::document::Step;
 use crate::prompt::ask::{Asker, Place};
 use crate::prompt::suite::{Agent, Case, HttpAgent, OpenAiAgent};
@@ -129,25 +130,26 @@ impl Flaws<'_> {
 
     fn check_headers(&mut self) {
         let headers = self.suite.agent.headers();
-        self.within("headers", |flaws| {
-            for (name, text) in headers {
-                flaws.within(name.as_str(), |flaws| {
-                    match requests::header_name(name) {
-                        Err(found) => flaws.say("prompt-agent", found, "the name of a header"),
-                        Ok(name) if requests::is_carriage(&name) => {
-                            let wanted = "no header about how the message is carried";
-                            flaws.say("prompt-agent", format!("`{name}`"), wanted);
-                        }
-                        Ok(_) => {}
+        self.within("headers", |flaws| flaws.check_header_map(headers));
+    }
+
+    pub(super) fn check_header_map(&mut self, headers: &BTreeMap<String, HeaderText>) {
+        for (name, text) in headers {
+            self.within(name.as_str(), |flaws| {
+                match requests::header_name(name) {
+                    Err(found) => flaws.say("prompt-agent", found, "the name of a header"),
+                    Ok(name) if requests::is_carriage(&name) => {
+                        let wanted = "no header about how the message is carried";
+                        flaws.say("prompt-agent", format!("`{name}`"), wanted);
                     }
-                    let value =
-                        requests::resolve(text).and_then(|text| requests::header_value(&text));
-                    if let Err(found) = value {
-                        flaws.say("prompt-agent", found, "a value that can be sent");
-                    }
-                });
-            }
-        });
+                    Ok(_) => {}
+                }
+                let value = requests::resolve(text).and_then(|text| requests::header_value(&text));
+                if let Err(found) = value {
+                    flaws.say("prompt-agent", found, "a value that can be sent");
+                }
+            });
+        }
     }
 
     /// Makes the first request of every case, to see whether it can be made. What the others are
@@ -284,7 +286,7 @@ impl Flaws<'_> {
         });
     }
 
-    fn check_name(&mut self, name: &str, longest: usize) {
+    pub(super) fn check_name(&mut self, name: &str, longest: usize) {
         if name.is_empty() || name.len() > longest || name.chars().any(char::is_control) {
             let wanted = format!("1 to {longest} printable characters");
             self.say("prompt-name", format!("{name:?}"), wanted);

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use super::Loading;
 use super::files::Files;
 use super::form::Assert;
+use super::graded;
 use super::values::{arguments, limits_of, schema_of, sequence, text_of, texts_of, used};
 use crate::prompt::suite::{
     AssertSet, Assertion, Check, Distance, Likeness, ToolNames, Unsupported,
 };
 
-/// Types that are known and can't be looked at here: programs, judges, services.
-const ELSEWHERE: [&str; 44] = [
+/// Types that are known and can't be looked at here: programs, judges of other kinds.
+const ELSEWHERE: [&str; 36] = [
     "agent-rubric",
     "answer-relevance",
     "classifier",
@@ -25,8 +26,6 @@ const ELSEWHERE: [&str; 44] = [
     "context-recall",
     "context-relevance",
     "conversation-relevance",
-    "factuality",
-    "g-eval",
     "guardrails",
     "human",
     "is-html",
@@ -35,11 +34,8 @@ const ELSEWHERE: [&str; 44] = [
     "is-valid-openai-function-call",
     "is-xml",
     "javascript",
-    "llm-rubric",
     "max-score",
     "meteor",
-    "model-graded-closedqa",
-    "model-graded-factuality",
     "moderation",
     "perplexity",
     "perplexity-score",
@@ -48,8 +44,6 @@ const ELSEWHERE: [&str; 44] = [
     "ruby",
     "search-rubric",
     "select-best",
-    "similar",
-    "similar:cosine",
     "similar:dot",
     "similar:euclidean",
     "skill-used",
@@ -58,7 +52,6 @@ const ELSEWHERE: [&str; 44] = [
     "trace-span-duration",
     "trajectory:goal-success",
     "trajectory:step-count",
-    "webhook",
 ];
 
 /// The most templates within one another.
@@ -67,7 +60,7 @@ const DEEPEST: usize = 16;
 const MOST_LED: usize = 1000;
 
 /// Types that are looked at here.
-pub(super) const KNOWN: [&str; 26] = [
+pub(super) const KNOWN: [&str; 34] = [
     "equals",
     "contains",
     "icontains",
@@ -94,6 +87,14 @@ pub(super) const KNOWN: [&str; 26] = [
     "trajectory:tool-sequence",
     "trajectory:tool-args-match",
     "assert-set",
+    "factuality",
+    "g-eval",
+    "llm-rubric",
+    "model-graded-closedqa",
+    "model-graded-factuality",
+    "similar",
+    "similar:cosine",
+    "webhook",
 ];
 
 /// Whether this is a type that can't be looked at here.
@@ -199,6 +200,9 @@ impl Loading<'_> {
             && let Some(what) = entries.get(PROGRAM)
         {
             return Ok(unsupported("file", Some(what)));
+        }
+        if graded::GRADED.contains(&kind) {
+            return graded::read(kind, &value, assert, &self.grading);
         }
         let wrong = |wanted: &str| (format!("{kind}: {value}"), wanted.to_owned());
         let text = || text_of(&value).ok_or_else(|| wrong("a text that is not empty"));

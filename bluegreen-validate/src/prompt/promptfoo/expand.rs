@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::files::Files;
 use super::form::Test;
+use super::graded::Grading;
 use super::prompts::Prompt;
 use super::{Loading, MOST};
 use crate::prompt::suite::{Assertion, Case, Turn};
@@ -16,6 +17,7 @@ const OPTIONS: [&str; 5] = ["postprocess", "repeat", "storeOutputAs", "transform
 impl Loading<'_> {
     /// Adds the cases of a test.
     pub(super) fn test(&mut self, test: &Test) {
+        self.grading = Grading::of(test);
         let asserts = self.assertions(test.assert.as_deref().unwrap_or_default());
         let combinations = self.combinations(test);
         let prompts = self.prompts_of(test);

@@ -239,10 +239,10 @@ pub(super) struct Assert {
     /// Of a set.
     #[serde(rename = "assert")]
     pub(super) members: Option<Vec<Self>>,
-    pub(super) provider: Option<IgnoredAny>,
-    pub(super) rubric_prompt: Option<IgnoredAny>,
-    pub(super) context_transform: Option<IgnoredAny>,
-    pub(super) config: Option<IgnoredAny>,
+    pub(super) provider: Option<Value>,
+    pub(super) rubric_prompt: Option<Value>,
+    pub(super) context_transform: Option<Value>,
+    pub(super) config: Option<Value>,
 }
 
 impl Assert {
@@ -257,10 +257,10 @@ impl Assert {
             metric: self.metric.clone().or(named.metric),
             transform: self.transform.clone().or(named.transform),
             members: self.members.clone().or(named.members),
-            provider: self.provider.or(named.provider),
-            rubric_prompt: self.rubric_prompt.or(named.rubric_prompt),
-            context_transform: self.context_transform.or(named.context_transform),
-            config: self.config.or(named.config),
+            provider: self.provider.clone().or(named.provider),
+            rubric_prompt: self.rubric_prompt.clone().or(named.rubric_prompt),
+            context_transform: self.context_transform.clone().or(named.context_transform),
+            config: self.config.clone().or(named.config),
         }
     }
 }

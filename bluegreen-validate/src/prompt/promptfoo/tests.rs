@@ -57,14 +57,9 @@ fn what_promptfoo_passes_over_is_refused_with_its_place() {
 
 #[test]
 fn what_cannot_be_looked_at_makes_its_case_unsupported_also_under_not() {
-    for kind in [
-        "javascript",
-        "not-factuality",
-        "not-model-graded-closedqa",
-        "llm-rubric",
-        "similar",
-        "not-pi",
-    ] {
+    for kind in
+        ["javascript", "not-moderation", "not-pi", "select-best", "similar:dot", "context-recall"]
+    {
         let found = asserts(&format!("[{{type: contains, value: a}}, {{type: {kind}, value: x}}]"));
         assert!(matches!(found[1].check, Check::Unsupported(_)), "{kind}: {found:?}");
     }
@@ -73,6 +68,62 @@ fn what_cannot_be_looked_at_makes_its_case_unsupported_also_under_not() {
     let suite =
         read("tests:\n  - {providerOutput: x, assert: [{type: equals, value: x}]}\n").unwrap();
     assert!(suite.unsupported(&suite.cases[0]).is_some());
+}
+
+#[test]
+fn what_is_graded_keeps_its_meaning_and_who_grades_it() {
+    let found = asserts(
+        "[{type: llm-rubric, value: Is polite, threshold: 0.8}, {type: not-factuality, value: a}, \
+         {type: model-graded-closedqa, value: b, provider: 'openai:chat:m'}, \
+         {type: g-eval, value: [a, b]}, {type: similar, value: a}, \
+         {type: webhook, value: 'http://a/b'}]",
+    );
+    let texts: Vec<String> =
+        found.iter().map(|it| serde_json::to_value(it).unwrap().to_string()).collect();
+    assert_eq!(texts[0], r#"{"llm-rubric":{"rubric":"Is polite","threshold":0.8}}"#);
+    assert!(texts[1].starts_with(r#"{"not-factuality":{"expected":"a","scores""#), "{}", texts[1]);
+    let named = r#"{"model-graded-closedqa":{"judges":["openai:chat:m"],"rubric":"b"}}"#;
+    assert_eq!(texts[2], named);
+    assert_eq!(texts[3], r#"{"g-eval":{"criteria":["a","b"],"threshold":0.7}}"#);
+    assert_eq!(texts[4], r#"{"similar":{"at_least":0.75,"to":["a"]}}"#);
+    assert_eq!(texts[5], r#"{"webhook":{"url":"http://a/b"}}"#);
+    // Without anybody who grades, its case can never pass.
+    let text = "tests:\n  - assert: [{type: llm-rubric, value: x}]\n";
+    let mut suite = read(text).unwrap();
+    assert_eq!(suite.unsupported(&suite.cases[0]), Some("llm-rubric"));
+    suite.judges.push(crate::prompt::suite::JudgeModel::new("http://a/v1", "m"));
+    assert_eq!(suite.unsupported(&suite.cases[0]), None);
+}
+
+#[test]
+fn what_is_said_about_the_grading_is_followed_or_makes_its_case_unsupported() {
+    let graded = |test: &str, judge: &str| {
+        let text = format!("tests:\n  - {{{test}}}\n");
+        let mut suite = read(&text).unwrap();
+        suite.judges.push(crate::prompt::suite::JudgeModel::new("http://a/v1", judge));
+        suite.unsupported(&suite.cases[0]).map(str::to_owned)
+    };
+    let assert = "assert: [{type: llm-rubric, value: x}]";
+    let with = format!("options: {{provider: 'openai:chat:m'}}, {assert}");
+    assert_eq!(graded(&with, "m"), None);
+    assert_eq!(graded(&with, "other").as_deref(), Some("llm-rubric"));
+    for test in [
+        &format!("options: {{rubricPrompt: 'Is it?'}}, {assert}"),
+        &format!("options: {{provider: {{id: m, config: {{a: 1}}}}}}, {assert}"),
+        "assert: [{type: llm-rubric, value: x, rubricPrompt: y}]",
+        "assert: [{type: llm-rubric, value: x, config: {a: 1}}]",
+        "assert: [{type: llm-rubric, value: x, provider: {id: m, config: {a: 1}}}]",
+    ] {
+        assert!(graded(test, "m").is_some_and(|it| it.starts_with("llm-rubric with")), "{test}");
+    }
+    let facts = "tests: [{options: {factuality: {subset: 0, differButFactual: 0.5}}, \
+                 assert: [{type: factuality, value: x}]}]\n";
+    let suite = read(facts).unwrap();
+    let Check::Factuality(it) = &suite.cases[0].assert[0].check else { panic!("{suite:?}") };
+    assert_eq!(it.scores.all(), [0.0, 1.0, 1.0, 0.0, 0.5]);
+    assert!(problems(&facts.replace("subset", "subst"))[0].contains("superset"));
+    let bounded = "tests: [{assert: [{type: factuality, value: x, threshold: 1}]}]\n";
+    assert!(problems(bounded)[0].contains("yes or no"));
 }
 
 #[test]

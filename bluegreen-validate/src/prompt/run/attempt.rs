@@ -12,16 +12,18 @@ use super::{Ledger, Pace};
 use crate::prompt::answer::{Answer, ToolCall, Usage};
 use crate::prompt::ask::Reply;
 use crate::prompt::assess::{Broken, Outcome};
+use crate::prompt::judge::{Judging, Purse};
 use crate::prompt::prepare::{Prepared, PreparedCase};
 use crate::prompt::suite::Suite;
 
 /// The first pause after an answer of 429 that asks for none; it doubles.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(in crate::prompt) const PAUSE: Duration = Duration::from_secs(1);
 
 /// What runs need.
 pub(super) struct Attempts<'a> {
     pub(super) suite: &'a Suite,
     pub(super) prepared: &'a Prepared,
+    pub(super) judging: &'a Judging,
     pub(super) trial: &'a Trial,
     pub(super) ledger: &'a Ledger<'a>,
     pub(super) pace: &'a Pace,
@@ -120,10 +122,7 @@ impl Attempts<'_> {
             };
             let reply = match self.ask(side, request, took).await {
                 Ok(reply) => reply,
-                Err(budget) => {
-                    let why = format!("the budget is spent: {budget}");
-                    return Tried::without(Without::Budget, why);
-                }
+                Err(budget) => return Tried::unpaid(budget),
             };
             match reply {
                 Reply::Answer(answer) => {
@@ -143,7 +142,13 @@ impl Attempts<'_> {
             }
         }
         let prices = self.suite.prices.as_ref();
-        let (outcome, assertions) = self.prepared.assess(case, &answers, prices);
+        let purse = self.purse();
+        // Most runs have nothing to grade, and need no room for it.
+        let grades = match Box::pin(self.judging.grades(case, &answers, &purse)).await {
+            Ok(grades) => grades,
+            Err(budget) => return Tried::unpaid(budget),
+        };
+        let (outcome, assertions) = self.prepared.assess(case, &answers, prices, &grades);
         Tried { assertions, ..Tried::of(outcome, answers) }
     }
 
@@ -195,6 +200,12 @@ impl Attempts<'_> {
         }
     }
 
+    /// What those who grade are paid from, which is what the agents are paid from.
+    fn purse(&self) -> Purse<'_> {
+        let (ledger, clock) = (self.ledger, self.trial.clock.as_ref());
+        Purse { ledger, clock, suite: self.suite, deadline: self.trial.deadline }
+    }
+
     /// A name that no other conversation has, also not one from before a crash.
     fn conversation(&self, case: &PreparedCase, slotted: Slotted, slot: &str) -> String {
         let now = self.trial.clock.now().unix_millis().to_string();
@@ -218,6 +229,10 @@ impl Tried {
 
     fn away(why: String) -> Self {
         Self::without(Without::Answer, why)
+    }
+
+    fn unpaid(budget: &str) -> Self {
+        Self::without(Without::Budget, format!("the budget is spent: {budget}"))
     }
 
     fn unasked(why: &str) -> Self {

@@ -16,16 +16,24 @@ pub(in crate::prompt) struct Spent {
     /// Calls that took nobody knows how much, when no call had told yet what one takes.
     #[serde(default)]
     unpriced: u64,
+    /// What calls at other prices cost more, or less, than at those of the suite.
+    #[serde(default)]
+    extra: f64,
 }
 
 impl Spent {
     pub(in crate::prompt) fn usage(self) -> Usage {
         Usage { input: self.input, output: self.output }
     }
+
+    /// What calls at other prices cost more, or less, than at those of the suite.
+    pub(in crate::prompt) fn extra(self) -> f64 {
+        self.extra
+    }
 }
 
 /// Keeps the budgets.
-pub(super) struct Ledger<'a> {
+pub(in crate::prompt) struct Ledger<'a> {
     budget: Budget,
     prices: Option<&'a Prices>,
     state: Mutex<State>,
@@ -39,6 +47,8 @@ struct State {
     /// The calls of which nobody knows what they took: each is taken to be as dear as the dearest.
     unknown: u64,
     dearest: Usage,
+    /// The most that one call at other prices cost more.
+    dearest_extra: f64,
     /// An answer did not tell its tokens, although there is a budget of them.
     untold: bool,
 }
@@ -53,10 +63,17 @@ impl State {
             output: dearest.output.saturating_mul(calls),
         })
     }
+
+    /// What calls at other prices cost more, those that may come to so much among them.
+    #[allow(clippy::cast_precision_loss, reason = "nobody makes 2^53 calls")]
+    fn extra(&self, more: u64) -> f64 {
+        let calls = self.open.saturating_add(self.unknown).saturating_add(more);
+        self.spent.extra + self.dearest_extra * calls as f64
+    }
 }
 
 /// A call under way. Where it is dropped before it is known what it took, nobody knows.
-pub(super) struct Call<'a> {
+pub(in crate::prompt) struct Call<'a> {
     ledger: &'a Ledger<'a>,
     is_known: bool,
 }
@@ -73,7 +90,7 @@ impl Drop for Call<'_> {
 
 impl Call<'_> {
     /// It took this.
-    pub(super) fn took(mut self, usage: Usage) {
+    pub(in crate::prompt) fn took(mut self, usage: Usage) {
         self.is_known = true;
         let mut state = self.ledger.state();
         let all = state.spent.usage().plus(usage);
@@ -82,20 +99,31 @@ impl Call<'_> {
         state.dearest.output = state.dearest.output.max(usage.output);
     }
 
+    /// It took this, at these prices if they are not the suite's.
+    pub(in crate::prompt) fn took_at(self, usage: Usage, prices: Option<&Prices>) {
+        if let (Some(own), Some(prices)) = (prices, self.ledger.prices) {
+            let extra = usage.cost(own) - usage.cost(prices);
+            let mut state = self.ledger.state();
+            state.spent.extra += extra;
+            state.dearest_extra = state.dearest_extra.max(extra);
+        }
+        self.took(usage);
+    }
+
     /// It was turned away before anything was spent.
-    pub(super) fn took_nothing(mut self) {
+    pub(in crate::prompt) fn took_nothing(mut self) {
         self.is_known = true;
     }
 
     /// It was answered, and the answer does not tell what it took.
-    pub(super) fn took_untold(mut self) {
+    pub(in crate::prompt) fn took_untold(mut self) {
         self.is_known = true;
         self.ledger.state().untold = true;
     }
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn new(suite: &'a Suite, spent: Spent) -> Self {
+    pub(in crate::prompt) fn new(suite: &'a Suite, spent: Spent) -> Self {
         let unknown = spent.unpriced;
         let state = Mutex::new(State { spent, unknown, ..State::default() });
         Self { budget: suite.budget, prices: suite.prices.as_ref(), state }
@@ -111,7 +139,8 @@ impl<'a> Ledger<'a> {
         let Usage { input, output } = state.expected(0);
         let is_priced = state.dearest != Usage::default();
         let unpriced = if is_priced { 0 } else { state.open.saturating_add(state.unknown) };
-        Spent { calls: state.spent.calls, input, output, unpriced }
+        let extra = state.extra(0);
+        Spent { calls: state.spent.calls, input, output, unpriced, extra }
     }
 
     /// The budget that has no room for another call.
@@ -128,7 +157,7 @@ impl<'a> Ledger<'a> {
         if self.budget.tokens.is_some_and(|tokens| expected.total() > tokens) {
             return Some("tokens");
         }
-        let cost = self.prices.map(|prices| expected.cost(prices));
+        let cost = self.prices.map(|prices| expected.cost(prices) + state.extra(1));
         match (self.budget.money, cost) {
             (Some(money), Some(cost)) if cost > money => Some("money"),
             _ => None,
@@ -136,7 +165,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Begins a call if there is room for it.
-    pub(super) fn begin(&'a self) -> Result<Call<'a>, &'static str> {
+    pub(in crate::prompt) fn begin(&'a self) -> Result<Call<'a>, &'static str> {
         if let Some(budget) = self.exhausted() {
             return Err(budget);
         }
@@ -221,6 +250,19 @@ mod tests {
     }
 
     #[test]
+    fn calls_at_other_prices_cost_what_they_do() {
+        let usage = Usage { input: 10, output: 0 };
+        let suite = suite(Budget { money: Some(100.0), ..Budget::default() });
+        let ledger = Ledger::new(&suite, Spent::default());
+        ledger.begin().unwrap().took_at(usage, Some(&Prices::new(4e6, 0.0)));
+        assert!((ledger.spent().extra() - 30.0).abs() < 1e-9);
+        // 40 are spent; one more may take 40, and two more 80.
+        let second = ledger.begin();
+        assert!(second.is_ok());
+        assert_eq!(ledger.begin().err(), Some("money"));
+    }
+
+    #[test]
     fn what_one_look_could_not_price_the_next_one_does() {
         let suite = suite(Budget { tokens: Some(100), ..Budget::default() });
         let first = Ledger::new(&suite, Spent::default());
@@ -229,7 +271,7 @@ mod tests {
         let kept = serde_json::to_value(first.spent()).unwrap();
         let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
         second.begin().unwrap().took(Usage { input: 30, output: 10 });
-        assert_eq!(second.spent(), Spent { calls: 3, input: 90, output: 30, unpriced: 0 });
+        assert_eq!(second.spent(), Spent { calls: 3, input: 90, output: 30, ..Spent::default() });
         assert_eq!(second.begin().err(), Some("tokens"));
         // A state from before there were such calls.
         let before = json!({"calls": 1, "input": 2, "output": 3});

@@ -10,7 +10,7 @@ const STREAK: usize = 4;
 
 /// How many conversations go on at a time. Both slots share it, because they share what is behind
 /// them: asking the candidate must not take from live what its customers need.
-pub(super) struct Pace(Mutex<State>);
+pub(in crate::prompt) struct Pace(Mutex<State>);
 
 struct State {
     most: usize,
@@ -21,7 +21,7 @@ struct State {
 }
 
 impl Pace {
-    pub(super) fn new(most: u32) -> Self {
+    pub(in crate::prompt) fn new(most: u32) -> Self {
         let most = (most as usize).max(1);
         let not_before = Timestamp::default();
         Self(Mutex::new(State { most, now: most, streak: 0, not_before, forbidden: None }))
@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// There was an answer.
-    pub(super) fn answered(&self) {
+    pub(in crate::prompt) fn answered(&self) {
         let mut state = self.state();
         state.streak += 1;
         if state.streak >= STREAK * state.now && state.now < state.most {
@@ -47,7 +47,7 @@ impl Pace {
     }
 
     /// It was too fast: half as many, and none at all for this time.
-    pub(super) fn slow_down(&self, now: Timestamp, pause: Duration) {
+    pub(in crate::prompt) fn slow_down(&self, now: Timestamp, pause: Duration) {
         let mut state = self.state();
         state.streak = 0;
         // The answers to what was under way together say the same thing once.
@@ -58,17 +58,17 @@ impl Pace {
     }
 
     /// Nothing may be asked for this time, which is longer than the run waits.
-    pub(super) fn forbid(&self, pause: Duration) {
+    pub(in crate::prompt) fn forbid(&self, pause: Duration) {
         self.state().forbidden = Some(pause);
     }
 
     /// For how long nothing may be asked, if that is longer than the run waits.
-    pub(super) fn forbidden(&self) -> Option<Duration> {
+    pub(in crate::prompt) fn forbidden(&self) -> Option<Duration> {
         self.state().forbidden
     }
 
     /// Waits until it may be asked again.
-    pub(super) async fn wait(&self, clock: &dyn Clock) {
+    pub(in crate::prompt) async fn wait(&self, clock: &dyn Clock) {
         loop {
             let left = self.state().not_before.since(clock.now());
             if left.is_zero() {

@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Check;
+use super::{Check, Suite, Webhook};
 
 /// One thing that an answer must be like.
 ///
@@ -91,12 +91,21 @@ impl Assertion {
         if wanted.is_null() { name } else { format!("{name} {wanted}") }
     }
 
+    /// The services of one's own in it.
+    pub(crate) fn webhooks<'a>(&'a self, found: &mut Vec<&'a Webhook>) {
+        match &self.check {
+            Check::Webhook(hook) => found.push(hook),
+            Check::AssertSet(set) => set.assert.iter().for_each(|it| it.webhooks(found)),
+            _ => {}
+        }
+    }
+
     /// What it needs that is not there.
-    pub(crate) fn unsupported(&self) -> Option<&str> {
+    pub(crate) fn unsupported<'a>(&'a self, suite: &Suite) -> Option<&'a str> {
         match &self.check {
             Check::Unsupported(unsupported) => Some(&unsupported.kind),
-            Check::AssertSet(set) => set.assert.iter().find_map(Self::unsupported),
-            _ => None,
+            Check::AssertSet(set) => set.assert.iter().find_map(|it| it.unsupported(suite)),
+            check => suite.ungraded(check).map(|_| check.name()),
         }
     }
 }

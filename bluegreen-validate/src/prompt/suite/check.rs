@@ -7,6 +7,7 @@ use bluegreen_core::clock::duration_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::graded::{self, Criteria, Factuality, Rubric, Webhook};
 use super::text;
 use super::{
     AssertSet, Distance, Likeness, Limits, TokenLimits, ToolCount, ToolNames, Trajectory,
@@ -92,6 +93,19 @@ pub enum Check {
     /// Tools were called, each one that the request offers, with arguments as its schema wants
     /// them. Needs chat completions with `tools` among the parameters.
     IsValidOpenaiToolsCall,
+    /// A judge finds it to be like this. Needs `judges`, as do the three that follow.
+    LlmRubric(#[serde(deserialize_with = "graded::read")] Rubric),
+    /// Its facts do not contradict these, a judge finds.
+    Factuality(#[serde(deserialize_with = "graded::read")] Factuality),
+    /// It meets this criterion, a judge finds, which says yes or no and gives no score.
+    #[serde(rename = "model-graded-closedqa")]
+    ClosedQa(#[serde(deserialize_with = "graded::read")] Rubric),
+    /// A judge gives it so many points by these criteria.
+    GEval(#[serde(deserialize_with = "graded::read")] Criteria),
+    /// It means the same as one of these texts, by the cosine of their vectors. Needs `embeddings`.
+    Similar(Likeness),
+    /// A service lets it pass.
+    Webhook(#[serde(deserialize_with = "graded::read")] Webhook),
     /// Several assertions with a threshold of their own.
     AssertSet(AssertSet),
     /// What can't be looked at here: JavaScript, a service that is not reached. In no file of
@@ -135,8 +149,29 @@ impl Check {
             Self::ToolCount(_) => "tool-count",
             Self::ToolCallF1(_) => "tool-call-f1",
             Self::IsValidOpenaiToolsCall => "is-valid-openai-tools-call",
+            Self::LlmRubric(_) => "llm-rubric",
+            Self::Factuality(_) => "factuality",
+            Self::ClosedQa(_) => "model-graded-closedqa",
+            Self::GEval(_) => "g-eval",
+            Self::Similar(_) => "similar",
+            Self::Webhook(_) => "webhook",
             Self::AssertSet(_) => "assert-set",
             Self::Unsupported(_) => "unsupported",
         }
+    }
+
+    /// The judges that it names, if judges grade it.
+    pub(crate) fn judges(&self) -> Option<&[String]> {
+        match self {
+            Self::LlmRubric(it) | Self::ClosedQa(it) => Some(&it.judges),
+            Self::Factuality(it) => Some(&it.judges),
+            Self::GEval(it) => Some(&it.judges),
+            _ => None,
+        }
+    }
+
+    /// Whether something outside grades it.
+    pub(crate) fn is_graded(&self) -> bool {
+        self.judges().is_some() || matches!(self, Self::Similar(_) | Self::Webhook(_))
     }
 }

@@ -44,6 +44,15 @@ impl Agent {
         most: u64,
         answer: impl Fn(&Value, &str) -> Value + Send + Sync + 'static,
     ) -> Self {
+        Self::of("support desk", most, answer).await
+    }
+
+    /// The same, for a suite of this name.
+    pub(crate) async fn of(
+        suite: &'static str,
+        most: u64,
+        answer: impl Fn(&Value, &str) -> Value + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (count, asked) = watch::channel(0);
@@ -67,7 +76,7 @@ impl Agent {
                             std::future::pending::<()>().await;
                         }
                         assert_eq!(head.uri.path(), "/v1/chat/completions");
-                        assert_eq!(head.headers["x-bluegreen-validation"], "support desk");
+                        assert_eq!(head.headers["x-bluegreen-validation"], suite);
                         let key = head.headers.get("authorization");
                         let key = key.map_or("", |key| key.to_str().unwrap());
                         let body: Value = serde_json::from_slice(&body).unwrap();

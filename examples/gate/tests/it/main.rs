@@ -7,5 +7,6 @@ mod agents;
 mod desk;
 mod ends;
 mod interrupted;
+mod judges;
 mod program;
 mod secrets;

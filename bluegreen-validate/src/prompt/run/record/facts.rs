@@ -13,6 +13,9 @@ pub(super) fn of(suite: &Suite, prepared: &Prepared, release: &str) -> BTreeMap<
     say("suite digest", suite.digest().to_string());
     say("seed", suite.rules.seed.to_string());
     say("agent", agent(&suite.agent));
+    if let Some(judges) = judges(suite) {
+        say("judges", judges);
+    }
     if let Some(budget) = budget(suite.budget) {
         say("budget", budget);
     }
@@ -44,6 +47,17 @@ fn agent(agent: &Agent) -> String {
             format!("chat completions at {path}, model {}{streams}", agent.model)
         }
     }
+}
+
+/// Who grades; of their addresses what stands before the query, which may hold a key.
+fn judges(suite: &Suite) -> Option<String> {
+    let at = |what: &str, model: &str, url: &str| {
+        format!("{what} (model {model} at {})", crate::excerpt::without_query(url))
+    };
+    let judges = suite.judges.iter().map(|it| at(it.name(), &it.model, &it.url));
+    let embeddings = suite.embeddings.iter().map(|it| at("embeddings", &it.model, &it.url));
+    let all: Vec<String> = judges.chain(embeddings).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 fn budget(budget: Budget) -> Option<String> {

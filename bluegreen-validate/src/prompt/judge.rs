@@ -1,0 +1,217 @@
+//! Answers graded by models and services: who asks them, what is known already, and what their
+//! verdicts come to.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bluegreen_core::{Digest, Trial};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::answer::Answer;
+use super::prepare::{Prepared, PreparedCase};
+use super::suite::{Check, FactScores, Suite};
+use super::template::Scope;
+
+mod chat;
+mod embeddings;
+mod endpoint;
+mod opinion;
+mod place;
+mod verdict;
+mod webhook;
+mod words;
+
+use chat::Chat;
+use embeddings::Embedder;
+pub(super) use endpoint::{Purse, Stop};
+pub(super) use opinion::{Grades, Opinion};
+pub(super) use place::{Connector, Place};
+pub(super) use words::words;
+
+/// More verdicts than are remembered; what comes after is asked each time.
+const MOST_KNOWN: usize = 20_000;
+/// The longest texts that a judge is shown, in bytes.
+const LONGEST: usize = 128 * 1024;
+
+/// What a judge decides.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Whether and how well an answer is as a rubric wants it.
+    Rubric,
+    /// Whether it meets a criterion.
+    ClosedQa,
+    /// How well it meets a criterion.
+    Points,
+    /// How its facts and those of a reference relate, and what each relation is worth.
+    Factuality(FactScores),
+}
+
+/// One thing that is graded.
+pub(super) struct Task<'a> {
+    pub(super) kind: Kind,
+    pub(super) question: &'a str,
+    /// The rubric, the criterion, or what is known to be right.
+    pub(super) measure: &'a str,
+    pub(super) answer: &'a str,
+}
+
+/// A verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Grade {
+    pub(super) pass: bool,
+    /// From 0 to 1.
+    pub(super) score: f64,
+    pub(super) reason: String,
+}
+
+/// Who grades. It does not know which slot an answer is of.
+#[async_trait]
+pub(super) trait Judge: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// Whether an assertion means it by this name.
+    fn is_called(&self, name: &str) -> bool;
+
+    /// Grades one answer. `secret` is what its fence is made from; what it takes is paid from
+    /// `purse`, each call before it is made.
+    ///
+    /// # Errors
+    /// What is no verdict, for whatever reason, is none; or a budget is spent.
+    async fn grade(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<Grade, Stop>;
+}
+
+type Known<T> = Mutex<HashMap<Digest, Arc<OnceCell<T>>>>;
+
+/// All that grades in one run, with what it has said.
+pub(super) struct Judging {
+    judges: Vec<Arc<dyn Judge>>,
+    embedder: Option<Embedder>,
+    hooks: HashMap<String, webhook::Hook>,
+    secret: String,
+    known: Known<Grade>,
+}
+
+impl Judging {
+    /// Makes everything ready that the suite asks, or says why that can't be asked.
+    pub(super) fn new(
+        suite: &Suite,
+        prepared: &Prepared,
+        connector: &Connector,
+        trial: &Trial,
+    ) -> Result<Self, String> {
+        let mut judges: Vec<Arc<dyn Judge>> = Vec::with_capacity(suite.judges.len());
+        for judge in &suite.judges {
+            judges.push(Arc::new(Chat::new(suite, judge, connector)?));
+        }
+        let embedder = suite.embeddings.as_ref();
+        let embedder = embedder.map(|it| Embedder::new(suite, it, connector)).transpose()?;
+        let mut hooks = HashMap::new();
+        let asserts = prepared.cases.iter().flat_map(PreparedCase::assertions);
+        for check in asserts.flat_map(|it| it.graded()) {
+            if let Check::Webhook(hook) = check {
+                let key = webhook::key(hook);
+                if let Entry::Vacant(place) = hooks.entry(key) {
+                    place.insert(webhook::Hook::new(suite, hook, connector)?);
+                }
+            }
+        }
+        Ok(Self { judges, embedder, hooks, secret: secret(suite, trial), known: Known::default() })
+    }
+
+    /// Grades all answers of a case that want it. The budget that is spent, if one is.
+    pub(super) async fn grades(
+        &self,
+        case: &PreparedCase,
+        answers: &[Answer],
+        purse: &Purse<'_>,
+    ) -> Result<Grades, &'static str> {
+        let mut grades = Grades::default();
+        let all = Answer::of_all(answers);
+        let of_turns = case.turns.iter().zip(answers).map(|(turn, answer)| (&turn.asserts, answer));
+        let places = of_turns.chain([(&case.last, &all)]);
+        for (place, (asserts, answer)) in places.enumerate() {
+            for check in asserts.iter().flat_map(|it| it.graded()) {
+                let (question, answer) = (asked(case, answers, place), answer.shown());
+                let about = About { question: &question, answer: &answer, vars: &case.vars };
+                match self.opinion(check, &about, purse).await {
+                    Ok(opinion) => grades.add(place, check, Ok(opinion)),
+                    Err(Stop::Untold(why)) => grades.add(place, check, Err(why)),
+                    Err(Stop::Budget(budget)) => return Err(budget),
+                }
+            }
+        }
+        Ok(grades)
+    }
+
+    /// A verdict that is known, or asked for once, however many want it.
+    async fn known<F>(&self, key: Digest, ask: F) -> Result<Grade, Stop>
+    where
+        F: Future<Output = Result<Grade, Stop>> + Send,
+    {
+        let cell = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MOST_KNOWN && !known.contains_key(&key) {
+                None
+            } else {
+                Some(known.entry(key).or_default().clone())
+            }
+        };
+        match cell {
+            // What failed is asked again by the next one who wants it.
+            Some(cell) => cell.get_or_try_init(|| ask).await.cloned(),
+            None => ask.await,
+        }
+    }
+}
+
+/// What is graded, in words.
+pub(super) struct About<'a> {
+    pub(super) question: &'a str,
+    pub(super) answer: &'a str,
+    pub(super) vars: &'a Scope,
+}
+
+impl About<'_> {
+    /// What makes a verdict another one.
+    fn key(&self, judge: &str, kind: &str, measure: &Value) -> Digest {
+        let measure = measure.to_string();
+        Digest::of([judge, kind, measure.as_str(), self.question, self.answer])
+    }
+}
+
+/// All that was said before the answer in this place: a turn, or the last one of all.
+fn asked(case: &PreparedCase, answers: &[Answer], place: usize) -> String {
+    let last = place.min(case.turns.len().saturating_sub(1));
+    if last == 0 {
+        return case.all_asked();
+    }
+    let mut lines = Vec::new();
+    for (turn, index) in case.turns.iter().zip(0..=last) {
+        for message in &turn.messages {
+            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+            let content = message.get("content").unwrap_or(&Value::Null);
+            let content = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+            lines.push(format!("{role}: {content}"));
+        }
+        if index < last
+            && let Some(answer) = answers.get(index)
+        {
+            lines.push(format!("assistant: {}", answer.shown()));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What the words of fences are made from: another in each run, and nothing that an agent gets to
+/// know.
+fn secret(suite: &Suite, trial: &Trial) -> String {
+    let now = trial.clock.now().unix_millis().to_string();
+    let seed = suite.rules.seed.to_string();
+    let (live, idle) = (&trial.live.state, &trial.candidate.state);
+    let parts = json!([suite.digest().as_str(), seed, now, live.uid, idle.uid]).to_string();
+    Digest::of([trial.release.as_str(), parts.as_str()]).as_str().to_owned()
+}

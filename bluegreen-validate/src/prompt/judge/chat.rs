@@ -1,0 +1,114 @@
+//! A model behind chat completions that grades.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::endpoint::{Endpoint, Purse, Stop};
+use super::{Connector, Grade, Judge, LONGEST, Place, Task, verdict, words};
+use crate::prompt::suite::{JudgeModel, OpenAiAgent, Suite};
+use crate::prompt::template::Scope;
+
+/// A model behind chat completions.
+pub(super) struct Chat {
+    model: JudgeModel,
+    endpoint: Endpoint,
+    /// Whether it has refused to be told a schema.
+    is_plain: AtomicBool,
+}
+
+impl Chat {
+    pub(super) fn new(
+        suite: &Suite,
+        model: &JudgeModel,
+        connector: &Connector,
+    ) -> Result<Self, String> {
+        let place = Place::parse(&model.url, "/chat/completions")?;
+        let mut agent = OpenAiAgent::new(model.model.as_str());
+        agent.path.clone_from(&place.path);
+        agent.headers.clone_from(&model.headers);
+        agent.parameters = parameters(suite, model);
+        let name = format!("judge {}", model.name());
+        let endpoint = Endpoint::new(name, suite, agent, &place, connector)?;
+        let endpoint = endpoint.priced(model.prices);
+        Ok(Self { model: model.clone(), endpoint, is_plain: AtomicBool::new(false) })
+    }
+
+    async fn asked(
+        &self,
+        task: &Task<'_>,
+        secret: &str,
+        purse: &Purse<'_>,
+    ) -> Result<String, Stop> {
+        let messages = words::messages(task, secret);
+        let request = self.endpoint.request(&Scope::new(), &messages)?;
+        let own = self.model.parameters.contains_key("response_format");
+        if own || self.is_plain.load(Ordering::Relaxed) {
+            return self.text(request, purse).await;
+        }
+        let mut with_schema = request.clone();
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(request.body()) {
+            body.insert("response_format".to_owned(), task.kind.schema());
+            *with_schema.body_mut() = Value::Object(body).to_string().into();
+        }
+        match self.text(with_schema, purse).await {
+            // Many servers know no schemas, and say so in words of their own.
+            Err(Stop::Untold(why))
+                if ["status 400", "status 422"].iter().any(|it| why.contains(it)) =>
+            {
+                let text = self.text(request, purse).await?;
+                self.is_plain.store(true, Ordering::Relaxed);
+                Ok(text)
+            }
+            other => other,
+        }
+    }
+
+    async fn text(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        purse: &Purse<'_>,
+    ) -> Result<String, Stop> {
+        let answer = self.endpoint.ask(request, purse).await?;
+        if answer.refusal.is_some() {
+            return Err(self.endpoint.untold("it refuses to grade this"));
+        }
+        if answer.finish_reason.as_deref().is_some_and(|it| it != "stop") {
+            let reason = answer.finish_reason.unwrap_or_default();
+            return Err(self.endpoint.untold(&format!("its verdict ended for `{reason}`")));
+        }
+        Ok(answer.text)
+    }
+}
+
+#[async_trait]
+impl Judge for Chat {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.model.is_called(name)
+    }
+
+    async fn grade(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<Grade, Stop> {
+        let length = task.question.len() + task.measure.len() + task.answer.len();
+        if length > LONGEST {
+            let why = format!("{length} bytes to grade, at most {LONGEST} are shown to it");
+            return Err(self.endpoint.untold(&why));
+        }
+        let text = self.asked(task, secret, purse).await?;
+        verdict::read(&task.kind, &text).map_err(|why| self.endpoint.untold(&why))
+    }
+}
+
+/// What is sent besides messages: as far as it goes the same each time.
+fn parameters(suite: &Suite, model: &JudgeModel) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    parameters.insert("temperature".to_owned(), 0.into());
+    parameters.insert("seed".to_owned(), suite.rules.seed.into());
+    parameters.extend(model.parameters.clone());
+    parameters.retain(|_, value| !value.is_null());
+    parameters
+}

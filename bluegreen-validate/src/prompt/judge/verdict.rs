@@ -1,0 +1,178 @@
+//! What a judge says, read strictly: what is no verdict is none, and never one of its own choice.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{Grade, Kind};
+
+/// Reads the text of a judge's answer.
+pub(super) fn read(kind: &Kind, text: &str) -> Result<Grade, String> {
+    match kind {
+        Kind::Rubric => {
+            let it: Rubric = object(text)?;
+            graded(it.pass, Some(it.score), it.reason)
+        }
+        Kind::ClosedQa => {
+            let it: ClosedQa = object(text)?;
+            let pass = match it.answer.as_str() {
+                "Y" => true,
+                "N" => false,
+                other => return Err(format!("`{other}`, which is neither Y nor N")),
+            };
+            graded(pass, None, it.reason)
+        }
+        Kind::Points => {
+            let it: Points = object(text)?;
+            if !(0.0..=10.0).contains(&it.points) {
+                return Err(format!("{} points, of 0 to 10", it.points));
+            }
+            Ok(Grade { pass: true, score: it.points / 10.0, reason: it.reason })
+        }
+        Kind::Factuality(scores) => {
+            let it: Facts = object(text)?;
+            let index = ["A", "B", "C", "D", "E"].iter().position(|name| *name == it.relation);
+            let Some(score) = index.and_then(|index| scores.all().get(index).copied()) else {
+                return Err(format!("the relation `{}`, which is none of A to E", it.relation));
+            };
+            let reason = format!("{}: {}", it.relation, it.reason);
+            Ok(Grade { pass: score > 0.0, score, reason })
+        }
+    }
+}
+
+/// Reads what a service of one's own says: a whole body.
+pub(super) fn of_service(body: &str) -> Result<Grade, String> {
+    let it: Service = serde_json::from_str(body).map_err(|error| format!("no verdict: {error}"))?;
+    graded(it.pass, it.score, it.reason.unwrap_or_default())
+}
+
+fn graded(pass: bool, score: Option<f64>, reason: String) -> Result<Grade, String> {
+    let score = score.unwrap_or(if pass { 1.0 } else { 0.0 });
+    if !(0.0..=1.0).contains(&score) {
+        return Err(format!("the score {score}, of 0 to 1"));
+    }
+    if (pass && score <= 0.0) || (!pass && score >= 1.0) {
+        return Err(format!("a verdict that contradicts itself: pass {pass}, score {score}"));
+    }
+    Ok(Grade { pass, score, reason })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rubric {
+    reason: String,
+    pass: bool,
+    score: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosedQa {
+    reason: String,
+    answer: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Points {
+    reason: String,
+    points: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    reason: String,
+    relation: String,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    pass: bool,
+    score: Option<f64>,
+    reason: Option<String>,
+}
+
+/// The only JSON object in a text. Of two nobody knows which one is the verdict: one may be quoted
+/// from the answer.
+fn object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut rest = text;
+    let mut found: Option<&str> = None;
+    while let Some(at) = rest.find('{') {
+        let from = &rest[at..];
+        let mut stream = serde_json::Deserializer::from_str(from).into_iter::<Map<String, Value>>();
+        let Some(Ok(_)) = stream.next() else {
+            return Err("JSON that breaks off, or is none".to_owned());
+        };
+        let end = stream.byte_offset();
+        if found.replace(&from[..end]).is_some() {
+            return Err("several JSON objects, of which one must be the verdict".to_owned());
+        }
+        rest = &from[end..];
+    }
+    let Some(found) = found else { return Err("no JSON object".to_owned()) };
+    serde_json::from_str(found).map_err(|error| format!("a verdict that is none: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompt::suite::FactScores;
+
+    #[test]
+    fn a_verdict_may_stand_among_words_but_not_beside_another() {
+        let text =
+            "Sure.\n```json\n{\"reason\": \"so {it} is\", \"pass\": true, \"score\": 0.5}\n```";
+        let grade = read(&Kind::Rubric, text).unwrap();
+        assert_eq!((grade.pass, grade.score, grade.reason.as_str()), (true, 0.5, "so {it} is"));
+        let two = format!("The answer says {text}, but {{\"pass\": false}}");
+        assert!(read(&Kind::Rubric, &two).unwrap_err().contains("several"));
+    }
+
+    #[test]
+    fn what_is_no_verdict_is_an_error_and_neither_pass_nor_fail() {
+        for text in [
+            "",
+            "pass",
+            "{}",
+            "[true]",
+            r#"{"reason": "r", "pass": true, "score": 0.9"#,
+            r#"{"reason": "r", "pass": true}"#,
+            r#"{"reason": "r", "score": 1}"#,
+            r#"{"reason": "r", "pass": "true", "score": 1}"#,
+            r#"{"reason": "r", "pass": true, "score": NaN}"#,
+            r#"{"reason": "r", "pass": true, "score": null}"#,
+            r#"{"reason": "r", "pass": true, "score": 1e999}"#,
+            r#"{"reason": "r", "pass": true, "score": 7}"#,
+            r#"{"reason": "r", "pass": true, "score": -0.1}"#,
+            r#"{"reason": "r", "pass": true, "score": 0}"#,
+            r#"{"reason": "r", "pass": false, "score": 1}"#,
+            r#"{"reason": "r", "pass": false, "pass": true, "score": 0.5}"#,
+            r#"{"reason": "r", "pass": true, "score": 0.5, "verdict": "fail"}"#,
+        ] {
+            assert!(read(&Kind::Rubric, text).is_err(), "{text}");
+        }
+        assert!(read(&Kind::ClosedQa, r#"{"reason": "", "answer": "Yes"}"#).is_err());
+        assert!(read(&Kind::Points, r#"{"reason": "", "points": 11}"#).is_err());
+        for text in ["", "{\"pass\": 1}", "{\"score\": 1}", "{\"pass\": true, \"score\": 2}"] {
+            assert!(of_service(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_own_verdict() {
+        let yes = read(&Kind::ClosedQa, r#"{"reason": "r", "answer": "Y"}"#).unwrap();
+        let no = read(&Kind::ClosedQa, r#"{"reason": "r", "answer": "N"}"#).unwrap();
+        assert_eq!((yes.pass, no.pass), (true, false));
+        let points = read(&Kind::Points, r#"{"reason": "r", "points": 7}"#).unwrap();
+        assert!((points.score - 0.7).abs() < 1e-9);
+        let facts = Kind::Factuality(FactScores::default());
+        let of = |name: &str| {
+            read(&facts, &format!(r#"{{"reason": "r", "relation": "{name}"}}"#)).map(|it| it.pass)
+        };
+        assert_eq!((of("A"), of("C"), of("D")), (Ok(true), Ok(true), Ok(false)));
+        assert!(of("F").is_err());
+        assert!(of_service(r#"{"pass": true}"#).unwrap().pass);
+    }
+}
