@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::cassette::{Cassette, Session};
 use super::prepare::Prepared;
 use super::suite::Suite;
 use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
@@ -51,6 +52,13 @@ pub(super) enum Ended {
     Busy(Duration),
 }
 
+/// What a run has besides the suite.
+#[derive(Clone, Copy)]
+pub(super) struct Aids<'a> {
+    pub(super) recorder: Option<&'a Recorder>,
+    pub(super) cassette: Option<&'a Cassette>,
+}
+
 /// What a run came to.
 pub(super) struct Ran {
     pub(super) results: Results,
@@ -71,8 +79,11 @@ pub(super) async fn run(
     suite: &Suite,
     prepared: &Prepared,
     trial: &Trial,
-    recorder: Option<&Recorder>,
+    aids: Aids<'_>,
 ) -> Result<Ran> {
+    let mask = prepared.asker.mask();
+    let open = |cassette| Session::begin(cassette, suite, mask, trial);
+    let session = aids.cassette.map(open).transpose()?;
     let mut saved = Saved::of(suite, trial);
     let order = schedule::order(prepared, &suite.rules);
     let planned = order.len();
@@ -80,7 +91,8 @@ pub(super) async fn run(
     let todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
     let ledger = Ledger::new(suite, saved.spent);
     let pace = Pace::new(suite.concurrency);
-    let attempts = Attempts { suite, prepared, trial, ledger: &ledger, pace: &pace };
+    let session = session.as_ref();
+    let attempts = Attempts { suite, prepared, trial, ledger: &ledger, pace: &pace, session };
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 
@@ -89,8 +101,10 @@ pub(super) async fn run(
     let left = left.saturating_sub(GRACE.min(left / 10));
     let time = suite.budget.time.map_or(left, |time| time.min(left));
     let (book, until) = (saved.book.take(), now.plus(time));
-    let begun = Begun { suite, prepared, trial, results: &results, book, planned, now, until };
-    let recording = Recording::begin(recorder, &begun, &ledger);
+    let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
+    let begun =
+        Begun { suite, prepared, trial, results: &results, book, planned, now, until, facts };
+    let recording = Recording::begin(aids.recorder, &begun, &ledger);
     recording.tell(0, &results);
     let mut over = pin!(trial.clock.sleep(time));
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
