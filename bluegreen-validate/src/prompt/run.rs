@@ -88,10 +88,15 @@ pub(super) async fn run(
     let order = schedule::order(prepared, &suite.rules);
     let planned = order.len();
     let mut results = Results::new(prepared, &suite.rules, saved.take());
-    let todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
+    let mut todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
     let ledger = Ledger::new(suite, saved.spent);
     let pace = Pace::new(suite.concurrency);
     let session = session.as_ref();
+    let replayed = session.filter(|session| session.replays());
+    if let Some(session) = replayed {
+        // A run that was decided early has not asked everything: what decided it comes first.
+        todo.sort_by_cached_key(|it| !session.has(&prepared.cases[it.case].id, it.repeat));
+    }
     let attempts = Attempts { suite, prepared, trial, ledger: &ledger, pace: &pace, session };
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
@@ -132,6 +137,11 @@ pub(super) async fn run(
                 recording.tell(running.len(), &results);
                 // What stands in the way says more than that it is decided by it.
                 ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
+                if replayed.is_some() && ended.is_some() {
+                    // What was not asked any more, because it was decided, is not away.
+                    let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
+                    ended = results.decided(suite).filter(|it| *it != unknown).or(ended);
+                }
                 since_saved += 1;
                 if since_saved >= batch && ended.is_none() {
                     since_saved = 0;

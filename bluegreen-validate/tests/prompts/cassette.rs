@@ -142,7 +142,7 @@ async fn a_run_that_was_killed_goes_on_without_paying_twice() {
 #[tokio::test]
 async fn a_replay_asks_nobody_and_comes_to_the_same() {
     let (tape, mut suite) = (Tape::new(), once());
-    let live = knowing(|n| n == 3).await;
+    let live = knowing(|_| false).await;
     let idle = doing(|got| async move {
         tokio::time::sleep(Duration::from_millis(30)).await;
         let number = number(&message(&got));
@@ -160,7 +160,7 @@ async fn a_replay_asks_nobody_and_comes_to_the_same() {
     let before = tape.read();
     // Assertions may be others than those that it was recorded with; times are those of then.
     for case in &mut suite.cases {
-        case.assert.push(Check::Latency(Duration::from_millis(30)).into());
+        case.assert.push(Check::Latency(Duration::from_mins(1)).into());
     }
     let recorder = Recorder::new();
     let gate = PromptRegression::new(suite.clone()).with_cassette(&cassette);
@@ -170,11 +170,14 @@ async fn a_replay_asks_nobody_and_comes_to_the_same() {
     assert_eq!(report.spent.calls, 0);
     assert!(report.facts["cassette"].starts_with("replayed from "), "{:?}", report.facts);
     let pairs: Vec<_> = report.cases.iter().flat_map(|case| &case.pairs).collect();
-    assert!(!pairs.is_empty());
-    for pair in &pairs {
-        let idle = pair.idle.as_ref().unwrap();
+    assert!(pairs.len() < 60, "it was decided early");
+    // What was under way when it was decided is not there.
+    let answered = pairs.iter().filter_map(|pair| pair.idle.as_ref());
+    let answered: Vec<_> = answered.filter(|idle| idle.error.is_none()).collect();
+    assert!(answered.len() >= 10);
+    for idle in answered {
         assert!(idle.millis.unwrap() >= 30);
-        assert_eq!(idle.assertions[2].held, Some(false), "{idle:?}");
+        assert_eq!(idle.assertions[2].held, Some(true), "{idle:?}");
     }
     assert_eq!(tape.read(), before);
 }
@@ -202,7 +205,6 @@ async fn what_is_missing_is_named_and_never_a_pass() {
     assert_verdict(&judgement, Verdict::Inconclusive);
     let told = told(&judgement);
     assert!(told.contains("not recorded: idle on case case 1"), "{told}");
-    assert!(told.contains("the cassette lacks their answers"), "{told}");
     assert!(!told.contains("upstream"), "{told}");
     assert!(cassette.counts().missing > 0);
 }

@@ -80,6 +80,17 @@ impl<'a> Session<'a> {
         Ok(Self { cassette, live, idle, mask, recorded })
     }
 
+    /// Whether nobody is asked.
+    pub(in crate::prompt) fn replays(&self) -> bool {
+        self.cassette.0.mode == CassetteMode::Replay
+    }
+
+    /// Whether there is something of both slots on a case.
+    pub(in crate::prompt) fn has(&self, case: &str, repeat: u32) -> bool {
+        let state = self.cassette.state();
+        ["live", "idle"].iter().all(|slot| state.tape.has_heard(slot, case, repeat))
+    }
+
     /// How reports call it.
     pub(in crate::prompt) fn shown(&self) -> String {
         let what = match self.cassette.0.mode {

@@ -1,6 +1,6 @@
 //! The file of a cassette: read once, then appended to, a line at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub(super) struct Tape {
     end: u64,
     pub(super) head: Option<Head>,
     places: HashMap<String, Place>,
+    /// Of which slot, case and repeat there was something when it was opened.
+    heard: HashSet<(String, String, u32)>,
     /// Bytes of a last line that was not written to its end.
     pub(super) torn: u64,
 }
@@ -58,7 +60,7 @@ impl Tape {
         if length > LARGEST {
             return Err(format!("found {length} bytes, wanted at most {LARGEST}"));
         }
-        let mut tape = Self { file, end: 0, head: None, places: HashMap::new(), torn: 0 };
+        let mut tape = Self::empty(file);
         let mut text = Vec::new();
         let mut lines = BufReader::new(&tape.file);
         for number in 1_u64.. {
@@ -75,10 +77,21 @@ impl Tape {
                 let line: Line = serde_json::from_slice(&text).map_err(wrong)?;
                 let place = Place { from: tape.end, length: text.len() };
                 tape.places.insert(line.key, place);
+                tape.heard.insert((line.slot, line.case, line.repeat));
             }
             tape.end += read as u64;
         }
         Ok(tape)
+    }
+
+    fn empty(file: File) -> Self {
+        let (places, heard) = (HashMap::new(), HashSet::new());
+        Self { file, end: 0, head: None, places, heard, torn: 0 }
+    }
+
+    /// Whether it has something of a case in a slot.
+    pub(super) fn has_heard(&self, slot: &str, case: &str, repeat: u32) -> bool {
+        self.heard.contains(&(slot.to_owned(), case.to_owned(), repeat))
     }
 
     /// Leaves out what later lines have instead, where that is most of the file.
@@ -97,7 +110,7 @@ impl Tape {
         // Nobody has it: who writes has the lock of the old one.
         file.set_len(0).map_err(wrong)?;
         let _ = file.try_lock();
-        let mut new = Self { file, end: 0, head: None, places: HashMap::new(), torn: 0 };
+        let mut new = Self::empty(file);
         new.write(&text(head)?)?;
         let mut places: Vec<_> = self.places.iter().map(|(key, at)| (key.clone(), *at)).collect();
         places.sort_by_key(|(_, place)| place.from);
@@ -110,6 +123,7 @@ impl Tape {
         new.file.sync_all().map_err(wrong)?;
         std::fs::rename(&name, path).map_err(wrong)?;
         (new.head, new.torn) = (self.head.take(), self.torn);
+        new.heard = std::mem::take(&mut self.heard);
         *self = new;
         Ok(())
     }
