@@ -103,6 +103,16 @@ impl Mask {
         shown(&clean(&text, is_cut), most, is_cut, |symbol| matches!(symbol, '\n' | '\t'))
     }
 
+    /// All of `text` without secrets, and otherwise as it is.
+    #[cfg(feature = "prompts")]
+    pub(crate) fn whole(&self, text: &str, clean: fn(&str, bool) -> String) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.0 {
+            text = text.replace(secret.as_str(), "***");
+        }
+        clean(&text, false)
+    }
+
     /// So much of `bytes` without secrets, and whether there is more.
     fn masked(&self, bytes: &[u8], most: usize) -> (String, bool) {
         // More than is shown, so that a secret that is cut off by the end is still recognised.

@@ -18,6 +18,7 @@ use crate::report::RunReport;
 mod answer;
 mod ask;
 mod assess;
+mod cassette;
 mod judge;
 mod pattern;
 mod prepare;
@@ -28,6 +29,7 @@ mod run;
 mod suite;
 mod template;
 
+pub use cassette::{Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
     Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
@@ -67,7 +69,8 @@ pub use suite::{
 ///   came to nothing, because an agent, what is behind it, or a budget did not last; or a case needs
 ///   what is not there. What came to nothing in both slots is *upstream*'s fault and said so;
 ///   a later request that can't be made of the suite's templates is the suite's.
-/// * An error of the kind [`Rejected`](bluegreen_core::ErrorKind::Rejected): the suite has problems.
+/// * An error of the kind [`Rejected`](bluegreen_core::ErrorKind::Rejected): the suite has problems,
+///   or the cassette is of another run.
 ///
 /// # How it goes about it
 /// Each run of a case goes to both slots at the same time, so that both meet the same provider at
@@ -81,12 +84,14 @@ pub use suite::{
 /// Requests carry the header `x-bluegreen-validation` with the suite's name, so that an agent can
 /// tell them from those of customers.
 ///
-/// A [`Recorder`] keeps what is seen for a report, and tells how far a run has come.
+/// A [`Recorder`] keeps what is seen for a report, and tells how far a run has come. A [`Cassette`]
+/// keeps the answers, so that a run that was interrupted, or is judged anew, pays for none twice.
 #[derive(Clone, Debug)]
 pub struct PromptRegression {
     suite: Suite,
     recorder: Option<Recorder>,
     connector: judge::Connector,
+    cassette: Option<Cassette>,
 }
 
 /// Whatever they are recorded by.
@@ -99,7 +104,7 @@ impl PartialEq for PromptRegression {
 impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
-        Self { suite, recorder: None, connector: judge::Connector::default() }
+        Self { suite, recorder: None, connector: judge::Connector::default(), cassette: None }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -233,6 +238,13 @@ impl PromptRegression {
         self
     }
 
+    /// The same with answers from a file, into which those go that are asked.
+    #[must_use]
+    pub fn with_cassette(mut self, cassette: &Cassette) -> Self {
+        self.cassette = Some(cassette.clone());
+        self
+    }
+
     /// The suite.
     pub fn suite(&self) -> &Suite {
         &self.suite
@@ -335,7 +347,11 @@ impl Validator for PromptRegression {
             let action = format!("prepare the judges of {}", self.suite.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)
         })?;
-        let ran = run::run(&self.suite, &prepared, &judging, trial, self.recorder.as_ref()).await?;
+        let ran = {
+            let aids =
+                run::Aids { recorder: self.recorder.as_ref(), cassette: self.cassette.as_ref() };
+            run::run(&self.suite, &prepared, &judging, trial, aids).await?
+        };
         Ok(report::judgement(&self.suite, &prepared, &ran))
     }
 }

@@ -28,18 +28,24 @@ pub(super) fn of(rules: &Rules, sample: &Sample<'_>) -> Option<CriticalCase> {
         live_lost: live.lost,
         idle_failed: idle.failed,
         idle_lost: idle.lost,
+        never_run: sample.errors.missing,
     })
 }
 
 /// The case as a reason.
 pub(super) fn finding(rules: &Rules, case: &CriticalCase) -> Finding {
     let wanted = format!("idle to fail fewer than {} times", rules.critical_failures());
-    let side = |failed: u64, lost: u64| match lost {
+    // What was never run is missing on both sides, and neither lost it.
+    let side = |failed: u64, lost: u64| match lost.saturating_sub(case.never_run) {
         0 => format!("failed {failed} times"),
         lost => format!("failed {failed} times and lost {lost} attempts"),
     };
+    let never_run = match case.never_run {
+        0 => String::new(),
+        pairs => format!("; {pairs} pairs were never run"),
+    };
     let found = format!(
-        "idle {}, live {}",
+        "idle {}, live {}{never_run}",
         side(case.idle_failed, case.idle_lost),
         side(case.live_failed, case.live_lost)
     );

@@ -185,12 +185,20 @@ pub struct CriticalCase {
     pub verdict: Verdict,
     /// Attempts that failed on live.
     pub live_failed: u64,
-    /// Attempts that are lost on live.
+    /// Attempts that are lost on live, be it because they were never run.
     pub live_lost: u64,
     /// Attempts that failed on idle.
     pub idle_failed: u64,
-    /// Attempts that are lost on idle.
+    /// Attempts that are lost on idle, be it because they were never run.
     pub idle_lost: u64,
+    /// Pairs that were never run: an attempt on each side that neither side lost.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub never_run: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A case in which the slots differ.

@@ -136,6 +136,20 @@ impl<'a> Workshop<'a> {
         if let Check::Unsupported(_) | Check::Webhook(_) = check {
             return Ok(check);
         }
+        if let Check::ToolCalls(mut wanted) = check {
+            for rule in &mut wanted.calls {
+                rule.name = self.templates.text(&rule.name, vars)?;
+                let Some(args) = &mut rule.args else { continue };
+                // What a variable holds may be no text, as arguments may be none.
+                for value in args.values.values_mut().chain(args.defaults.values_mut()) {
+                    *value = self.templates.value(value, vars)?;
+                }
+                for name in &mut args.ignore {
+                    *name = self.templates.text(name, vars)?;
+                }
+            }
+            return Ok(Check::ToolCalls(wanted));
+        }
         let value = serde_json::to_value(&check).map_err(|error| error.to_string())?;
         if !super::template::is_template(&value.to_string()) {
             return Ok(check);

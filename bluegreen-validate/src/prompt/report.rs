@@ -177,6 +177,11 @@ pub(super) fn scrubbed_lines(mask: &Mask, text: &str, most: usize) -> String {
     mask.cleaned_lines(text, most, without_keys)
 }
 
+/// The whole of a text, without secrets and what looks like a key, and otherwise as it is.
+pub(super) fn redacted(mask: &Mask, text: &str) -> String {
+    mask.whole(text, without_keys)
+}
+
 /// A text without what looks like a key. Where it `is_cut` off, the last one may be shorter.
 fn without_keys(text: &str, is_cut: bool) -> String {
     let mut clean = String::with_capacity(text.len());

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::cassette::{Cassette, Session};
 use super::judge::Judging;
 use super::prepare::Prepared;
 use super::suite::Suite;
@@ -53,6 +54,13 @@ pub(super) enum Ended {
     Busy(Duration),
 }
 
+/// What a run has besides the suite.
+#[derive(Clone, Copy)]
+pub(super) struct Aids<'a> {
+    pub(super) recorder: Option<&'a Recorder>,
+    pub(super) cassette: Option<&'a Cassette>,
+}
+
 /// What a run came to.
 pub(super) struct Ran {
     pub(super) results: Results,
@@ -74,16 +82,26 @@ pub(super) async fn run(
     prepared: &Prepared,
     judging: &Judging,
     trial: &Trial,
-    recorder: Option<&Recorder>,
+    aids: Aids<'_>,
 ) -> Result<Ran> {
+    let mask = prepared.asker.mask();
+    let open = |cassette| Session::begin(cassette, suite, mask, trial);
+    let session = aids.cassette.map(open).transpose()?;
     let mut saved = Saved::of(suite, trial);
     let order = schedule::order(prepared, &suite.rules);
     let planned = order.len();
     let mut results = Results::new(prepared, &suite.rules, saved.take());
-    let todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
+    let mut todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
     let ledger = Ledger::new(suite, saved.spent);
     let pace = Pace::new(suite.concurrency);
-    let attempts = Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace };
+    let session = session.as_ref();
+    let replayed = session.filter(|session| session.replays());
+    if let Some(session) = replayed {
+        // A run that was decided early has not asked everything: what decided it comes first.
+        todo.sort_by_cached_key(|it| !session.has(&prepared.cases[it.case].id, it.repeat));
+    }
+    let attempts =
+        Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session };
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 
@@ -92,8 +110,10 @@ pub(super) async fn run(
     let left = left.saturating_sub(GRACE.min(left / 10));
     let time = suite.budget.time.map_or(left, |time| time.min(left));
     let (book, until) = (saved.book.take(), now.plus(time));
-    let begun = Begun { suite, prepared, trial, results: &results, book, planned, now, until };
-    let recording = Recording::begin(recorder, &begun, &ledger);
+    let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
+    let begun =
+        Begun { suite, prepared, trial, results: &results, book, planned, now, until, facts };
+    let recording = Recording::begin(aids.recorder, &begun, &ledger);
     recording.tell(0, &results);
     let mut over = pin!(trial.clock.sleep(time));
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
@@ -121,6 +141,11 @@ pub(super) async fn run(
                 recording.tell(running.len(), &results);
                 // What stands in the way says more than that it is decided by it.
                 ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
+                if replayed.is_some() && ended.is_some() {
+                    // What was not asked any more, because it was decided, is not away.
+                    let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
+                    ended = results.decided(suite).filter(|it| *it != unknown).or(ended);
+                }
                 since_saved += 1;
                 if since_saved >= batch && ended.is_none() {
                     since_saved = 0;

@@ -170,6 +170,21 @@ impl Suite {
         Digest::of(["bluegreen prompts 1", &text, super::judge::words().as_str()])
     }
 
+    /// One digest of what is asked: without assertions, rules and limits, none of which changes an
+    /// answer.
+    pub(super) fn asked_digest(&self) -> Digest {
+        let mut asked = Self::new(self.agent.clone(), self.cases.clone());
+        asked.strict_templates = self.strict_templates;
+        asked.defaults.vars.clone_from(&self.defaults.vars);
+        for case in &mut asked.cases {
+            case.assert.clear();
+            (case.threshold, case.critical, case.quarantined) = (None, false, false);
+            (case.category, case.group) = (None, None);
+            case.turns.iter_mut().for_each(|turn| turn.assert.clear());
+        }
+        asked.digest()
+    }
+
     /// Whether a case has everything that it needs.
     pub(super) fn unsupported<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
         let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use bluegreen_validate::prompt::CassetteMode;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Asks two running agents the questions of a suite, and says whether the new one is as good.
 ///
@@ -100,8 +101,36 @@ pub(crate) struct Run {
     /// The characters that are kept of an answer; with 0 no answer is in any report.
     #[arg(long, value_name = "N", default_value_t = 4_000)]
     pub(crate) keep: usize,
+    /// A file of answers, JSON Lines: a run that was interrupted goes on with it, and pays for no
+    /// answer twice.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cassette: Option<PathBuf>,
+    /// What is done with the cassette.
+    #[arg(long, value_enum, default_value = "record", requires = "cassette")]
+    pub(crate) mode: Mode,
     #[command(flatten)]
     pub(crate) files: Files,
+}
+
+/// What is done with a cassette.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Ask only for what is missing in it, and add that.
+    Record,
+    /// Ask nobody: what is missing is lost, and no pass.
+    Replay,
+    /// Ask everything anew, and put it in place of what is there.
+    Refresh,
+}
+
+impl From<Mode> for CassetteMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Record => Self::Record,
+            Mode::Replay => Self::Replay,
+            Mode::Refresh => Self::Refresh,
+        }
+    }
 }
 
 /// Where reports go.

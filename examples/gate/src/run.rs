@@ -10,7 +10,7 @@ use bluegreen_core::{
     Trial, Validator, Verdict,
 };
 use bluegreen_validate::PromptRegression;
-use bluegreen_validate::prompt::Recorder;
+use bluegreen_validate::prompt::{Cassette, Recorder};
 use bluegreen_validate::report::RunReport;
 
 use crate::Failure;
@@ -39,8 +39,12 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
     }
     show::say(&check::preview(&ready.gate, &run.check));
     let recorder = Recorder::keeping(run.keep);
-    let gate = ready.gate.recorded_by(&recorder);
+    let mut gate = ready.gate.recorded_by(&recorder);
+    if let Some(cassette) = &ready.cassette {
+        gate = gate.with_cassette(cassette);
+    }
     let end = judge(&gate, &ready.trial, &recorder).await?;
+    ready.cassette.as_ref().map(show::cassette);
     let report = recorder.report().unwrap_or_else(|| empty(&gate));
     let (written, wrong) = ready.reports.write(&report);
     show::verdict(&report);
@@ -68,6 +72,7 @@ struct Ready {
     gate: PromptRegression,
     warnings: Vec<bluegreen_core::Problem>,
     trial: Trial,
+    cassette: Option<Cassette>,
     reports: Reports,
 }
 
@@ -84,14 +89,17 @@ fn prepare(run: &Run) -> Result<Ready, Failure> {
     };
     let (live, idle) = (client("--live", &run.live), client("--idle", &run.idle));
     let reports = Reports::prepare(&run.files).map_err(|problems| wrong.extend(problems));
-    match (suite, live, idle, reports) {
-        (Ok((gate, warnings)), Some(live), Some(idle), Ok(reports)) => {
+    let open = |path| Cassette::open(path, run.mode.into());
+    let cassette = run.cassette.as_ref().map(open).transpose();
+    let cassette = cassette.map_err(|error| wrong.push(format!("--cassette: {}", error.chain())));
+    match (suite, live, idle, reports, cassette) {
+        (Ok((gate, warnings)), Some(live), Some(idle), Ok(reports), Ok(cassette)) => {
             let time = gate.suite().budget.time.unwrap_or(LONGEST);
             let deadline = SystemClock.now().plus(time.saturating_add(GRACE));
             let live = side(Color::Blue, &run.live, run.live_name.as_deref(), live);
             let idle = side(Color::Green, &run.idle, run.idle_name.as_deref(), idle);
             let trial = Trial::new(ReleaseId::new("gate"), idle, live, deadline);
-            Ok(Ready { gate, warnings, trial, reports })
+            Ok(Ready { gate, warnings, trial, cassette, reports })
         }
         _ => Err(Failure::Unusable(wrong)),
     }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bluegreen_validate::prompt::RunProgress;
+use bluegreen_validate::prompt::{Cassette, RunProgress};
 use bluegreen_validate::report::RunReport;
 use indicatif::ProgressBar;
 
@@ -54,6 +54,14 @@ impl Drop for Screen {
 /// A line for people; that nobody reads it any more ends nothing.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// What came of a cassette.
+pub(crate) fn cassette(cassette: &Cassette) {
+    say(&format!("cassette: {}", cassette.counts()));
+    if let Some(problem) = cassette.problem() {
+        say(&format!("warning: the cassette does not have the rest of the answers: {problem}"));
+    }
 }
 
 /// The verdict, why, and the cases that got worse.

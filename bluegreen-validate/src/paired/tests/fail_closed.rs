@@ -177,6 +177,18 @@ fn quarantine_hides_neither_much_nor_what_is_critical() {
 }
 
 #[test]
+fn what_was_never_run_is_not_said_to_be_lost_by_live() {
+    let mut suite = perfect(60);
+    suite[0] = CaseOutcomes::new("refund", [PASS], [Attempt::Error]).critical();
+    let found = judge(&Rules::default(), &suite);
+    let told: Vec<String> = found.reasons.iter().map(ToString::to_string).collect();
+    let told = told.iter().find(|it| it.contains("critical case refund")).unwrap();
+    let wanted =
+        "idle failed 0 times and lost 1 attempts, live failed 0 times; 2 pairs were never run";
+    assert!(told.contains(wanted), "{told}");
+}
+
+#[test]
 fn one_critical_case_is_enough() {
     let critical = |live: [Attempt; 3], idle: [Attempt; 3]| {
         let mut suite = perfect(200);

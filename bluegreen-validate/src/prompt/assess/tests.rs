@@ -130,6 +130,25 @@ fn tool_calls_are_looked_at() {
 }
 
 #[test]
+fn an_argument_that_is_one_variable_is_what_the_variable_holds() {
+    let vars = json!({"id": 7, "who": {"name": "Ada"}, "text": "7"});
+    let vars: Scope = serde_json::from_value(vars).unwrap();
+    let values = json!({"id": "{{id}}", "who": "{{ who }}", "text": "{{text}}", "said": "#{{id}}"});
+    let args = json!({"values": values, "defaults": {"tries": "{{id}}"}, "mode": "exact"});
+    let check = json!({"tool-calls": {"calls": [{"name": "find", "args": args}]}});
+    let templates = Templates::new(true);
+    let ready = Workshop::new(&templates).ready(&read(&check), &vars).unwrap();
+    let found = |id: Value| {
+        let args = json!({"id": id, "who": {"name": "Ada"}, "text": "7", "said": "#7", "tries": 7});
+        let answer = calling(&json!([{"name": "find", "args": args}]));
+        let grades = &Grades::default();
+        ready.assess(&answer, &Context { prices: None, tools: &[], grades, place: 0 })
+    };
+    assert!(matches!(found(json!(7)), Outcome::Held(_)), "{:?}", found(json!(7)));
+    assert!(matches!(found(json!("7")), Outcome::Broken(_)), "{:?}", found(json!("7")));
+}
+
+#[test]
 fn offered_tools_are_called_as_they_want() {
     let tools = vec![(
         "find".to_owned(),

@@ -12,6 +12,7 @@ use super::{Ledger, Pace};
 use crate::prompt::answer::{Answer, ToolCall, Usage};
 use crate::prompt::ask::Reply;
 use crate::prompt::assess::{Broken, Outcome};
+use crate::prompt::cassette::{Asked, Session, Sought};
 use crate::prompt::judge::{Judging, Purse};
 use crate::prompt::prepare::{Prepared, PreparedCase};
 use crate::prompt::suite::Suite;
@@ -27,6 +28,7 @@ pub(super) struct Attempts<'a> {
     pub(super) trial: &'a Trial,
     pub(super) ledger: &'a Ledger<'a>,
     pub(super) pace: &'a Pace,
+    pub(super) session: Option<&'a Session<'a>>,
 }
 
 /// What one run of a case came to in both slots.
@@ -61,11 +63,21 @@ pub(super) struct Took {
 pub(super) enum Without {
     /// The agent gave no answer at all to some question.
     Answer,
+    /// The cassette that is replayed does not have the answer.
+    Recording,
     /// The budget had no room for another call.
     Budget,
     /// No request could be made of what the suite says and the answers before, which is the suite's
     /// fault and nobody else's.
     Request,
+}
+
+/// A question, and what was said before it.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    case: &'a PreparedCase,
+    messages: &'a [Value],
+    asked: Asked<'a>,
 }
 
 impl Attempts<'_> {
@@ -104,25 +116,22 @@ impl Attempts<'_> {
         slot: &str,
         took: &mut Took,
     ) -> Tried {
-        let conversation = self.conversation(case, slotted, slot);
+        let mut conversation = self.conversation(case, slotted, slot);
         let mut messages: Vec<Value> = Vec::new();
         let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
-        for turn in &case.turns {
+        for (number, turn) in case.turns.iter().enumerate() {
             for message in &turn.messages {
                 match linked(message, answers.last()) {
                     Ok(message) => messages.push(message),
                     Err(broken) => return Tried::of(Outcome::Broken(broken), answers),
                 }
             }
-            let Prepared { asker, templates, .. } = self.prepared;
-            let request = asker.request(templates, &case.vars, &messages, &conversation);
-            let request = match request {
-                Ok(request) => request,
-                Err(why) => return Tried::unasked(&why),
-            };
-            let reply = match self.ask(side, request, took).await {
+            let asked = Asked { slot, case: &case.id, turn: number, repeat: slotted.repeat };
+            let question = Question { case, messages: &messages, asked };
+            let reply = self.reply(side, question, &mut conversation, took).await;
+            let reply = match reply {
                 Ok(reply) => reply,
-                Err(budget) => return Tried::unpaid(budget),
+                Err(tried) => return *tried,
             };
             match reply {
                 Reply::Answer(answer) => {
@@ -150,6 +159,46 @@ impl Attempts<'_> {
         };
         let (outcome, assertions) = self.prepared.assess(case, &answers, prices, &grades);
         Tried { assertions, ..Tried::of(outcome, answers) }
+    }
+
+    /// The answer to a question: from the cassette, if it is there, or else the agent's.
+    async fn reply(
+        &self,
+        side: &Side,
+        question: Question<'_>,
+        conversation: &mut String,
+        took: &mut Took,
+    ) -> Result<Reply, Box<Tried>> {
+        let Prepared { asker, templates, .. } = self.prepared;
+        let Question { case, messages, asked } = question;
+        let request = |conversation: &str| {
+            let request = asker.request(templates, &case.vars, messages, conversation);
+            request.map_err(|why| Box::new(Tried::unasked(&why)))
+        };
+        let key = match self.session {
+            None => None,
+            Some(session) => match session.seek(asked, &request("conversation")?) {
+                Sought::Found(reply, name) => {
+                    // What the agent remembers of it goes by this name.
+                    *conversation = name;
+                    return Ok(reply);
+                }
+                Sought::Ask(key) => Some((session, key)),
+                Sought::Missing(why) => {
+                    return Err(Box::new(Tried::without(Without::Recording, why)));
+                }
+            },
+        };
+        let request = request(conversation)?;
+        let body = request.body().clone();
+        let reply = self
+            .ask(side, request, took)
+            .await
+            .map_err(|budget| Box::new(Tried::unpaid(budget)))?;
+        if let Some((session, key)) = key {
+            session.keep(&key, asked, conversation, &body, &reply, self.trial.clock.now());
+        }
+        Ok(reply)
     }
 
     /// Asks once, and again after the pause that an answer of 429 asks for, unless a budget is spent:

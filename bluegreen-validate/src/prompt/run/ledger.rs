@@ -19,6 +19,9 @@ pub(in crate::prompt) struct Spent {
     /// What calls at other prices cost more, or less, than at those of the suite.
     #[serde(default)]
     extra: f64,
+    /// Tokens read and written by the dearest call so far, as which those count that are under way.
+    #[serde(default)]
+    dearest: (u64, u64),
 }
 
 impl Spent {
@@ -125,7 +128,9 @@ impl Call<'_> {
 impl<'a> Ledger<'a> {
     pub(in crate::prompt) fn new(suite: &'a Suite, spent: Spent) -> Self {
         let unknown = spent.unpriced;
-        let state = Mutex::new(State { spent, unknown, ..State::default() });
+        let (input, output) = spent.dearest;
+        let dearest = Usage { input, output };
+        let state = Mutex::new(State { spent, unknown, dearest, ..State::default() });
         Self { budget: suite.budget, prices: suite.prices.as_ref(), state }
     }
 
@@ -140,7 +145,8 @@ impl<'a> Ledger<'a> {
         let is_priced = state.dearest != Usage::default();
         let unpriced = if is_priced { 0 } else { state.open.saturating_add(state.unknown) };
         let extra = state.extra(0);
-        Spent { calls: state.spent.calls, input, output, unpriced, extra }
+        let dearest = (state.dearest.input, state.dearest.output);
+        Spent { calls: state.spent.calls, input, output, unpriced, extra, dearest }
     }
 
     /// The budget that has no room for another call.
@@ -263,6 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_dearest_call_took_is_known_to_the_next_look() {
+        let suite = suite(Budget { tokens: Some(100), ..Budget::default() });
+        let first = Ledger::new(&suite, Spent::default());
+        first.begin().unwrap().took(Usage { input: 30, output: 10 });
+        let kept = serde_json::to_value(first.spent()).unwrap();
+        let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
+        // 40 are spent; one more may take 40, and two more 80.
+        let under_way = second.begin();
+        assert!(under_way.is_ok());
+        assert_eq!(second.begin().err(), Some("tokens"));
+    }
+
+    #[test]
     fn what_one_look_could_not_price_the_next_one_does() {
         let suite = suite(Budget { tokens: Some(100), ..Budget::default() });
         let first = Ledger::new(&suite, Spent::default());
@@ -271,7 +290,9 @@ mod tests {
         let kept = serde_json::to_value(first.spent()).unwrap();
         let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
         second.begin().unwrap().took(Usage { input: 30, output: 10 });
-        assert_eq!(second.spent(), Spent { calls: 3, input: 90, output: 30, ..Spent::default() });
+        let wanted =
+            Spent { calls: 3, input: 90, output: 30, dearest: (30, 10), ..Spent::default() };
+        assert_eq!(second.spent(), wanted);
         assert_eq!(second.begin().err(), Some("tokens"));
         // A state from before there were such calls.
         let before = json!({"calls": 1, "input": 2, "output": 3});

@@ -41,6 +41,8 @@ struct Counts {
     live_only: usize,
     idle_only: usize,
     unasked: usize,
+    /// Those of which the cassette lacks a side.
+    unrecorded: usize,
 }
 
 /// The first run in which a case got worse, for people.
@@ -125,6 +127,9 @@ impl Results {
             });
         }
         match (pair.live.without, pair.idle.without) {
+            (Some(Without::Recording), _) | (_, Some(Without::Recording)) => {
+                self.counts.unrecorded += 1;
+            }
             (Some(Without::Answer), Some(Without::Answer)) => self.counts.both += 1,
             (Some(_), Some(_)) => {
                 self.counts.unasked += 1;
@@ -199,14 +204,15 @@ impl Results {
 
     /// Whether so much is lost that no pass is possible any more; it would be no use to go on.
     pub(super) fn away(&self, suite: &Suite) -> Option<Ended> {
-        let Counts { lost, both, live_only, idle_only, unasked, .. } = self.counts;
+        let Counts { lost, both, live_only, idle_only, unasked, unrecorded, .. } = self.counts;
         #[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 pairs")]
         let share = lost as f64 / (self.cases.len() * self.repeats).max(1) as f64;
         if share <= suite.rules.error_budget {
             return None;
         }
-        let untold = lost.saturating_sub(both + live_only + idle_only + unasked);
+        let untold = lost.saturating_sub(both + live_only + idle_only + unasked + unrecorded);
         let reasons = [
+            (unrecorded, "the cassette lacks their answers"),
             (unasked, "the suite's requests could not be made"),
             (both, "upstream: neither slot answered"),
             (idle_only, "the candidate did not answer"),

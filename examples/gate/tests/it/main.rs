@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod agents;
+mod cassette;
 #[path = "../../examples/support-agent/desk.rs"]
 mod desk;
 mod ends;

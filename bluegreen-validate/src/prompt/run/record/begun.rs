@@ -21,4 +21,6 @@ pub(in crate::prompt::run) struct Begun<'a, 'r> {
     /// When it began, and until when it may last.
     pub(in crate::prompt::run) now: Timestamp,
     pub(in crate::prompt::run) until: Timestamp,
+    /// What else a report says of it, by name.
+    pub(in crate::prompt::run) facts: Vec<(&'static str, String)>,
 }

@@ -114,6 +114,8 @@ impl Book {
             None => book.take_saved(begun),
         }
         book.take_known(begun.results);
+        let facts = begun.facts.iter().map(|(name, fact)| ((*name).to_owned(), fact.clone()));
+        book.facts.extend(facts);
         book
     }
 

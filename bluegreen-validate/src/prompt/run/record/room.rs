@@ -7,6 +7,9 @@ const OTHERS: usize = 8 << 20;
 /// What questions and names of assertions have room for.
 const ASKED: usize = 4 << 20;
 
+/// In place of a reason for which there was no room.
+pub(super) const NO_ROOM: &str = "left out: the report has no room for it";
+
 /// What is left of the room.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
@@ -30,13 +33,39 @@ impl Room {
         Self { passed: PASSED, others: OTHERS, asked: ASKED, left_out: 0 }
     }
 
-    /// The text if there is room for it, else none.
-    pub(super) fn take(&mut self, kind: Kind, text: String) -> String {
-        let room = match kind {
+    /// The reason if there is room for it, else that there was none: a reason is never empty unless
+    /// it was.
+    pub(super) fn reason(&mut self, kind: Kind, text: String) -> String {
+        let was_empty = text.is_empty();
+        let kept = self.take(kind, text);
+        if kept.is_empty() && !was_empty { NO_ROOM.to_owned() } else { kept }
+    }
+
+    /// Whether there is room for so many entries of so many bytes besides their texts, which is
+    /// taken then.
+    pub(super) fn has(&mut self, kind: Kind, entries: usize, bytes: usize) -> bool {
+        let bytes = entries.saturating_mul(bytes + NO_ROOM.len());
+        let room = self.of(kind);
+        let has = bytes <= *room;
+        if has {
+            *room -= bytes;
+        } else {
+            self.left_out += entries;
+        }
+        has
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
             Kind::Passed => &mut self.passed,
             Kind::Other => &mut self.others,
             Kind::Asked => &mut self.asked,
-        };
+        }
+    }
+
+    /// The text if there is room for it, else none.
+    pub(super) fn take(&mut self, kind: Kind, text: String) -> String {
+        let room = self.of(kind);
         if text.len() > *room {
             self.left_out += 1;
             return String::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::room::{Kind, Room};
+use super::room::{Kind, NO_ROOM, Room};
 use crate::excerpt::Mask;
 use crate::paired::Attempt;
 use crate::prompt::answer::Answer;
@@ -82,13 +82,23 @@ impl Seen {
         if let Outcome::Unknown(why) = &tried.outcome {
             // The reason may quote an answer.
             let why = if most == 0 { NOT_KEPT.to_owned() } else { scrubbed(mask, why) };
-            seen.error = Some(room.take(kind, why));
+            seen.error = Some(room.reason(kind, why));
+        }
+        let not_held = |outcome: &&Outcome| !matches!(outcome, Outcome::Held(_));
+        let count = tried.assertions.iter().filter(not_held).count();
+        seen.assessed = !tried.assertions.is_empty();
+        if !room.has(kind, count, size_of::<NotHeld>()) {
+            // Those that are not named would be taken for ones that held.
+            seen.assessed = false;
+            let known = !matches!(tried.outcome, Outcome::Unknown(_));
+            let name = format!("{count} assertions");
+            seen.broken.push(NotHeld { assertion: None, name, known, why: NO_ROOM.to_owned() });
+            return seen;
         }
         let mut shown = |text: &str| {
             let text = if most == 0 { String::new() } else { scrubbed(mask, text) };
-            room.take(kind, text)
+            room.reason(kind, text)
         };
-        seen.assessed = !tried.assertions.is_empty();
         for (index, outcome) in tried.assertions.iter().enumerate() {
             let (known, why) = match outcome {
                 Outcome::Held(_) => continue,
@@ -221,6 +231,33 @@ mod tests {
         assert_eq!(report.assertions[1].reason, "wanted 8, found ***");
         assert_eq!((report.millis, report.usage.calls), (Some(1_200), 3));
         assert_eq!(report.usage.cost, Some(14.0));
+    }
+
+    #[test]
+    fn where_the_room_is_used_up_reasons_say_so_and_entries_have_an_end() {
+        let (mask, mut room) = (Mask::default(), Room::new());
+        let broken = Broken { score: 0.0, wanted: "w".repeat(100), found: "f".repeat(100) };
+        let assertions = vec![Outcome::Broken(broken.clone()); 300];
+        let tried = Tried { assertions, outcome: Outcome::Broken(broken), ..tried() };
+        let names: Vec<_> = (0..300).map(|number| format!("contains {number}")).collect();
+        let all: Vec<_> =
+            (0..1_000).map(|_| Seen::of(&tried, 1_000, Kind::Other, &mask, &mut room)).collect();
+        let entries: usize = all.iter().map(|seen| seen.broken.len()).sum();
+        assert!(entries < 120_000, "{entries}");
+        for seen in &all {
+            let report = seen.report(&names, None);
+            for it in &report.assertions {
+                assert!(it.held == Some(false) && !it.reason.is_empty(), "{it:?}");
+            }
+            assert!(!report.assertions.is_empty());
+        }
+        let unknown = Tried {
+            outcome: Outcome::Unknown("status 503".repeat(20)),
+            assertions: Vec::new(),
+            ..tried
+        };
+        let last = Seen::of(&unknown, 1_000, Kind::Other, &mask, &mut room);
+        assert_eq!(last.error.as_deref(), Some(NO_ROOM));
     }
 
     #[test]
