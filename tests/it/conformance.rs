@@ -27,6 +27,7 @@ bluegreen_core::slot_conformance_tests!(async || {
     let running = cluster.slot(Color::Blue).state().await.unwrap().running;
     let version = |tag| change(tag).resolve(&running, "AGENT_VERSION").unwrap();
     SlotFixture {
+        config: Some("agent-prompts".to_owned()),
         slot: cluster.slot(Color::Green).clone(),
         other: cluster.slot(Color::Blue).clone(),
         good: version("1.3.0"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Guard, for_a_moment, must, must_fail, within};
 use crate::ErrorKind::{Conflict, Rejected};
-use crate::{Epoch, ResolvedChange, Slot, SlotState};
+use crate::{ConfigFiles, Digest, Epoch, ResolvedChange, Slot, SlotState};
 
 /// Two slots of one agent, and three things to run there.
 ///
@@ -23,6 +23,9 @@ pub struct SlotFixture {
     pub better: ResolvedChange,
     /// Something that can't start, and of which the slot finds that out within the patience.
     pub broken: ResolvedChange,
+    /// The ConfigMap whose files the pods read, under the name by which a change knows it; `None` where
+    /// the slot has no files.
+    pub config: Option<String>,
     /// What must live as long.
     pub guard: Guard,
 }
@@ -45,6 +48,7 @@ macro_rules! slot_conformance_tests {
                 reverting_puts_back_what_was_found,
                 committing_keeps_what_was_deployed,
                 watching_sees_a_change,
+                files_are_found_again_by_their_digest,
             ]
         }
     };
@@ -219,6 +223,36 @@ pub async fn watching_sees_a_change(it: &SlotFixture) {
     assert_ne!(must("a watch", seen), known, "the watch shows a change");
     let seen = within("a watch after the change", slot.watch(&known)).await;
     assert_ne!(must("a watch", seen), known, "the change shows later too");
+}
+
+/// Files that were deployed once are there for whoever knows only their digest, as a rollback does;
+/// those that nobody has ever deployed are refused.
+pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
+    let Some(name) = &it.config else { return };
+    let (slot, epoch) = take_over(it).await;
+    let with = |files: ConfigFiles| {
+        let mut configuration = it.good.configuration.clone();
+        configuration.config.insert(name.clone(), files);
+        ResolvedChange::exactly(configuration)
+    };
+    let (first, second) = (
+        with(ConfigFiles::new([("system.txt", "Be kind."), ("refund.txt", "")])),
+        with(ConfigFiles::new([("system.txt", "Be brief.")])),
+    );
+    for change in [&first, &second, &first] {
+        must("a deploy", slot.deploy(change, 1, epoch).await);
+        let state = ready(slot).await;
+        assert_eq!(state.running, change.configuration, "it runs the files that it was given");
+        assert_eq!(state.digest(), change.digest, "they are part of the digest");
+        must("a commit", slot.commit(epoch).await);
+    }
+    let known = with(ConfigFiles::known_by(second.configuration.config[name].digest().clone()));
+    must("a deploy by the digest", slot.deploy(&known, 1, epoch).await);
+    assert_eq!(ready(slot).await.digest(), second.digest, "the second files are back");
+    let nobody = with(ConfigFiles::known_by(Digest::of(["nobody has these"])));
+    must_fail("a deploy of unknown files", Rejected, slot.deploy(&nobody, 1, epoch).await);
+    let state = must("reading the state", slot.state().await);
+    assert_eq!(state.digest(), second.digest, "nothing has changed");
 }
 
 /// The slot, fenced with a new epoch.
