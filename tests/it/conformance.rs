@@ -22,7 +22,7 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 bluegreen_core::slot_conformance_tests!(async || {
-    let agent = Agent::of(Manifests::shipped().sized(1, 0)).await;
+    let agent = Agent::of(Manifests::shipped().sized(1, 0).with_prompt("Be helpful.")).await;
     let cluster = agent.cluster("conformance").await;
     let running = cluster.slot(Color::Blue).state().await.unwrap().running;
     let version = |tag| change(tag).resolve(&running, "AGENT_VERSION").unwrap();

@@ -51,10 +51,11 @@ pub(super) fn note(
     let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     let Some(metadata) = metadata.as_object_mut() else { return };
     if config.is_empty() {
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-            if annotations.remove(&key).is_some() && annotations.is_empty() {
-                metadata.remove("annotations");
-            }
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+            && annotations.remove(&key).is_some()
+            && annotations.is_empty()
+        {
+            metadata.remove("annotations");
         }
         return;
     }
@@ -71,44 +72,42 @@ pub(super) fn note(
 /// Where a ConfigMap may be named in a pod: as a volume, as a part of one, as the whole environment of a
 /// container, or as one variable.
 fn references(template: &mut Value) -> Vec<&mut Value> {
-    let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) else {
-        return Vec::new();
-    };
+    let spec = template.get_mut("spec").and_then(Value::as_object_mut);
     let mut all = Vec::new();
-    for (key, value) in spec {
-        let Some(list) = value.as_array_mut() else { continue };
-        for item in list {
+    for (key, value) in spec.into_iter().flatten() {
+        for item in value.as_array_mut().into_iter().flatten() {
             if key == "volumes" {
-                for (key, value) in item.as_object_mut().into_iter().flatten() {
-                    match key.as_str() {
-                        "configMap" => all.push(value),
-                        "projected" => {
-                            let sources = value.get_mut("sources").and_then(Value::as_array_mut);
-                            let sources = sources.into_iter().flatten();
-                            all.extend(sources.filter_map(|it| it.get_mut("configMap")));
-                        }
-                        _ => {}
-                    }
-                }
+                of_volume(item, &mut all);
             } else if LISTS.contains(&key.as_str()) {
-                for (key, value) in item.as_object_mut().into_iter().flatten() {
-                    let Some(list) = value.as_array_mut() else { continue };
-                    match key.as_str() {
-                        "envFrom" => {
-                            all.extend(list.iter_mut().filter_map(|it| it.get_mut("configMapRef")));
-                        }
-                        "env" => {
-                            all.extend(list.iter_mut().filter_map(|it| {
-                                it.get_mut("valueFrom")?.get_mut("configMapKeyRef")
-                            }))
-                        }
-                        _ => {}
-                    }
-                }
+                of_container(item, &mut all);
             }
         }
     }
     all.into_iter().filter_map(|reference| reference.get_mut("name")).collect()
+}
+
+fn of_volume<'a>(volume: &'a mut Value, all: &mut Vec<&'a mut Value>) {
+    for (key, value) in volume.as_object_mut().into_iter().flatten() {
+        if key == "configMap" {
+            all.push(value);
+        } else if key == "projected" {
+            let sources = value.get_mut("sources").and_then(Value::as_array_mut);
+            all.extend(sources.into_iter().flatten().filter_map(|it| it.get_mut("configMap")));
+        }
+    }
+}
+
+fn of_container<'a>(container: &'a mut Value, all: &mut Vec<&'a mut Value>) {
+    for (key, value) in container.as_object_mut().into_iter().flatten() {
+        for item in value.as_array_mut().into_iter().flatten() {
+            let reference = match key.as_str() {
+                "envFrom" => item.get_mut("configMapRef"),
+                "env" => item.get_mut("valueFrom").and_then(|it| it.get_mut("configMapKeyRef")),
+                _ => None,
+            };
+            all.extend(reference);
+        }
+    }
 }
 
 /// Every ConfigMap that a template names, as it names them.

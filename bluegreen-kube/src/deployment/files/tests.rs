@@ -132,7 +132,7 @@ async fn a_deploy_makes_a_map_that_nobody_can_change_and_a_revert_names_the_old_
         green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
     }
     let name = name("agent-prompts", files.digest());
-    assert_eq!(maps(&green).await, [name.clone()]);
+    assert_eq!(maps(&green).await, std::slice::from_ref(&name));
     let map = stand_in.object("configmaps", NAMESPACE, &name).unwrap();
     assert_eq!(map["immutable"], true);
     assert_eq!(map["data"], json!({"system.txt": "Be kind."}));
