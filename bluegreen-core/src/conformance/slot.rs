@@ -225,8 +225,8 @@ pub async fn watching_sees_a_change(it: &SlotFixture) {
     assert_ne!(must("a watch", seen), known, "the change shows later too");
 }
 
-/// Files that were deployed once are there for whoever knows only their digest, as a rollback does;
-/// those that nobody has ever deployed are refused.
+/// Files that the slot runs, or a revert would put back, are there for whoever knows only their digest,
+/// as a rollback does; those that nobody has ever deployed are refused.
 pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
     let Some(name) = &it.config else { return };
     let (slot, epoch) = take_over(it).await;
@@ -239,20 +239,23 @@ pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
         with(ConfigFiles::new([("system.txt", "Be kind."), ("refund.txt", "")])),
         with(ConfigFiles::new([("system.txt", "Be brief.")])),
     );
-    for change in [&first, &second, &first] {
+    for change in [&first, &second] {
         must("a deploy", slot.deploy(change, 1, epoch).await);
         let state = ready(slot).await;
         assert_eq!(state.running, change.configuration, "it runs the files that it was given");
         assert_eq!(state.digest(), change.digest, "they are part of the digest");
-        must("a commit", slot.commit(epoch).await);
+        if *change == first {
+            must("a commit", slot.commit(epoch).await);
+        }
     }
-    let known = with(ConfigFiles::known_by(second.configuration.config[name].digest().clone()));
+    // The first are what a revert would put back, so nobody may have thrown them away.
+    let known = with(ConfigFiles::known_by(first.configuration.config[name].digest().clone()));
     must("a deploy by the digest", slot.deploy(&known, 1, epoch).await);
-    assert_eq!(ready(slot).await.digest(), second.digest, "the second files are back");
+    assert_eq!(ready(slot).await.digest(), first.digest, "the first files are back");
     let nobody = with(ConfigFiles::known_by(Digest::of(["nobody has these"])));
     must_fail("a deploy of unknown files", Rejected, slot.deploy(&nobody, 1, epoch).await);
     let state = must("reading the state", slot.state().await);
-    assert_eq!(state.digest(), second.digest, "nothing has changed");
+    assert_eq!(state.digest(), first.digest, "nothing has changed");
 }
 
 /// The slot, fenced with a new epoch.

@@ -134,6 +134,14 @@ pub(super) fn rename(template: &mut Value, pairs: &[(String, String)]) -> Vec<us
     found
 }
 
+/// A template that names ConfigMaps as a change does, as if no files had ever been released.
+pub(super) fn without_files(template: &Value, settings: &Settings) -> Value {
+    let mut plain = template.clone();
+    rename(&mut plain, &plainly(&of_template(template, settings)));
+    note(&mut plain, &BTreeMap::new(), settings);
+    plain
+}
+
 /// The names under which a template knows its ConfigMaps, and those by which a change knows them.
 pub(super) fn plainly(config: &BTreeMap<String, ConfigFiles>) -> Vec<(String, String)> {
     config.iter().map(|(plain, files)| (name(plain, files.digest()), plain.clone())).collect()
@@ -246,9 +254,7 @@ pub(super) async fn problems(
     wanted: &Configuration,
 ) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut plain = template.clone();
-    rename(&mut plain, &plainly(&of_template(template, &slot.settings)));
-    let used = named(&plain);
+    let used = named(&without_files(template, &slot.settings));
     for (config_map, files) in &wanted.config {
         let object = format!("Deployment {}/{}", slot.settings.namespace, slot.name);
         if !used.contains(config_map) {

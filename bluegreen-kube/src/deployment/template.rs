@@ -16,12 +16,11 @@ pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
 /// they may bring prompts or weights.
 pub(super) fn read(template: &Value, settings: &Settings) -> Configuration {
     let config = files::of_template(template, settings);
-    let mut plain;
+    let plain;
     let template = if config.is_empty() {
         template
     } else {
-        plain = template.clone();
-        files::rename(&mut plain, &files::plainly(&config));
+        plain = files::without_files(template, settings);
         &plain
     };
     let mut containers = BTreeMap::new();
@@ -60,9 +59,7 @@ pub(super) fn write(
     wanted: &Configuration,
     settings: &Settings,
 ) -> Result<Value, String> {
-    let mut template = template.clone();
-    let config = files::of_template(&template, settings);
-    files::rename(&mut template, &files::plainly(&config));
+    let mut template = files::without_files(template, settings);
     let mut missing: BTreeMap<&str, &Container> =
         wanted.containers.iter().map(|(name, container)| (name.as_str(), container)).collect();
     let mut wrong = Vec::new();

@@ -228,6 +228,16 @@ fn codes(problems: &[Problem]) -> Vec<(&str, bool)> {
 }
 
 #[tokio::test]
+async fn that_live_has_files_of_its_own_is_no_difference_of_templates() {
+    let (_stand_in, blue, green) = world().await;
+    blue.deploy(&change(&blue, prompts("Be kind.")).await, 0, Epoch::new(1)).await.unwrap();
+    let next = change(&blue, prompts("Be brief.")).await;
+    let intent = Intent::new(Role::Idle, next, 1, Plan::all_at_once());
+    let problems = green.check(&intent).await.unwrap();
+    assert!(problems.iter().all(|it| it.code != "template-differs"), "{problems:#?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_released_is_found_before() {
     let (stand_in, blue, green) = world().await;
     let good = change(&green, prompts("Be kind.")).await;
