@@ -47,8 +47,8 @@ macro_rules! slot_conformance_tests {
                 refuses_a_stale_epoch,
                 reverting_puts_back_what_was_found,
                 committing_keeps_what_was_deployed,
-                watching_sees_a_change,
                 files_are_found_again_by_their_digest,
+                watching_sees_a_change,
             ]
         }
     };
@@ -213,18 +213,6 @@ pub async fn committing_keeps_what_was_deployed(it: &SlotFixture) {
     assert!(!state.open, "nothing is open any more");
 }
 
-/// A watch returns once the state is another one, also when that came before the watch.
-pub async fn watching_sees_a_change(it: &SlotFixture) {
-    let (slot, epoch) = take_over(it).await;
-    let known = ready(slot).await;
-    let watch = within("a watch", slot.watch(&known));
-    let (seen, deployed) = tokio::join!(watch, slot.deploy(&it.better, 1, epoch));
-    must("a deploy", deployed);
-    assert_ne!(must("a watch", seen), known, "the watch shows a change");
-    let seen = within("a watch after the change", slot.watch(&known)).await;
-    assert_ne!(must("a watch", seen), known, "the change shows later too");
-}
-
 /// Files that the slot runs, or a revert would put back, are there for whoever knows only their digest,
 /// as a rollback does; those that nobody has ever deployed are refused.
 pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
@@ -256,6 +244,18 @@ pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
     must_fail("a deploy of unknown files", Rejected, slot.deploy(&nobody, 1, epoch).await);
     let state = must("reading the state", slot.state().await);
     assert_eq!(state.digest(), first.digest, "nothing has changed");
+}
+
+/// A watch returns once the state is another one, also when that came before the watch.
+pub async fn watching_sees_a_change(it: &SlotFixture) {
+    let (slot, epoch) = take_over(it).await;
+    let known = ready(slot).await;
+    let watch = within("a watch", slot.watch(&known));
+    let (seen, deployed) = tokio::join!(watch, slot.deploy(&it.better, 1, epoch));
+    must("a deploy", deployed);
+    assert_ne!(must("a watch", seen), known, "the watch shows a change");
+    let seen = within("a watch after the change", slot.watch(&known)).await;
+    assert_ne!(must("a watch", seen), known, "the change shows later too");
 }
 
 /// The slot, fenced with a new epoch.
