@@ -1,10 +1,11 @@
 //! What a release brings: a delta, and the complete state that it makes of what live runs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Configuration, Digest, EnvValue, Problem, Sensitive};
+use crate::{ConfigFiles, Configuration, Digest, EnvValue, Problem, Result, Sensitive};
 
 mod image;
 
@@ -30,8 +31,8 @@ pub struct Change {
     pub env: Vec<EnvChange>,
     /// The model that the agent talks to.
     pub model: Option<ModelChange>,
-    /// Prompts and other files: the directory whose files become the ConfigMap of that name.
-    pub config: BTreeMap<String, String>,
+    /// Prompts and other files, each set under the name of the ConfigMap that the agent reads.
+    pub config: BTreeMap<String, ConfigFiles>,
     /// Things kept elsewhere, by name.
     pub external: BTreeMap<String, External>,
     /// The version label. Without one it is `<tag>-<8 digits of the digest>`.
@@ -96,6 +97,29 @@ impl Change {
         Self { model: Some(model), ..Self::default() }
     }
 
+    /// New prompts: the files of a folder, in place of those of the ConfigMap that the agent reads.
+    ///
+    /// The ConfigMap itself stays as it is: the candidate reads another, whose name has the digest of
+    /// the files in it. Reads at once, as [`ConfigFiles::read`] does.
+    ///
+    /// # Errors
+    /// [`Rejected`](crate::ErrorKind::Rejected): the folder, and everything that is wrong with it.
+    pub fn prompts(config_map: impl Into<String>, folder: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::files(config_map, ConfigFiles::read(folder)?))
+    }
+
+    /// New files in place of those of the ConfigMap that the agent reads.
+    pub fn files(config_map: impl Into<String>, files: ConfigFiles) -> Self {
+        Self::default().and_files(config_map, files)
+    }
+
+    /// New files in place of those of another ConfigMap that the agent reads.
+    #[must_use]
+    pub fn and_files(mut self, config_map: impl Into<String>, files: ConfigFiles) -> Self {
+        self.config.insert(config_map.into(), files);
+        self
+    }
+
     /// A new image for another container.
     #[must_use]
     pub fn and_image(mut self, container: impl Into<String>, image: impl Into<String>) -> Self {
@@ -144,7 +168,7 @@ impl Change {
         &self,
         live: &Configuration,
         version_env: &str,
-    ) -> Result<ResolvedChange, Vec<Problem>> {
+    ) -> std::result::Result<ResolvedChange, Vec<Problem>> {
         let mut problems = self.unsupported();
         let mut configuration = live.clone();
         for (name, image) in &self.images {
@@ -170,6 +194,10 @@ impl Change {
                 value: Sensitive::new(&model.name),
             };
             self.put(&mut configuration, &change, live, &mut problems);
+        }
+        for (name, files) in &self.config {
+            problems.extend(files.problems(name));
+            configuration.config.insert(name.clone(), files.clone());
         }
         self.put_version(&mut configuration, version_env, &mut problems);
         if problems.is_empty() { Ok(ResolvedChange::exactly(configuration)) } else { Err(problems) }
@@ -256,18 +284,13 @@ impl Change {
     /// What a later part of this library will do, and this one must not pass over in silence.
     fn unsupported(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for name in self.config.keys() {
-            problems.push(
-                Problem::new("unsupported", format!("change, config {name}"))
-                    .found("files to be released as a ConfigMap")
-                    .wanted("images, env, model and version only: this version does no more"),
-            );
-        }
         for name in self.external.keys() {
             problems.push(
                 Problem::new("unsupported", format!("change, external {name}"))
                     .found("something kept elsewhere, by reference")
-                    .wanted("images, env, model and version only: this version does no more"),
+                    .wanted(
+                        "images, env, model, files and version only: this version does no more",
+                    ),
             );
         }
         problems
@@ -287,7 +310,7 @@ impl ResolvedChange {
     }
 
     /// Whether every literal is known, so that it can be written where it is to run. Not so
-    /// when it was read from a record.
+    /// when it was read from a record. Files count as known: they are found by their digest.
     pub fn is_complete(&self) -> bool {
         self.configuration.containers.values().all(|container| {
             container.env.iter().all(|variable| match &variable.value {
@@ -333,7 +356,7 @@ fn list(live: &Configuration) -> String {
     live.containers.keys().cloned().collect::<Vec<_>>().join(", ")
 }
 
-fn check_label(text: &str) -> Result<(), &'static str> {
+fn check_label(text: &str) -> std::result::Result<(), &'static str> {
     if text.is_empty() || text.len() > 63 {
         return Err("which is empty or longer than 63 characters");
     }

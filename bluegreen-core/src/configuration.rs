@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Sensitive};
+use crate::{ConfigFiles, Digest, Sensitive};
 
 /// Everything of a slot that a release may change, as it runs there.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Configuration {
     /// The value of the version label, if the slot has one.
     #[serde(default)]
     pub version: Option<String>,
+    /// The files that were released with the agent, each set under the name of the ConfigMap that it
+    /// takes the place of. A ConfigMap that no release has replaced is not among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, ConfigFiles>,
 }
 
 /// One container of a slot.
@@ -54,7 +58,7 @@ pub enum EnvValue {
 impl Configuration {
     /// A configuration of these containers.
     pub fn new(containers: BTreeMap<String, Container>) -> Self {
-        Self { containers, version: None }
+        Self { containers, ..Self::default() }
     }
 
     /// The same with a version label.
@@ -82,6 +86,9 @@ impl Configuration {
         }
         if let Some(version) = &self.version {
             parts.extend(["version", version]);
+        }
+        for (name, files) in &self.config {
+            parts.extend(["config", name, files.digest().as_str()]);
         }
         Digest::of(parts)
     }

@@ -6,6 +6,7 @@ mod approver;
 mod assignment;
 mod change;
 pub mod clock;
+mod config_files;
 mod configuration;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -36,6 +37,7 @@ pub use approver::{ApprovalRequest, Approver, Decision};
 pub use assignment::Assignment;
 pub use change::{Change, EnvChange, External, ModelChange, ResolvedChange};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use config_files::{ConfigFiles, MAX_CONFIG};
 pub use configuration::{Configuration, Container, EnvValue, EnvVar};
 pub use digest::{Digest, Sensitive};
 pub use error::{Error, ErrorKind, Result, chain};

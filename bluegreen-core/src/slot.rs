@@ -71,6 +71,9 @@ impl fmt::Display for Color {
 ///   replicas are those before the deploy.
 /// * `committing_keeps_what_was_deployed`: after [`commit`](Self::commit) a
 ///   [`revert`](Self::revert) has nothing to put back.
+/// * `files_are_found_again_by_their_digest`: [`deploy`](Self::deploy) of files that either slot, a
+///   record or an open deploy has needs their digest only; of files that nobody knows it is
+///   [`Rejected`](crate::ErrorKind::Rejected).
 /// * `watching_sees_a_change`: [`watch`](Self::watch) returns once the state differs from the one
 ///   that it was given.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]

@@ -87,6 +87,7 @@ fn slots(runner: ScriptedRunner, faults: Faults) -> SlotFixture {
         .autoscaler(Color::Green, Autoscaler::new(1, 9))
         .build();
     SlotFixture {
+        config: Some("agent-prompts".to_owned()),
         slot: Arc::new(Faulty::new(Arc::new(cluster.slot(Color::Green)), faults)),
         other: Arc::new(cluster.slot(Color::Blue)),
         good: change("1.3.0"),

@@ -20,6 +20,7 @@ use crate::rights::{Right, Rules};
 use crate::{PodClient, Settings, error, owners};
 
 mod check;
+mod files;
 mod found;
 mod json;
 mod keys;

@@ -80,6 +80,11 @@ impl Settings {
         self.own("transition")
     }
 
+    /// The annotation with the files of a template, by ConfigMap; on such a ConfigMap, its plain name.
+    pub fn config_annotation(&self) -> String {
+        self.own("config")
+    }
+
     /// The label on our own objects with the agent that they belong to.
     pub fn agent_label(&self) -> String {
         self.own("agent")
@@ -162,6 +167,8 @@ pub enum Purpose {
     Preview,
     /// The lease of a driver process.
     Lease,
+    /// Prompts and other files of a release.
+    Config,
 }
 
 impl Purpose {
@@ -173,6 +180,7 @@ impl Purpose {
             Self::Blob => "blob",
             Self::Preview => "preview",
             Self::Lease => "lease",
+            Self::Config => "config",
         }
     }
 }

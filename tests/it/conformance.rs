@@ -22,11 +22,12 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 bluegreen_core::slot_conformance_tests!(async || {
-    let agent = Agent::of(Manifests::shipped().sized(1, 0)).await;
+    let agent = Agent::of(Manifests::shipped().sized(1, 0).with_prompt("Be helpful.")).await;
     let cluster = agent.cluster("conformance").await;
     let running = cluster.slot(Color::Blue).state().await.unwrap().running;
     let version = |tag| change(tag).resolve(&running, "AGENT_VERSION").unwrap();
     SlotFixture {
+        config: Some("agent-prompts".to_owned()),
         slot: cluster.slot(Color::Green).clone(),
         other: cluster.slot(Color::Blue).clone(),
         good: version("1.3.0"),

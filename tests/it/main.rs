@@ -18,6 +18,7 @@ mod forward;
 mod midway;
 mod objects;
 mod preflight;
+mod prompts;
 mod rights;
 mod secrets;
 mod takeover;

@@ -83,6 +83,26 @@ impl Manifests {
         Color::BOTH.into_iter().fold(self, |it, color| it.with(autoscaler(color)))
     }
 
+    /// The same, whose pods read their prompt from the ConfigMap `agent-prompts` and show it at
+    /// `/prompt`. It is this one to begin with.
+    #[must_use]
+    pub fn with_prompt(mut self, text: &str) -> Self {
+        for color in Color::BOTH {
+            let deployment = self.object("Deployment", &format!("agent-{color}"));
+            let spec = &mut deployment["spec"]["template"]["spec"];
+            let volume = json!({"name": "prompts", "configMap": {"name": "agent-prompts"}});
+            let mount = json!({"name": "prompts", "mountPath": "/prompts"});
+            let file = json!({"name": "AGENT_PROMPT_FILE", "value": "/prompts/system.txt"});
+            push(&mut spec["volumes"], volume);
+            push(&mut spec["containers"][0]["volumeMounts"], mount);
+            push(&mut spec["containers"][0]["env"], file);
+        }
+        self.with(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "agent-prompts"}, "data": {"system.txt": text},
+        }))
+    }
+
     fn add_slot_services(&mut self) {
         let live = self.object("Service", crate::SERVICE).clone();
         for color in Color::BOTH {
@@ -194,6 +214,13 @@ pub fn route(name: &str) -> Value {
             "rules": [{"backendRefs": [backend(Color::Blue, 1), backend(Color::Green, 0)]}],
         },
     })
+}
+
+fn push(list: &mut Value, item: Value) {
+    if list.is_null() {
+        *list = json!([]);
+    }
+    list.as_array_mut().unwrap().push(item);
 }
 
 /// A `HorizontalPodAutoscaler` of a slot: from one pod to six, one for each ten of an external metric,

@@ -79,8 +79,30 @@ fn malformed_images_are_refused_and_good_ones_are_not() {
 #[test]
 fn what_a_later_version_does_is_a_problem_today() {
     let mut change = Change::image("agent", "example.com/a:2");
-    change.config.insert("agent-prompts".to_owned(), "prompts/".to_owned());
+    let digest = Digest::of(["prompt"]);
+    let external = External { reference: "prompts/refunds@7".to_owned(), digest };
+    change.external.insert("refunds".to_owned(), external);
     assert_eq!(codes(&change), ["unsupported"]);
+}
+
+#[test]
+fn files_are_part_of_the_one_digest_and_stay_until_others_come() {
+    let files = |text: &'static str| ConfigFiles::new([("system.txt", text)]);
+    let first = resolve(&Change::files("agent-prompts", files("be kind"))).unwrap();
+    assert_ne!(first.digest, live().digest());
+    assert!(first.version().starts_with("1.2.0-"), "{}", first.version());
+    let other = resolve(&Change::files("agent-prompts", files("be brief"))).unwrap();
+    assert_ne!(first.digest, other.digest);
+    let image = Change::image("agent", "example.com/a:2").and_files("tools", files("{}"));
+    let next = image.resolve(&first.configuration, "AGENT_VERSION").unwrap();
+    assert_eq!(next.configuration.config["agent-prompts"], files("be kind"));
+    assert_eq!(next.configuration.config["tools"], files("{}"));
+    let stored: ResolvedChange =
+        serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
+    assert_eq!(stored.configuration.digest(), next.digest, "its files are found by their digest");
+    let bad = Change::files("Prompts", ConfigFiles::new([("a/b", "")])).version("-");
+    let wanted = ["malformed-config-map", "malformed-file", "malformed-version"];
+    assert_eq!(codes(&bad), wanted);
 }
 
 #[test]

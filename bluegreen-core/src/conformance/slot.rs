@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Guard, for_a_moment, must, must_fail, within};
 use crate::ErrorKind::{Conflict, Rejected};
-use crate::{Epoch, ResolvedChange, Slot, SlotState};
+use crate::{ConfigFiles, Digest, Epoch, ResolvedChange, Slot, SlotState};
 
 /// Two slots of one agent, and three things to run there.
 ///
@@ -23,6 +23,9 @@ pub struct SlotFixture {
     pub better: ResolvedChange,
     /// Something that can't start, and of which the slot finds that out within the patience.
     pub broken: ResolvedChange,
+    /// The ConfigMap whose files the pods read, under the name by which a change knows it; `None` where
+    /// the slot has no files.
+    pub config: Option<String>,
     /// What must live as long.
     pub guard: Guard,
 }
@@ -44,6 +47,7 @@ macro_rules! slot_conformance_tests {
                 refuses_a_stale_epoch,
                 reverting_puts_back_what_was_found,
                 committing_keeps_what_was_deployed,
+                files_are_found_again_by_their_digest,
                 watching_sees_a_change,
             ]
         }
@@ -207,6 +211,39 @@ pub async fn committing_keeps_what_was_deployed(it: &SlotFixture) {
     assert_eq!(state.running, it.better.configuration, "it runs what was deployed");
     assert_eq!(state.replicas.wanted, 2, "it has the size that it was given");
     assert!(!state.open, "nothing is open any more");
+}
+
+/// Files that the slot runs, or a revert would put back, are there for whoever knows only their digest,
+/// as a rollback does; those that nobody has ever deployed are refused.
+pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
+    let Some(name) = &it.config else { return };
+    let (slot, epoch) = take_over(it).await;
+    let with = |files: ConfigFiles| {
+        let mut configuration = it.good.configuration.clone();
+        configuration.config.insert(name.clone(), files);
+        ResolvedChange::exactly(configuration)
+    };
+    let (first, second) = (
+        with(ConfigFiles::new([("system.txt", "Be kind."), ("refund.txt", "")])),
+        with(ConfigFiles::new([("system.txt", "Be brief.")])),
+    );
+    for change in [&first, &second] {
+        must("a deploy", slot.deploy(change, 1, epoch).await);
+        let state = ready(slot).await;
+        assert_eq!(state.running, change.configuration, "it runs the files that it was given");
+        assert_eq!(state.digest(), change.digest, "they are part of the digest");
+        if *change == first {
+            must("a commit", slot.commit(epoch).await);
+        }
+    }
+    // The first are what a revert would put back, so nobody may have thrown them away.
+    let known = with(ConfigFiles::known_by(first.configuration.config[name].digest().clone()));
+    must("a deploy by the digest", slot.deploy(&known, 1, epoch).await);
+    assert_eq!(ready(slot).await.digest(), first.digest, "the first files are back");
+    let nobody = with(ConfigFiles::known_by(Digest::of(["nobody has these"])));
+    must_fail("a deploy of unknown files", Rejected, slot.deploy(&nobody, 1, epoch).await);
+    let state = must("reading the state", slot.state().await);
+    assert_eq!(state.digest(), first.digest, "nothing has changed");
 }
 
 /// A watch returns once the state is another one, also when that came before the watch.

@@ -169,6 +169,7 @@ impl MemoryClusterBuilder {
                 problems: Vec::new(),
                 author: None,
             },
+            files: std::collections::BTreeMap::new(),
             numbers: 0,
         };
         let cluster = MemoryCluster {

@@ -111,10 +111,16 @@ impl Slot for MemorySlot {
             let action = format!("deploy to slot {}", self.color);
             return Err(Error::new(ErrorKind::Rejected, action).with_source(reason));
         }
+        let mut configuration = change.configuration.clone();
+        self.cluster.write(|world| world.fill(&mut configuration)).map_err(|unknown| {
+            let reason = format!("nobody has the files of {unknown}, only their digest is known");
+            Error::new(ErrorKind::Rejected, format!("deploy to slot {}", self.color))
+                .with_source(reason)
+        })?;
         self.write("deploy to", epoch, |slot| {
             let found = Found { template: slot.template.clone(), wanted: slot.wanted };
             slot.found.get_or_insert(found);
-            slot.template = slot.template.with(change.configuration.clone());
+            slot.template = slot.template.with(configuration);
             slot.wanted = replicas;
             slot.author = None;
         })

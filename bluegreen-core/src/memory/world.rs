@@ -1,17 +1,21 @@
 //! The state of the in-memory cluster: plain data, changed under one lock.
 
+use std::collections::BTreeMap;
+
 use tokio::task::AbortHandle;
 
 use super::PodSpec;
 use crate::{
-    AgentName, Color, Configuration, Digest, Epoch, Error, ErrorKind, ObservedState, Pair,
-    PodState, Problem, Replicas, Result, SlotState,
+    AgentName, Color, ConfigFiles, Configuration, Digest, Epoch, Error, ErrorKind, ObservedState,
+    Pair, PodState, Problem, Replicas, Result, SlotState,
 };
 
 pub(super) struct World {
     pub(super) agent: AgentName,
     pub(super) slots: Pair<SlotWorld>,
     pub(super) traffic: Traffic,
+    /// All files that were ever deployed, by their digest.
+    pub(super) files: BTreeMap<Digest, ConfigFiles>,
     /// The last number given to a pod or an object, so that no name comes twice.
     pub(super) numbers: u64,
 }
@@ -115,6 +119,27 @@ impl World {
             Color::Blue => &mut self.slots.blue,
             Color::Green => &mut self.slots.green,
         }
+    }
+
+    /// Keeps the files of `configuration`, and puts in those of which it has the digest only.
+    ///
+    /// # Errors
+    /// The names of those that nobody knows.
+    pub(super) fn fill(
+        &mut self,
+        configuration: &mut Configuration,
+    ) -> std::result::Result<(), String> {
+        let mut unknown = Vec::new();
+        for (name, files) in &mut configuration.config {
+            if files.content().is_some() {
+                self.files.insert(files.digest().clone(), files.clone());
+            } else if let Some(known) = self.files.get(files.digest()) {
+                *files = known.clone();
+            } else {
+                unknown.push(format!("{name} ({})", files.digest().short()));
+            }
+        }
+        if unknown.is_empty() { Ok(()) } else { Err(unknown.join(", ")) }
     }
 
     pub(super) fn number(&mut self) -> u64 {

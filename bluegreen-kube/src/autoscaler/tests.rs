@@ -18,6 +18,7 @@ bluegreen_core::slot_conformance_tests!(async || {
     let running = slot.state().await.unwrap().running;
     let change = |image: &str| Change::image("agent", image).resolve(&running, "VERSION").unwrap();
     SlotFixture {
+        config: None,
         good: change("registry.example.com/agent:2"),
         better: change("registry.example.com/agent:3"),
         broken: change("registry.example.com/does-not-exist:1"),

@@ -10,7 +10,7 @@ use kube::core::DynamicObject;
 use super::object::Seen;
 use super::pods;
 use super::recent::Belongings;
-use super::{DeploymentSlot, state};
+use super::{DeploymentSlot, files, state};
 use crate::autoscaler;
 use crate::rights::Right;
 
@@ -82,9 +82,20 @@ pub(super) async fn problems(slot: &DeploymentSlot, intent: &Intent) -> Result<V
     check_pods(&mut report, seen, &read);
     owners::check(&mut report, seen);
     check_autoscalers(&mut report, slot, intent).await?;
+    let config = &intent.change.configuration;
     if intent.role == Role::Live {
         check_live(&mut report, slot, seen, &read)?;
+        let plain = files::plain_problems(&report.object, seen.template(), config, &slot.settings);
+        for problem in plain {
+            report.add(problem, &slot.name);
+        }
     } else {
+        if is_allowed_to {
+            for problem in files::problems(slot, seen.template(), config).await? {
+                let name = problem.object.clone();
+                report.add(problem, &name);
+            }
+        }
         if let Some(other) = other {
             differences::check(&mut report, seen, other);
         }

@@ -141,8 +141,8 @@ pub(super) fn deploy(
         let action = format!("deploy to deployment {}", seen.name());
         Error::new(ErrorKind::Rejected, action).with_source(why)
     };
-    let wanted = template::write(seen.template(), &change.configuration, &settings.version_label)
-        .map_err(rejected)?;
+    let wanted =
+        template::write(seen.template(), &change.configuration, settings).map_err(rejected)?;
     let digest_key = settings.digest_annotation();
     let is_open = seen.found()?.is_some();
     let is_same =

@@ -19,7 +19,7 @@ pub(super) fn assemble<'a>(
     sets: &Sets,
     pods: impl Iterator<Item = &'a Pod>,
 ) -> Result<SlotState> {
-    let running = template::read(seen.template(), &settings.version_label);
+    let running = template::read(seen.template(), settings);
     let mut state = SlotState::new(color, seen.uid(), running);
     state.template_hash = template_hash(seen.template());
     state.epoch = seen.epoch()?;

@@ -5,14 +5,24 @@ use std::collections::BTreeMap;
 use bluegreen_core::{Configuration, Container, EnvValue, EnvVar, Sensitive};
 use serde_json::{Map, Value, json};
 
+use super::files;
 use super::json::canonical;
+use crate::Settings;
 
 /// The two lists of containers in a pod. Their names are unique across both.
 pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
 
 /// What the pods of `template` are told to run. Containers that run before the others count:
 /// they may bring prompts or weights.
-pub(super) fn read(template: &Value, version_label: &str) -> Configuration {
+pub(super) fn read(template: &Value, settings: &Settings) -> Configuration {
+    let config = files::of_template(template, settings);
+    let plain;
+    let template = if config.is_empty() {
+        template
+    } else {
+        plain = files::without_files(template, settings);
+        &plain
+    };
     let mut containers = BTreeMap::new();
     for container in LISTS.iter().flat_map(|list| items(&template["spec"][list])) {
         let mut read = Container::new(container["image"].as_str().unwrap_or_default());
@@ -21,7 +31,8 @@ pub(super) fn read(template: &Value, version_label: &str) -> Configuration {
     }
     let mut configuration = Configuration::new(containers);
     configuration.version =
-        template["metadata"]["labels"][version_label].as_str().map(str::to_owned);
+        template["metadata"]["labels"][&settings.version_label].as_str().map(str::to_owned);
+    configuration.config = config;
     configuration
 }
 
@@ -38,17 +49,17 @@ fn variable(entry: &Value) -> Option<EnvVar> {
     container.env.pop()
 }
 
-/// The same template with the images, the environment and the version of `wanted`. All else
-/// stays as it is.
+/// The same template with the images, the environment, the files and the version of `wanted`. All
+/// else stays as it is.
 ///
 /// # Errors
 /// Everything that cannot be put in, in words.
 pub(super) fn write(
     template: &Value,
     wanted: &Configuration,
-    version_label: &str,
+    settings: &Settings,
 ) -> Result<Value, String> {
-    let mut template = template.clone();
+    let mut template = files::without_files(template, settings);
     let mut missing: BTreeMap<&str, &Container> =
         wanted.containers.iter().map(|(name, container)| (name.as_str(), container)).collect();
     let mut wrong = Vec::new();
@@ -66,7 +77,11 @@ pub(super) fn write(
         }
     }
     wrong.extend(missing.keys().map(|name| format!("the slot has no container {name}")));
-    put_version(&mut template, wanted.version.as_deref(), version_label);
+    put_version(&mut template, wanted.version.as_deref(), &settings.version_label);
+    let counts = files::rename(&mut template, &files::exactly(&wanted.config));
+    let unused = wanted.config.keys().zip(counts).filter(|(_, count)| *count == 0);
+    wrong.extend(unused.map(|(name, _)| format!("no pod of the slot reads configmap {name}")));
+    files::note(&mut template, &wanted.config, settings);
     if wrong.is_empty() { Ok(template) } else { Err(wrong.join("; ")) }
 }
 
@@ -130,6 +145,10 @@ pub(super) fn items(value: &Value) -> &[Value] {
 mod tests {
     use super::*;
 
+    fn settings() -> Settings {
+        Settings::new("agent", "agents")
+    }
+
     fn template() -> Value {
         json!({
             "metadata": {"creationTimestamp": null, "labels": {"app": "agent", "version": "1"}},
@@ -152,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_template_is_read_in_order_with_its_references() {
-        let configuration = read(&template(), "version");
+        let configuration = read(&template(), &settings());
         assert_eq!(configuration.version.as_deref(), Some("1"));
         assert_eq!(configuration.containers["weights"].image, "weights:1");
         let agent = &configuration.containers["agent"];
@@ -165,46 +184,46 @@ mod tests {
 
     #[test]
     fn what_was_read_is_written_back_unchanged() {
-        let configuration = read(&template(), "version");
-        assert_eq!(write(&template(), &configuration, "version"), Ok(template()));
+        let configuration = read(&template(), &settings());
+        assert_eq!(write(&template(), &configuration, &settings()), Ok(template()));
     }
 
     #[test]
     fn a_change_leaves_everything_else_alone() {
-        let mut wanted = read(&template(), "version");
+        let mut wanted = read(&template(), &settings());
         let agent = wanted.containers.get_mut("agent").unwrap();
         agent.image = "agent:2".to_owned();
         agent.set("B", "2");
         wanted.version = Some("2".to_owned());
-        let written = write(&template(), &wanted, "version").unwrap();
+        let written = write(&template(), &wanted, &settings()).unwrap();
         let mut golden = template();
         golden["metadata"]["labels"]["version"] = "2".into();
         golden["spec"]["containers"][0]["image"] = "agent:2".into();
         golden["spec"]["containers"][0]["env"][0]["value"] = "2".into();
         assert_eq!(written, golden);
-        assert_eq!(read(&written, "version"), wanted);
+        assert_eq!(read(&written, &settings()), wanted);
     }
 
     #[test]
     fn a_template_that_is_none_has_no_containers() {
-        let wanted = read(&template(), "version");
+        let wanted = read(&template(), &settings());
         for odd in [json!(5), json!(null), json!({"spec": "x"}), json!({"spec": {"containers": 1}})]
         {
-            let wrong = write(&odd, &wanted, "version").unwrap_err();
+            let wrong = write(&odd, &wanted, &settings()).unwrap_err();
             assert!(wrong.contains("the slot has no container agent"), "{odd}: {wrong}");
-            assert!(read(&odd, "version").containers.is_empty());
+            assert!(read(&odd, &settings()).containers.is_empty());
         }
     }
 
     #[test]
     fn what_does_not_fit_is_named_all_at_once() {
-        let mut wanted = read(&template(), "version");
+        let mut wanted = read(&template(), &settings());
         let agent = wanted.containers.remove("agent").unwrap();
         wanted.containers.insert("other".to_owned(), agent);
         let stored = serde_json::to_string(&Sensitive::new("secret")).unwrap();
         let digest_only: Sensitive = serde_json::from_str(&stored).unwrap();
         wanted.containers.get_mut("weights").unwrap().put("KEY", EnvValue::Literal(digest_only));
-        let wrong = write(&template(), &wanted, "version").unwrap_err();
+        let wrong = write(&template(), &wanted, &settings()).unwrap_err();
         assert_eq!(
             wrong,
             "of weights/KEY only the digest is known; the change has no container agent, the slot \

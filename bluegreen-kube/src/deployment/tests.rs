@@ -12,6 +12,7 @@ bluegreen_core::slot_conformance_tests!(async || {
     let slot = slot(&stand_in, Color::Green, 0).await;
     let other = slot_of(&stand_in, Color::Blue, deployment(Color::Blue, 2)).await;
     SlotFixture {
+        config: Some("agent-prompts".to_owned()),
         good: change(&slot, "registry.example.com/agent:2").await,
         better: change(&slot, "registry.example.com/agent:3").await,
         broken: change(&slot, "registry.example.com/does-not-exist:1").await,
@@ -43,6 +44,7 @@ pub(crate) fn deployment(color: Color, replicas: u32) -> Value {
                             "secretKeyRef": {"name": "keys", "key": "model", "optional": true},
                         }},
                     ],
+                    "envFrom": [{"configMapRef": {"name": "agent-prompts", "optional": true}}],
                     "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}},
                 }]},
             },

@@ -10,6 +10,7 @@ use kube::core::subresource::{Scale, ScaleSpec};
 use serde_json::Value;
 
 use super::DeploymentSlot;
+use super::files;
 use super::object::{Seen, Stale};
 use super::patch::{self, Operations};
 use super::secrets::Secrets;
@@ -44,6 +45,8 @@ pub(super) async fn deploy(
     replicas: u32,
     epoch: Epoch,
 ) -> Result<()> {
+    // The pods that the patch starts look for them at once.
+    files::put(slot, change).await?;
     edit(slot, "deploy to", epoch, |seen| {
         patch::deploy(seen, &slot.settings, change, replicas, epoch)
     })
@@ -51,7 +54,9 @@ pub(super) async fn deploy(
 }
 
 pub(super) async fn commit(slot: &DeploymentSlot, epoch: Epoch) -> Result<()> {
-    edit(slot, "commit", epoch, |seen| patch::commit(seen, &slot.settings, epoch)).await
+    edit(slot, "commit", epoch, |seen| patch::commit(seen, &slot.settings, epoch)).await?;
+    files::collect(slot).await;
+    Ok(())
 }
 
 pub(super) async fn revert(slot: &DeploymentSlot, epoch: Epoch) -> Result<()> {

@@ -113,8 +113,12 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Release {
     /// The new image, for the only container or for a named one.
-    #[arg(long, value_name = "[CONTAINER=]IMAGE", required = true)]
+    #[arg(long, value_name = "[CONTAINER=]IMAGE", required_unless_present_any = ["prompts", "env"])]
     pub(crate) image: Vec<String>,
+    /// A folder whose files take the place of those of a ConfigMap that the agent reads: prompts, tool
+    /// schemas, settings. The ConfigMap itself stays as it is.
+    #[arg(long, value_name = "CONFIGMAP=FOLDER")]
+    pub(crate) prompts: Vec<String>,
     /// A new value of an environment variable.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,

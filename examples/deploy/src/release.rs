@@ -1,7 +1,7 @@
 //! From the command line to a change, a plan and gates.
 
 use bluegreen_core::plan::{Leave, OnExpiry};
-use bluegreen_core::{Change, Plan, Ports, Releaser};
+use bluegreen_core::{Change, ConfigFiles, Plan, Ports, Releaser};
 use bluegreen_validate::{PodLoad, Smoke};
 
 use crate::Failure;
@@ -23,6 +23,13 @@ pub(crate) fn change(release: &Release, only: Option<&str>) -> Result<Change, Fa
             .split_once('=')
             .ok_or_else(|| Failure::Error("--env: found no `=`, wanted NAME=VALUE".to_owned()))?;
         change = change.env(name, value);
+    }
+    for files in &release.prompts {
+        let (config_map, folder) = files.split_once('=').ok_or_else(|| {
+            Failure::Error("--prompts: found no `=`, wanted CONFIGMAP=FOLDER".to_owned())
+        })?;
+        let files = ConfigFiles::read(folder).map_err(|error| Failure::Error(error.chain()))?;
+        change = change.and_files(config_map, files);
     }
     Ok(match &release.version {
         Some(version) => change.version(version),

@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) ignore_sigterm: bool,
     /// `AGENT_CRASH_AFTER_MS`: exits with 1 that long after its start.
     pub(crate) crash_after: Option<Duration>,
+    /// `AGENT_PROMPT_FILE`: what `/prompt` answers with, read each time.
+    pub(crate) prompt_file: Option<String>,
     /// `AGENT_START_DELAY_MS`: how long it does not listen at first.
     pub(crate) start_delay: Duration,
     /// `AGENT_TERM_DELAY_MS`: how long it still accepts connections after SIGTERM, as a
@@ -57,6 +59,7 @@ impl Config {
             slow: millis("AGENT_SLOW_MS")?.unwrap_or_default(),
             ignore_sigterm: flag("AGENT_IGNORE_SIGTERM")?,
             crash_after: millis("AGENT_CRASH_AFTER_MS")?,
+            prompt_file: get("AGENT_PROMPT_FILE").filter(|value| !value.is_empty()),
             start_delay: millis("AGENT_START_DELAY_MS")?.unwrap_or_default(),
             term_delay: millis("AGENT_TERM_DELAY_MS")?.unwrap_or_default(),
         })

@@ -33,7 +33,7 @@ async fn route(state: &State, request: Request<Incoming>) -> Response<Answer> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let meant = match path.as_str() {
-        "/" | "/metrics" | "/readyz" | "/stream" => request.method() == Method::GET,
+        "/" | "/metrics" | "/prompt" | "/readyz" | "/stream" => request.method() == Method::GET,
         "/chat" => matches!(*request.method(), Method::GET | Method::POST),
         admin if admin.starts_with("/admin/") => request.method() == Method::POST,
         _ => return plain(StatusCode::NOT_FOUND, "no such path"),
@@ -44,9 +44,24 @@ async fn route(state: &State, request: Request<Incoming>) -> Response<Answer> {
     match path.as_str() {
         "/readyz" if state.ready() => plain(StatusCode::OK, "ok"),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        "/prompt" => prompt(state).await,
         "/metrics" => reply(StatusCode::OK, OPEN_METRICS, state.metrics(), None),
         "/" | "/chat" | "/stream" => work(state, request, &query).await,
         admin_path => admin(state, admin_path.trim_start_matches("/admin/"), &query),
+    }
+}
+
+/// The prompt as it is now: a mounted file may change under a pod.
+async fn prompt(state: &State) -> Response<Answer> {
+    let Some(file) = state.config().prompt_file.clone() else {
+        return plain(StatusCode::NOT_FOUND, "AGENT_PROMPT_FILE names no file");
+    };
+    match tokio::fs::read_to_string(&file).await {
+        Ok(text) => reply(StatusCode::OK, TEXT, text, None),
+        Err(error) => {
+            let text = format!("{file}: {error}");
+            reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text, None)
+        }
     }
 }
 

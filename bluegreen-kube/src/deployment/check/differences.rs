@@ -6,6 +6,7 @@ use bluegreen_core::Problem;
 use serde_json::Value;
 
 use super::Report;
+use crate::deployment::files;
 use crate::deployment::object::Seen;
 
 /// More are not listed one by one.
@@ -22,7 +23,10 @@ pub(super) fn check(report: &mut Report<'_>, idle: Seen<'_>, live: Seen<'_>) {
         version_label: &settings.version_label,
         paths: Vec::new(),
     };
-    found.compare(&mut String::from("spec.template"), idle.template(), live.template());
+    // Files are what a release brings, and both name those of their own.
+    let [idle_template, live_template] =
+        [idle, live].map(|seen| files::without_files(seen.template(), settings));
+    found.compare(&mut String::from("spec.template"), &idle_template, &live_template);
     let mut paths = found.paths;
     paths.sort();
     for (path, idle_has, live_has) in paths.iter().take(MOST) {

@@ -111,7 +111,7 @@ fn asked_again_a_deploy_only_grows_and_keeps_what_it_found() {
     open.data["spec"]["template"] = template::write(
         Seen::new(&before, &settings).template(),
         &change().configuration,
-        "version",
+        &settings,
     )
     .unwrap();
     open.data["spec"]["replicas"] = 3.into();

@@ -1,0 +1,263 @@
+use bluegreen_core::{Change, Color, Epoch, Intent, Plan, Role, Slot as _};
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+
+use super::*;
+use crate::deployment::template;
+use crate::stand_in::{Denial, StandIn};
+
+const NAMESPACE: &str = "agents";
+
+fn settings() -> Settings {
+    Settings::new("agent", NAMESPACE)
+}
+
+fn prompts(text: &'static str) -> ConfigFiles {
+    ConfigFiles::new([("system.txt", text)])
+}
+
+fn pod_template() -> Value {
+    json!({
+        "metadata": {"labels": {"app": "agent"}},
+        "spec": {
+            "volumes": [
+                {"name": "a", "configMap": {"name": "agent-prompts", "optional": true}},
+                {"name": "b", "projected": {"sources": [
+                    {"secret": {"name": "agent-prompts"}},
+                    {"configMap": {"name": "agent-prompts"}},
+                ]}},
+                {"name": "c", "configMap": {"name": "other"}},
+            ],
+            "initContainers": [{
+                "name": "weights", "image": "weights:1",
+                "envFrom": [{"configMapRef": {"name": "agent-tools"}}],
+            }],
+            "containers": [{
+                "name": "agent", "image": "agent:1",
+                "env": [{"name": "MODE", "valueFrom": {
+                    "configMapKeyRef": {"name": "agent-prompts", "key": "mode"},
+                }}],
+            }],
+        },
+    })
+}
+
+#[test]
+fn every_place_that_names_a_config_map_names_the_new_one() {
+    let before = template::read(&pod_template(), &settings());
+    assert!(before.config.is_empty());
+    let files = prompts("Be kind.");
+    let mut wanted = before.clone();
+    wanted.config.insert("agent-prompts".to_owned(), files.clone());
+    let written = template::write(&pod_template(), &wanted, &settings()).unwrap();
+    let name = name("agent-prompts", files.digest());
+    let mut golden = pod_template();
+    golden["metadata"]["annotations"] = json!({
+        "bluegreen.dev/config": json!({"agent-prompts": files.digest()}).to_string(),
+    });
+    golden["spec"]["volumes"][0]["configMap"]["name"] = name.as_str().into();
+    golden["spec"]["volumes"][1]["projected"]["sources"][1]["configMap"]["name"] =
+        name.as_str().into();
+    golden["spec"]["containers"][0]["env"][0]["valueFrom"]["configMapKeyRef"]["name"] =
+        name.as_str().into();
+    assert_eq!(written, golden);
+    assert_eq!(template::read(&written, &settings()), wanted, "it is read as it was written");
+
+    // Other files, a second ConfigMap, and none at all.
+    let mut next = template::read(&written, &settings());
+    next.config.insert("agent-prompts".to_owned(), prompts("Be brief."));
+    next.config.insert("agent-tools".to_owned(), prompts("{}"));
+    let again = template::write(&written, &next, &settings()).unwrap();
+    assert_eq!(template::read(&again, &settings()), next);
+    assert_eq!(template::write(&written, &wanted, &settings()), Ok(written.clone()));
+    assert_eq!(template::write(&again, &before, &settings()), Ok(pod_template()));
+}
+
+#[test]
+fn files_that_no_pod_reads_are_refused() {
+    let mut wanted = template::read(&pod_template(), &settings());
+    wanted.config.insert("agent-promts".to_owned(), prompts("Be kind."));
+    let wrong = template::write(&pod_template(), &wanted, &settings()).unwrap_err();
+    assert_eq!(wrong, "no pod of the slot reads configmap agent-promts");
+}
+
+#[test]
+fn a_note_that_is_none_is_no_files_and_no_panic() {
+    for odd in [json!("{"), json!("[]"), json!({"a": 1}), json!("{\"a\": \"sha256:x\"}")] {
+        let mut template = pod_template();
+        template["metadata"]["annotations"] = json!({"bluegreen.dev/config": odd});
+        assert!(template::read(&template, &settings()).config.is_empty(), "{odd}");
+    }
+    for odd in [json!(5), json!({"spec": 1}), json!({"spec": {"volumes": [1, {"configMap": 2}]}})] {
+        assert_eq!(named(&odd), Vec::<String>::new());
+    }
+}
+
+/// Both slots, whose pods read the ConfigMap `agent-prompts`.
+async fn world() -> (StandIn, DeploymentSlot, DeploymentSlot) {
+    let stand_in = StandIn::new();
+    let [blue, green] = Color::BOTH.map(|color| {
+        let mut deployment = crate::deployment::tests::deployment(color, 0);
+        let spec = &mut deployment["spec"]["template"]["spec"];
+        spec["volumes"] = json!([{"name": "p", "configMap": {"name": "agent-prompts"}}]);
+        spec["containers"][0]["volumeMounts"] = json!([{"name": "p", "mountPath": "/prompts"}]);
+        deployment
+    });
+    let slot = crate::deployment::tests::slot_of;
+    let blue = slot(&stand_in, Color::Blue, blue).await.with_other("agent-green");
+    let green = slot(&stand_in, Color::Green, green).await.with_other("agent-blue");
+    (stand_in, blue, green)
+}
+
+async fn change(slot: &DeploymentSlot, files: ConfigFiles) -> ResolvedChange {
+    let live = slot.state().await.unwrap().running;
+    Change::files("agent-prompts", files).resolve(&live, "AGENT_VERSION").unwrap()
+}
+
+async fn maps(slot: &DeploymentSlot) -> Vec<String> {
+    use kube::ResourceExt as _;
+    let all = api(slot).list(&ListParams::default()).await.unwrap();
+    let mut names: Vec<String> = all.items.iter().map(ConfigMap::name_any).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_deploy_makes_a_map_that_nobody_can_change_and_a_revert_names_the_old_one() {
+    let (stand_in, _, green) = world().await;
+    let before = stand_in.object("deployments.apps", NAMESPACE, "agent-green").unwrap();
+    let files = ConfigFiles::new([("system.txt", &b"Be kind."[..]), ("logo.bin", &[0xff][..])]);
+    let change = change(&green, files.clone()).await;
+    for _ in 0..2 {
+        green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
+    }
+    let name = name("agent-prompts", files.digest());
+    assert_eq!(maps(&green).await, std::slice::from_ref(&name));
+    let map = stand_in.object("configmaps", NAMESPACE, &name).unwrap();
+    assert_eq!(map["immutable"], true);
+    assert_eq!(map["data"], json!({"system.txt": "Be kind."}));
+    assert_eq!(map["binaryData"], json!({"logo.bin": "/w=="}));
+    assert_eq!(map["metadata"]["annotations"]["bluegreen.dev/config"], "agent-prompts");
+    assert_eq!(green.state().await.unwrap().running, change.configuration);
+    green.revert(Epoch::new(1)).await.unwrap();
+    let after = stand_in.object("deployments.apps", NAMESPACE, "agent-green").unwrap();
+    assert_eq!(after["spec"], before["spec"]);
+}
+
+#[tokio::test]
+async fn something_else_under_the_name_is_refused_and_nothing_is_deployed() {
+    let (_stand_in, _, green) = world().await;
+    let change = change(&green, prompts("Be kind.")).await;
+    let mut other = map(&settings(), "agent-prompts", &prompts("Be kind.")).unwrap();
+    other.data = Some(BTreeMap::from([("system.txt".to_owned(), "Be rude.".to_owned())]));
+    api(&green).create(&PostParams::default(), &other).await.unwrap();
+    let error = green.deploy(&change, 1, Epoch::new(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert!(error.chain().contains("found other files under its name"), "{}", error.chain());
+    assert!(!green.state().await.unwrap().open);
+}
+
+#[tokio::test]
+async fn what_neither_slot_nor_a_record_needs_goes_when_a_deploy_is_committed() {
+    let (_stand_in, blue, green) = world().await;
+    let mut names = Vec::new();
+    // Live has the first, the last failed release has left the second.
+    for (slot, text) in [(&blue, "one"), (&green, "two")] {
+        let files = prompts(text);
+        names.push(name("agent-prompts", files.digest()));
+        slot.deploy(&change(slot, files).await, 0, Epoch::new(1)).await.unwrap();
+    }
+    assert_eq!(maps(&green).await.len(), 2);
+    green.revert(Epoch::new(1)).await.unwrap();
+    let files = prompts("three");
+    names.push(name("agent-prompts", files.digest()));
+    green.deploy(&change(&green, files).await, 0, Epoch::new(1)).await.unwrap();
+    assert_eq!(maps(&green).await.len(), 3);
+    green.commit(Epoch::new(1)).await.unwrap();
+    let mut kept = vec![names[0].clone(), names[2].clone()];
+    kept.sort();
+    assert_eq!(maps(&green).await, kept);
+}
+
+#[tokio::test]
+async fn what_a_record_needs_stays_and_where_one_cannot_be_read_all_of_it_does() {
+    let (_stand_in, _, green) = world().await;
+    let put = async |name: &str, text: &str| {
+        let labels = settings().labels(Purpose::Archive).into_iter().collect();
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        };
+        let data = BTreeMap::from([("record.json".to_owned(), text.to_owned())]);
+        let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
+        api(&green).create(&PostParams::default(), &map).await.unwrap();
+    };
+    for text in ["old", "older"] {
+        let map = map(&settings(), "agent-prompts", &prompts(text)).unwrap();
+        api(&green).create(&PostParams::default(), &map).await.unwrap();
+    }
+    let old = prompts("old");
+    let record = json!({"change": {"configuration": {"config": {"agent-prompts": old.digest()}}}});
+    put("record-1", &record.to_string()).await;
+    put("record-2", "{").await;
+    let new = prompts("new");
+    green.deploy(&change(&green, new.clone()).await, 0, Epoch::new(1)).await.unwrap();
+    collect(&green).await;
+    assert_eq!(maps(&green).await.len(), 5, "nobody knows what the second record needs");
+    api(&green).delete("record-2", &DeleteParams::default()).await.unwrap();
+    collect(&green).await;
+    let mut kept = vec![
+        name("agent-prompts", old.digest()),
+        name("agent-prompts", new.digest()),
+        "record-1".to_owned(),
+    ];
+    kept.sort();
+    assert_eq!(maps(&green).await, kept);
+}
+
+async fn told(slot: &DeploymentSlot, role: Role, change: ResolvedChange) -> Vec<Problem> {
+    let intent = Intent::new(role, change, 1, Plan::all_at_once());
+    let mut problems = slot.check(&intent).await.unwrap();
+    problems.retain(|it| it.code.contains("config") || it.object.starts_with("ConfigMap"));
+    problems
+}
+
+fn codes(problems: &[Problem]) -> Vec<(&str, bool)> {
+    problems.iter().map(|it| (it.code.as_str(), it.is_refusal())).collect()
+}
+
+#[tokio::test]
+async fn that_live_has_files_of_its_own_is_no_difference_of_templates() {
+    let (_stand_in, blue, green) = world().await;
+    blue.deploy(&change(&blue, prompts("Be kind.")).await, 0, Epoch::new(1)).await.unwrap();
+    let next = change(&blue, prompts("Be brief.")).await;
+    let intent = Intent::new(Role::Idle, next, 1, Plan::all_at_once());
+    let problems = green.check(&intent).await.unwrap();
+    assert!(problems.iter().all(|it| it.code != "template-differs"), "{problems:#?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_released_is_found_before() {
+    let (stand_in, blue, green) = world().await;
+    let good = change(&green, prompts("Be kind.")).await;
+    assert_eq!(told(&green, Role::Idle, good.clone()).await, []);
+    assert_eq!(maps(&green).await, Vec::<String>::new(), "it was tried only");
+    let live = told(&blue, Role::Live, good.clone()).await;
+    assert_eq!(codes(&live), [("plain-config", false)]);
+
+    let running = green.state().await.unwrap().running;
+    let misspelt = Change::files("agent-promts", prompts("Be kind."));
+    let misspelt = misspelt.resolve(&running, "AGENT_VERSION").unwrap();
+    let found = told(&green, Role::Idle, misspelt).await;
+    assert_eq!(codes(&found), [("unused-config", true)]);
+    assert!(found[0].to_string().contains("its pods read agent-prompts"), "{}", found[0]);
+
+    let unknown = ConfigFiles::known_by(Digest::of(["nobody has these"]));
+    let found = told(&green, Role::Idle, change(&green, unknown).await).await;
+    assert_eq!(codes(&found), [("unknown-files", true)]);
+
+    stand_in.deny(Denial::new("create", "configmaps"));
+    let found = told(&green, Role::Idle, good).await;
+    assert_eq!(codes(&found), [("write-refused", true)]);
+}
