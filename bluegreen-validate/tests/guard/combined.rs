@@ -109,10 +109,11 @@ async fn what_each_knows_of_both_slots_is_left_in_numbers() {
     for metric in rates(2) {
         world(&metrics, &metric, START, one_in(100), one_in(10));
     }
-    let limit = Threshold::from(metrics.clone()).named("limit").metric("errors-1").at_most(0.5);
+    let [first, second] = [0, 1].map(|number| rates(2).remove(number));
+    let limit = Threshold::from(metrics.clone()).named("limit").metric(second.clone()).at_most(0.5);
     let guards = Guards::all([
-        ErrorRate::from(metrics.clone()).metric("errors-0").into(),
-        Mean::from(metrics).named("mean").metric("errors-1").into(),
+        ErrorRate::from(metrics.clone()).metric(first).into(),
+        Mean::from(metrics).named("mean").metric(second).into(),
         limit.into(),
     ]);
     let judgements = looks(&guards, &mut trial(Share::percent(50)), 20).await;

@@ -25,7 +25,7 @@ const LONGEST: usize = 400;
 
 /// Collects what a release tells into a [`ReleaseReport`]. Clones are the same.
 ///
-/// It is a [`Reporter`], takes bounded room (at most 400 points of each of at most 64 metrics, and 400
+/// It is of one release: when another one begins, so does the report. It is a [`Reporter`], takes bounded room (at most 400 points of each of at most 64 metrics, and 400
 /// decisions) however long a release lasts, and does nothing that blocks.
 ///
 /// ```
@@ -36,7 +36,7 @@ const LONGEST: usize = 400;
 /// # let tell = |reporter: &ReleaseLog| reporter.report(&Progress::note("hello"));
 /// // releaser.report(log.clone()) tells it of everything; see `Releaser::report`.
 /// tell(&log);
-/// let page = log.report().to_html();
+/// let page = log.snapshot().to_html();
 /// assert!(page.contains("not begun"));
 /// ```
 #[derive(Clone)]
@@ -72,10 +72,14 @@ impl ReleaseLog {
     }
 
     /// Learns from the record what progress does not tell: agent, versions, and who paused, promoted or
-    /// rolled back. May be told of the same record again, or of later ones.
+    /// rolled back. May be told of the same record again, or of later ones; that of another release than
+    /// the one that was heard of is left aside.
     pub fn record(&self, record: &Record) {
         let mut report = self.lock();
         let name = record.envelope.release.to_string();
+        if report.release.as_ref().is_some_and(|it| *it != name) {
+            return;
+        }
         report.agent = Some(cut(record.envelope.agent.as_str(), LONGEST));
         report.release = Some(name);
         report.version = Some(cut(record.change.version(), LONGEST));
@@ -103,7 +107,7 @@ impl ReleaseLog {
     }
 
     /// What was heard until now.
-    pub fn report(&self) -> ReleaseReport {
+    pub fn snapshot(&self) -> ReleaseReport {
         self.lock().clone()
     }
 
@@ -153,7 +157,11 @@ impl ReleaseReport {
         self.until = self.until.max(now);
         match progress {
             Progress::Entered { release, phase, deadline } => {
-                self.release = Some(cut(release.as_str(), LONGEST));
+                // What another release has left is not this one's.
+                if self.release.as_ref().is_some_and(|it| it != release.as_str()) {
+                    *self = Self::empty(now);
+                }
+                self.release = Some(release.as_str().to_owned());
                 self.enter(now, *phase);
                 self.deadline = *deadline;
             }

@@ -95,7 +95,7 @@ fn rolled_back(name: &str) -> ReleaseReport {
     told.enters(43, PhaseName::Done);
     let reason = Reason::Unfit { message: format!("guard guards: {name}") };
     told.at(43, &Progress::Finished { outcome: Outcome::RolledBack { reason } });
-    told.log.report()
+    told.log.snapshot()
 }
 
 #[test]
@@ -179,9 +179,16 @@ fn another_process_goes_on_with_the_report() {
     let report = rolled_back("errors");
     let log = ReleaseLog::resuming(Set::default(), report.clone());
     Reporter::report(&log, &Progress::TakenOver { by: None });
-    let grown = log.report();
+    let grown = log.snapshot();
     assert_eq!(grown.decisions.len(), report.decisions.len() + 1);
     assert_eq!((grown.began, grown.until), (report.began, report.until));
+    let told = Told { clock: Set::default(), log };
+    told.enters(1, PhaseName::Done);
+    assert_eq!(told.log.snapshot().decisions.len(), report.decisions.len() + 1);
+    // And begins anew with another release.
+    let (release, phase) = ("r2".into(), PhaseName::Preflight);
+    told.at(2, &Progress::Entered { release, phase, deadline: None });
+    assert_eq!(told.log.snapshot().decisions.len(), 1);
 }
 
 #[test]
@@ -203,7 +210,7 @@ fn nothing_in_a_report_is_markup_or_moves_a_cursor() {
 #[test]
 fn of_nothing_there_is_a_report_too() {
     let told = Told::new();
-    let report = told.log.report();
+    let report = told.log.snapshot();
     assert_eq!(report.lines(), ["release: not begun"]);
     assert!(
         report.to_html().contains("No traffic was moved.") && !report.to_html().contains("<svg")
@@ -217,9 +224,9 @@ fn what_is_no_number_is_not_plotted() {
     let told = Told::new();
     told.shifts(1, 50);
     told.looks(2, Verdict::Inconclusive, "errors", [f64::NAN, 0.02]);
-    assert_eq!(told.log.report().metrics, []);
+    assert_eq!(told.log.snapshot().metrics, []);
     told.looks(3, Verdict::Inconclusive, "errors", [0.02, f64::NAN]);
-    let report = told.log.report();
+    let report = told.log.snapshot();
     let html = report.to_html();
     assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
     assert!(html.contains("class=\"shown live\" points=\"\""), "{html}");
@@ -236,7 +243,7 @@ fn a_release_of_many_days_takes_bounded_room_and_keeps_where_traffic_went() {
         told.looks(2 + 15 * number, verdict, "errors", [value, 0.02]);
     }
     told.at(400_000, &Progress::Warned { problem: Problem::new("code", "object") });
-    let report = told.log.report();
+    let report = told.log.snapshot();
     assert_eq!(report.metrics[0].points.count(), 20_000);
     assert!(report.metrics[0].points.points().len() <= 400);
     assert_eq!(report.decisions.len(), 400);
