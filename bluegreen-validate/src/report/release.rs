@@ -301,6 +301,16 @@ impl ReleaseReport {
     }
 }
 
+impl Shares {
+    /// One slot's.
+    pub fn of(&self, color: Color) -> f64 {
+        match color {
+            Color::Blue => self.blue,
+            Color::Green => self.green,
+        }
+    }
+}
+
 impl std::fmt::Display for Shares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let percent = |share: f64| (1e6 * share).round() / 1e4;

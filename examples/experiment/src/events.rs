@@ -39,7 +39,7 @@ enum Event {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Taken {
     /// How many were recorded.
-    pub(crate) taken: u64,
+    pub(crate) recorded: u64,
     /// How many were understood, and are of no use: no room, too early, of a unit that nobody has exposed.
     pub(crate) left_out: u64,
     /// How many could not be understood.
@@ -64,7 +64,7 @@ impl Taken {
             return;
         }
         match take(exposures, line, now) {
-            Ok(true) => self.taken += 1,
+            Ok(true) => self.recorded += 1,
             Ok(false) => self.left_out += 1,
             Err(why) => {
                 self.wrong += 1;
@@ -117,7 +117,7 @@ mod tests {
 {"event":"exposed","unit":"c3","slot":"blue","version":"1","at":"2999-01-01T00:00:00Z"}
 ?"#;
         let taken = Taken::all(&exposures, text.as_bytes(), SystemClock.now());
-        assert_eq!((taken.taken, taken.left_out, taken.wrong), (2, 1, 4), "{taken:?}");
+        assert_eq!((taken.recorded, taken.left_out, taken.wrong), (2, 1, 4), "{taken:?}");
         let wanted = [
             "line 5: unknown field `mood`",
             "line 6: unknown variant `red`",

@@ -73,7 +73,7 @@ async fn start(cli: Cli) -> Result<u8, Failure> {
             match (config, change) {
                 (Ok(config), Ok(change)) => {
                     let plan = settings::plan(it, &config);
-                    (Some((&it.fed, config)), Task::Run(change, plan))
+                    (Some((&it.fed, config)), Task::Run(Box::new((change, plan))))
                 }
                 (config, change) => {
                     let wrong = [config.err(), change.err()].into_iter().flatten().flatten();
@@ -97,8 +97,8 @@ async fn start(cli: Cli) -> Result<u8, Failure> {
     let experiment = Experiment::new(config, report.exposures.clone());
     let (releaser, report_only) = (cluster.releaser(), fed.report_only);
     let stage = Stage { releaser, experiment, report: &report, actor, report_only };
-    if let (Command::Check(_), Task::Run(change, plan)) = (&cli.command, &task) {
-        return check(&stage, change, plan).await;
+    if let (Command::Check(_), Task::Run(wanted)) = (&cli.command, &task) {
+        return check(&stage, &wanted.0, &wanted.1).await;
     }
     drive(&cluster, &stage, fed, task).await
 }
@@ -188,7 +188,8 @@ async fn drive(cluster: &Cluster, stage: &Stage<'_>, fed: &Fed, task: Task) -> R
     resigned?;
     print(&outcome.to_string());
     stage.report.log.lines().iter().for_each(|line| print(line));
-    Ok(Ending::of(&outcome, stage.report.experiment().as_ref()).code())
+    let experiment = stage.report.experiment();
+    Ok(Ending::of(&outcome, experiment.as_ref(), stage.report_only).code())
 }
 
 /// Takes events from wherever they come.

@@ -37,21 +37,30 @@ impl Ending {
         }
     }
 
-    /// From what the release and the experiment have come to.
-    pub(crate) fn of(outcome: &Outcome, report: Option<&ExperimentReport>) -> Self {
-        let conclusion = report.and_then(|it| it.conclusion.as_ref());
-        let winner = report.and_then(|it| it.winner);
-        match (outcome, conclusion) {
-            (Outcome::Refused { .. }, _) => Self::Refused,
-            (Outcome::Stuck { .. }, _) => Self::Stuck,
-            (Outcome::Released, _) => Self::CandidateWon,
-            (Outcome::Concluded { winner: Winner::Candidate }, _) => Self::CandidateWon,
-            (_, Some(Conclusion::Harm { .. })) => Self::WentBack,
-            (_, Some(Conclusion::UndecidedAtHorizon | Conclusion::Void { .. })) => Self::Undecided,
-            (_, Some(_)) if winner == Some(Winner::Candidate) => Self::CandidateWon,
-            (_, Some(_)) => Self::LiveStays,
-            (Outcome::Concluded { .. }, None) => Self::Undecided,
-            (_, None) => Self::WentBack,
+    /// From what the release and the experiment have come to, where it may have been only to be reported.
+    pub(crate) fn of(
+        outcome: &Outcome,
+        report: Option<&ExperimentReport>,
+        report_only: bool,
+    ) -> Self {
+        let is_candidate = report.and_then(|it| it.winner) == Some(Winner::Candidate);
+        match outcome {
+            Outcome::Refused { .. } => return Self::Refused,
+            Outcome::Stuck { .. } => return Self::Stuck,
+            Outcome::Released | Outcome::Concluded { winner: Winner::Candidate } => {
+                return Self::CandidateWon;
+            }
+            _ => {}
+        }
+        match report.and_then(|it| it.conclusion.as_ref()) {
+            Some(Conclusion::Harm { .. }) => Self::WentBack,
+            Some(Conclusion::UndecidedAtHorizon | Conclusion::Void { .. }) => Self::Undecided,
+            Some(_) if is_candidate && report_only => Self::CandidateWon,
+            // It had won, and its bake sent it back.
+            Some(_) if is_candidate => Self::WentBack,
+            Some(_) => Self::LiveStays,
+            None if matches!(outcome, Outcome::Concluded { .. }) => Self::Undecided,
+            None => Self::WentBack,
         }
     }
 }
@@ -85,7 +94,7 @@ impl Validator for Told {
 
 /// What is to be done.
 pub(crate) enum Task {
-    Run(Change, Plan),
+    Run(Box<(Change, Plan)>),
     Resume,
 }
 
@@ -131,7 +140,7 @@ impl Stage<'_> {
         let operations = releaser.operations();
         let driving = async {
             match task {
-                Task::Run(change, plan) => releaser.run(change, &plan).await,
+                Task::Run(wanted) => releaser.run(wanted.0, &wanted.1).await,
                 Task::Resume => releaser.resume().await,
             }
         };

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bluegreen_core::memory::{MemoryCluster, TokioClock};
 use bluegreen_core::{
-    Assignment, Capabilities, Clock as _, Color, Configuration, Container, Operations, Outcome,
-    Reason, Releaser, Winner,
+    Assignment, Capabilities, Color, Configuration, Container, Operations, Outcome, Reason,
+    Releaser, SwitchStrategy as _, Winner,
 };
 use bluegreen_validate::report::ReleaseReport;
 use bluegreen_validate::{Experiment, ExperimentConfig};
@@ -97,7 +97,7 @@ async fn experiment(
     };
     assert_eq!(stage.releaser().check(&change, &plan).await.unwrap(), []);
     let outcome = tokio::select! {
-        outcome = stage.drive(Task::Run(change, plan), |_| ()) => outcome.unwrap(),
+        outcome = stage.drive(Task::Run(Box::new((change, plan))), |_| ()) => outcome.unwrap(),
         () = traffic(&cluster, &report, candidate) => unreachable!("it has no end"),
     };
     report.write(&Operations::new(cluster.ports("one"))).await;
@@ -111,7 +111,7 @@ async fn experiment(
     let again = Report::prepare(Some(&folder), &config, true).unwrap();
     assert_eq!(again.exposures.len(), report.exposures.len());
     fs::remove_dir_all(&folder).unwrap();
-    let ending = Ending::of(&outcome, report.experiment().as_ref());
+    let ending = Ending::of(&outcome, report.experiment().as_ref(), report_only);
     (outcome, ending, ReleaseReport::from_json(&json).unwrap(), page)
 }
 
@@ -149,6 +149,15 @@ async fn a_winner_that_is_only_to_be_reported_gets_no_traffic() {
     assert_eq!(ending, Ending::CandidateWon);
     assert!(!green(&report).contains(&"1".to_owned()), "{:?}", report.shares);
     assert_eq!(report.experiments[0].winner, Some(Winner::Candidate));
+}
+
+#[test]
+fn what_is_not_concluded_is_no_win() {
+    let outcome = Outcome::RolledBack { reason: Reason::Unfit { message: "pods".to_owned() } };
+    assert_eq!(Ending::of(&outcome, None, false), Ending::WentBack);
+    let concluded = Outcome::Concluded { winner: Winner::Live };
+    assert_eq!(Ending::of(&concluded, None, false), Ending::Undecided);
+    assert_eq!(Ending::of(&Outcome::Released, None, false), Ending::CandidateWon);
 }
 
 #[test]
@@ -194,7 +203,10 @@ async fn events_come_over_http() {
     let asking = async {
         let line = r#"{"event":"exposed","unit":"c1","slot":"green","version":"2"}"#;
         let answer = ask("POST /events", line).await;
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""taken":1"#), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains(r#""recorded":1"#),
+            "{answer}"
+        );
         let answer = ask("POST /events", "?").await;
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("line 1"), "{answer}");
         let answer = ask("GET /", "").await;

@@ -177,9 +177,8 @@ impl ReleaseReport {
                     self.live = Some(if whole { routing.live.other() } else { routing.live });
                 }
                 if self.shares.count() == 0 {
-                    let before = self.live.map(Routing::all);
-                    let began = self.began;
-                    before.iter().for_each(|it| self.routed(began, it));
+                    let live = self.live.unwrap_or(routing.live);
+                    self.routed(self.began, &Routing::all(live));
                 }
                 self.routed(now, routing);
                 self.decide(now, DecisionKind::Traffic, &routing.to_string());
@@ -207,8 +206,11 @@ impl ReleaseReport {
             && let Some(live) = self.live
         {
             let all = Routing::all(live);
-            self.routed(now, &all);
-            self.decide(now, DecisionKind::Traffic, &all.to_string());
+            // Where traffic was seen to be back that was told already.
+            if self.shares.last().is_none_or(|it| it.of(live) < 1.0) {
+                self.routed(now, &all);
+                self.decide(now, DecisionKind::Traffic, &all.to_string());
+            }
         }
         let kind = match phase {
             PhaseName::Returning => DecisionKind::Return,

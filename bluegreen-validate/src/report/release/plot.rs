@@ -14,6 +14,9 @@ const HEIGHT: f64 = 160.0;
 /// One slot's values at a look; `None` where there are none.
 type Of = fn(&Point) -> Option<Bounded>;
 
+/// One slot's share.
+type Part = fn(&Shares) -> f64;
+
 /// The share of each slot.
 pub(super) fn shares(
     page: &mut String,
@@ -31,7 +34,7 @@ pub(super) fn shares(
     )?;
     let chart = Chart::new(time(report), (0.0, 1.0), HEIGHT);
     chart.open(page, "traffic over time", "share of the traffic")?;
-    let of: [(&str, fn(&Shares) -> f64); 2] = [("blue", |it| it.blue), ("green", |it| it.green)];
+    let of: [(&str, Part); 2] = [("blue", |it| it.blue), ("green", |it| it.green)];
     for (slot, share) in of {
         // A share holds until the next one.
         let ends = points.iter().skip(1).map(|it| it.at).chain([report.until]);

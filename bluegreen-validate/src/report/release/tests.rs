@@ -131,6 +131,18 @@ fn a_release_is_told_with_what_was_decided_and_where_traffic_went() {
 }
 
 #[test]
+fn that_traffic_is_back_is_told_once() {
+    let told = Told::new();
+    told.shifts(1, 50);
+    told.enters(2, PhaseName::Returning);
+    told.shifts(3, 0);
+    told.enters(4, PhaseName::Restoring);
+    let report = told.log.snapshot();
+    let green: Vec<f64> = report.shares.points().iter().map(|it| it.green).collect();
+    assert_eq!(green, [0.0, 0.5, 0.0]);
+}
+
+#[test]
 fn the_page_shows_traffic_both_slots_and_each_moment() {
     let html = rolled_back("errors").to_html();
     let count = |what: &str| html.matches(what).count();
