@@ -63,10 +63,10 @@ async fn traffic(cluster: &MemoryCluster, report: &Report, candidate: u64) {
                 if color == Color::Green { ("2", candidate) } else { ("1", 70) };
             let mixed = (number ^ (number >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
             let value = u8::from(mixed % 100 < percent);
-            lines += &format!(
+            lines.extend([format!(
                 "{{\"event\":\"exposed\",\"unit\":\"c-{number}\",\"slot\":\"{color}\",\"version\":\"{version}\"}}\n\
                  {{\"event\":\"outcome\",\"unit\":\"c-{number}\",\"metric\":\"completed\",\"value\":{value}}}\n"
-            );
+            )]);
         }
         let taken = Taken::all(&report.exposures, lines.as_bytes(), clock.now());
         assert_eq!(taken.problems, Vec::<String>::new());
@@ -166,7 +166,7 @@ fn the_settings_beside_this_make_a_plan_without_problems() {
     let config = ExperimentConfig::from_file(file).unwrap();
     let plan = settings::plan(&parsed(&["--env", "PROMPT=v8"]), &config);
     assert_eq!(plan.problems(), []);
-    assert_eq!(plan.steps[0].until.length(), Duration::from_hours(14 * 24));
+    assert_eq!(plan.steps[0].until.length(), bluegreen_core::clock::days(14));
 }
 
 #[test]
@@ -214,7 +214,7 @@ async fn events_come_over_http() {
         assert!(ask("GET /events", "").await.starts_with("HTTP/1.1 405"));
         assert!(ask("GET /nothing", "").await.starts_with("HTTP/1.1 404"));
     };
-    let asking = tokio::time::timeout(Duration::from_secs(60), asking);
+    let asking = tokio::time::timeout(Duration::from_mins(1), asking);
     tokio::select! {
         ended = asking => ended.unwrap(),
         never = intake.serve(listener) => match never {},
