@@ -33,6 +33,7 @@ pub use guard::{
     Better, ErrorRate, ErrorRateConfig, Guard, GuardConfig, Guards, GuardsConfig, Margin, Mean,
     MeanConfig, Quantile, QuantileConfig, Sampling, Statistic, Threshold, ThresholdConfig,
 };
+pub use guard::{Bounded, Reading, Scale};
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
 pub use observations::Observations;
 pub use percentile::Percentile;

@@ -6,9 +6,12 @@
 //! (`to_markdown`), and as one HTML page that needs no network (`to_html`).
 //!
 //! With the feature `prompts` a run makes one: `prompt::Recorder`. With `report` there is an
-//! `ExperimentReport`, too, which is the same for an experiment.
+//! `ExperimentReport`, too, which is the same for an experiment, and a `ReleaseReport`, which a `ReleaseLog`
+//! makes of what a release tells.
 #![allow(clippy::cast_precision_loss, reason = "counts and sums are far below 2^52")]
 
+#[cfg(feature = "report")]
+mod chart;
 #[cfg(feature = "report")]
 mod experiment;
 #[cfg(feature = "report")]
@@ -17,6 +20,8 @@ mod html;
 mod junit;
 #[cfg(feature = "report")]
 mod markdown;
+#[cfg(feature = "report")]
+mod release;
 mod run;
 #[cfg(all(test, feature = "report"))]
 mod tests;
@@ -26,5 +31,10 @@ mod usage;
 
 #[cfg(feature = "report")]
 pub use experiment::{ArmReport, ExperimentReport, LookReport, OutcomeReport};
+#[cfg(feature = "report")]
+pub use release::{
+    Decision, DecisionKind, MetricReport, Point, ReleaseLog, ReleaseReport, Series, Shares,
+    ValidatorReport,
+};
 pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport};
 pub use usage::Usage;

@@ -4,8 +4,8 @@ use bluegreen_core::{Metric, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Sampling;
 use super::counts::{Counts, Needs};
+use super::{Bounded, Sampling, Scale};
 
 /// The probabilities of error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,27 @@ pub(crate) struct Decision {
     pub(crate) short: Option<[String; 2]>,
     pub(crate) wanted: String,
     pub(crate) found: String,
+    /// The numbers, where there are any.
+    pub(crate) told: Option<Told>,
+}
+
+/// What is known of both slots in numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) scale: Scale,
+    pub(crate) candidate: Bounded,
+    pub(crate) live: Option<Bounded>,
+}
+
+impl Told {
+    /// Nothing where there is nothing of the candidate.
+    pub(crate) fn new(
+        scale: Scale,
+        candidate: Option<Bounded>,
+        live: Option<Bounded>,
+    ) -> Option<Self> {
+        candidate.map(|candidate| Self { scale, candidate, live })
+    }
 }
 
 /// A test that goes on from look to look.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::ErrorRateConfig;
-use super::compare::{Compare, Decision, Frame, Levels, Seen, short};
+use super::compare::{Compare, Decision, Frame, Levels, Seen, Told, short};
 use super::counts::{Counts, Needs};
 use super::render::{evidence, percent};
 use super::settings::guard;
+use super::{Bounded, ErrorRateConfig, Scale};
 use crate::sequential::{ProportionBounds, RateTest, Sides, binomial_tail, proportion};
 
 /// About how many units there are when the bounds of rates are narrowest.
@@ -185,7 +185,11 @@ impl Compare for ErrorRate {
                 tally.units
             )
         };
+        let number = |tally: Tally, it: ProportionBounds| {
+            Bounded::new(tally.hits / tally.units, [it.lower, it.upper], tally.units)
+        };
         Decision {
+            told: Told::new(Scale::Share, number(candidate, bounds[0]), number(live, bounds[1])),
             worse: log_e >= levels.threshold(),
             within: bounds[0].upper - bounds[1].lower < self.config.margin,
             log_e: Some(log_e),

@@ -4,6 +4,7 @@ use bluegreen_core::{
     Color, Finding, Judgement, MetricSource, Result, Routing, Timestamp, Trial, Verdict, Window,
 };
 
+use super::Reading;
 use super::compare::{Compare, Decision, Levels, Seen};
 use super::counts::Counts;
 use super::listen::{Listener, Trouble};
@@ -65,24 +66,34 @@ pub(crate) async fn look<C: Compare>(
         None => begin(compare, &listener, now).await,
     };
     // With what was known before, the next look asks again.
-    let memory = match memory {
+    let mut memory = match memory {
         Ok(memory) => memory,
         Err(trouble) => return Ok(undecided(trouble, state.map(<[u8]>::to_vec))),
     };
-    let kept = Some(memory.write(frame.name)?);
     if let Some(trouble) = in_the_way(&listener, &memory, now) {
-        return Ok(undecided(trouble, kept));
+        return Ok(undecided(trouble, Some(memory.write(frame.name)?)));
     }
     let alone = is_alone(&trial.routing, candidate);
     let decision = compare.decide(&memory.test, &memory.baseline, alone, levels, now);
+    let (verdict, told) = match (&decision.short, decision.within, decision.worse) {
+        (Some(_), ..) | (None, false, false) => (Verdict::Inconclusive, "not decided"),
+        (None, true, _) => (Verdict::Pass, "within the margin"),
+        (None, false, true) => (Verdict::Fail, "worse"),
+    };
+    if let Some(told) = decision.told {
+        memory.told = Some(Reading {
+            metric: frame.metric.to_owned(),
+            scale: told.scale,
+            at: memory.until,
+            verdict,
+            candidate: told.candidate,
+            live: told.live,
+        });
+    }
+    let kept = Some(memory.write(frame.name)?);
     if let Some(why) = &decision.short {
         return Ok(undecided(Trouble::new(asked(&memory, now), why.clone()), kept));
     }
-    let (verdict, told) = match (decision.within, decision.worse) {
-        (true, _) => (Verdict::Pass, "within the margin"),
-        (false, true) => (Verdict::Fail, "worse"),
-        (false, false) => (Verdict::Inconclusive, "not decided"),
-    };
     let summary = format!("{} {told}: {}", frame.metric, decision.found);
     let finding = Finding::new(frame.metric, decision.wanted.clone(), decision.found.clone())
         .asked(asked(&memory, now));

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bluegreen_core::{MetricSource, Timestamp};
 
-use super::compare::{Compare, Decision, Frame, Levels, Seen, short};
+use super::compare::{Compare, Decision, Frame, Levels, Seen, Told, short};
 use super::counts::{Counts, Needs};
 use super::render::{evidence, rounded};
 use super::settings::guard;
-use super::{Better, Margin, MeanConfig};
+use super::{Better, Bounded, Margin, MeanConfig, Scale};
 use crate::sequential::{MeanTest, Moments, effective, margin_of_error};
 
 /// How many standard errors live must be off before that is more than chance.
@@ -187,7 +187,17 @@ impl Compare for Mean {
             let error = margin_of_error(deviation, moments.count, levels.margin / 2.0);
             format!("{} ± {} of {:.0} units", rounded(mean), rounded(error), moments.count)
         };
+        let number = |moments: Moments| {
+            let deviation = moments.variance_of_mean().sqrt();
+            let error = margin_of_error(deviation, moments.count, levels.margin / 2.0);
+            let mean = match self.config.better {
+                Better::Lower => moments.mean(),
+                Better::Higher => -moments.mean(),
+            };
+            Bounded::new(mean, [mean - error, mean + error], moments.count)
+        };
         Decision {
+            told: Told::new(Scale::Number, number(candidate), number(live)),
             worse: log_e >= levels.threshold(),
             within: candidate.mean() + error < ratio * live.mean() + difference,
             log_e: Some(log_e),

@@ -4,6 +4,7 @@ use bluegreen_core::{Error, ErrorKind, Result, Routing, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Reading;
 use super::counts::Counts;
 
 /// The version of what is kept. A test that another version has begun can't be gone on with, and beginning
@@ -44,6 +45,9 @@ pub(crate) struct Memory<T> {
     /// come: found and wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubt: Option<[String; 2]>,
+    /// What was known at the last look that had numbers. For reports; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told: Option<Reading>,
     /// The test itself.
     pub(crate) test: T,
 }
@@ -61,6 +65,7 @@ impl<T: Default + Serialize + DeserializeOwned> Memory<T> {
             routing,
             baseline,
             doubt: None,
+            told: None,
             test: T::default(),
         }
     }

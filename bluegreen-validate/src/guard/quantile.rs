@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::QuantileConfig;
-use super::compare::{Compare, Decision, Frame, Levels, Seen, short};
+use super::compare::{Compare, Decision, Frame, Levels, Seen, Told, short};
 use super::counts::{Counts, Needs};
 use super::render::rounded;
 use super::settings::guard;
+use super::{Bounded, QuantileConfig, Scale};
 use crate::sequential::{QuantileBounds, Sketch, binomial_tail, quantile_bounds, quantile_ranks};
 
 /// About how many units there are when the bounds of quantiles are narrowest.
@@ -182,6 +182,10 @@ impl Compare for Quantile {
             let [estimate, lower, upper] = [it.estimate, it.lower, it.upper].map(rounded);
             format!("{estimate} ({lower} to {upper}) of {units:.0} units")
         };
+        let number =
+            |it: QuantileBounds, units: f64| Bounded::new(it.estimate, [it.lower, it.upper], units);
+        let of_live = number(known, live.units);
+        decision.told = Told::new(Scale::Number, number(candidate, test.candidate.units), of_live);
         decision.found = format!(
             "candidate {}, live {}{}",
             told(candidate, test.candidate.units),

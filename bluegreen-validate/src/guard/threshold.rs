@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bluegreen_core::{MetricSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::compare::{Compare, Decision, Frame, Levels, Seen};
+use super::compare::{Compare, Decision, Frame, Levels, Seen, Told};
 use super::counts::{Counts, Needs};
 use super::render::rounded;
 use super::settings::guard;
-use super::{Statistic, ThresholdConfig};
+use super::{Bounded, Scale, Statistic, ThresholdConfig};
 
 /// Fewer units than this do not tell that live is beyond the limit too.
 const FEW: f64 = 20.0;
@@ -207,7 +207,9 @@ impl Compare for Threshold {
                 humantime::format_duration(std::time::Duration::from_secs(lasted.as_secs()));
             found = format!("{found}; {} of {failures} in a row, for {lasted}", test.beyond);
         }
+        let value = Bounded::new(value, [f64::NAN; 2], units);
         Decision {
+            told: Told::new(Scale::Number, value, None),
             worse: test.beyond >= *failures && test.beyond > 0 && lasted >= *lasting,
             within: test.beyond == 0,
             found,

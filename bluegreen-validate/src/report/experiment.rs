@@ -8,7 +8,7 @@ use crate::experiment::{
 };
 use crate::guard::Better;
 
-mod html;
+pub(super) mod html;
 mod markdown;
 mod plot;
 #[cfg(test)]
@@ -180,7 +180,7 @@ impl ExperimentReport {
     }
 
     /// The decision in a few words.
-    fn decision(&self) -> String {
+    pub(super) fn decision(&self) -> String {
         self.conclusion.as_ref().map_or("not decided".to_owned(), ToString::to_string)
     }
 
@@ -196,7 +196,7 @@ impl ExperimentReport {
     }
 
     /// The color of the decision.
-    fn mood(&self) -> &'static str {
+    pub(super) fn mood(&self) -> &'static str {
         match (&self.conclusion, self.winner) {
             (Some(Conclusion::Harm { .. } | Conclusion::LiveBetter), _) => "fail",
             (_, Some(Winner::Candidate)) => "pass",
@@ -204,7 +204,7 @@ impl ExperimentReport {
         }
     }
 
-    fn outcomes(&self) -> impl Iterator<Item = &OutcomeReport> {
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = &OutcomeReport> {
         std::iter::once(&self.primary).chain(&self.guardrails)
     }
 
@@ -238,7 +238,7 @@ impl ExperimentReport {
 
 impl OutcomeReport {
     /// The cells of its row: candidate, live, difference, bounds, margin.
-    fn cells(&self) -> [String; 5] {
+    pub(super) fn cells(&self) -> [String; 5] {
         let effect =
             |cell: &dyn Fn(&Effect) -> String| self.effect.as_ref().map_or("–".to_owned(), cell);
         let (kind, dash) = (self.kind, " to ");

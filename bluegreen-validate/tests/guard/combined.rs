@@ -3,7 +3,9 @@
 use bluegreen_core::Verdict::{Fail, Inconclusive, Pass};
 use bluegreen_core::memory::MemoryMetrics;
 use bluegreen_core::{Metric, Share};
-use bluegreen_validate::{ErrorRate, Guard, Guards, Mean, Threshold};
+use bluegreen_validate::{
+    ErrorRate, ErrorRateConfig, Guard, Guards, Mean, Reading, Scale, Threshold,
+};
 
 use crate::world::{START, decide, looks, one_in, trial, world};
 
@@ -99,4 +101,35 @@ async fn a_state_that_is_not_its_own_is_refused() {
     trial.state = Some(bytes::Bytes::from_static(state));
     let error = bluegreen_core::Validator::judge(&guards(&metrics, 1), &trial).await.unwrap_err();
     assert!(error.chain().contains("found a state of the format 9, wanted 1"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_each_knows_of_both_slots_is_left_in_numbers() {
+    let metrics = MemoryMetrics::new();
+    for metric in rates(2) {
+        world(&metrics, &metric, START, one_in(100), one_in(10));
+    }
+    let [first, second] = [0, 1].map(|number| rates(2).remove(number));
+    let limit = Threshold::from(metrics.clone()).named("limit").metric(second.clone()).at_most(0.5);
+    let guards = Guards::all([
+        ErrorRate::from(metrics.clone()).metric(first).into(),
+        Mean::from(metrics).named("mean").metric(second).into(),
+        limit.into(),
+    ]);
+    let judgements = looks(&guards, &mut trial(Share::percent(50)), 20).await;
+    let state = judgements.last().and_then(|it| it.state.clone());
+    let readings = Reading::of("guards", state.as_deref());
+    let names: Vec<&str> = readings.iter().map(|(guard, _)| guard.as_str()).collect();
+    assert_eq!(names, [ErrorRateConfig::default().name.as_str(), "mean", "limit"]);
+    for (guard, reading) in &readings {
+        assert!((reading.candidate.value - 0.1).abs() < 0.01, "{guard}: {reading:?}");
+    }
+    let (_, errors) = &readings[0];
+    let live = errors.live.unwrap();
+    assert_eq!((errors.verdict, errors.scale), (Fail, Scale::Share));
+    assert!((live.value - 0.01).abs() < 0.005 && live.units > 1000.0, "{live:?}");
+    for it in [live, errors.candidate] {
+        assert!(it.lower.unwrap() < it.value && it.value < it.upper.unwrap(), "{it:?}");
+    }
+    assert_eq!((readings[2].1.live, readings[2].1.candidate.upper), (None, None));
 }

@@ -109,6 +109,10 @@ pub(crate) struct Watched {
     /// The pods' counter of requests.
     #[arg(long, default_value = "agent_requests_total")]
     pub(crate) requests: String,
+    /// The report on the release, in this folder: report.json and report.html, every few seconds and at
+    /// its end. What `resume` finds there of the same release it goes on with.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// The pods' counter of those that failed.
     #[arg(long, default_value = "agent_requests_failed_total")]
     pub(crate) failed: String,

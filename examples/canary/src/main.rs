@@ -14,8 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod cli;
 mod release;
+mod report;
 
 use cli::{Cli, Command, Release};
+use report::Report;
 
 /// Why the program ends with anything but success.
 enum Failure {
@@ -63,6 +65,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         | Command::Resume(watched) => Some((watched, release::files(watched)?)),
         _ => None,
     };
+    let resumes = matches!(&cli.command, Command::Resume(_));
+    let report = guards.as_ref().and_then(|(watched, _)| watched.report.as_deref());
+    let report = Report::prepare(report, resumes).map_err(|why| Failure::Refused(vec![why]))?;
     let client = kube::Client::try_default().await?;
     let agent = cli.routes.iter().fold(
         Cluster::builder(client, &cli.namespace, &cli.agent),
@@ -80,10 +85,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             show(&releaser.check(&change, &plan).await?)?;
         }
         (Command::Run(_), Some(releaser), Some((change, plan))) => {
-            drive(&cluster, releaser, async |releaser| releaser.run(change, &plan).await).await?;
+            let go = async |releaser: &Releaser| releaser.run(change, &plan).await;
+            drive(&cluster, releaser, &report, go).await?;
         }
         (Command::Resume(_), Some(releaser), _) => {
-            drive(&cluster, releaser, async |releaser| releaser.resume().await).await?;
+            let go = async |releaser: &Releaser| releaser.resume().await;
+            drive(&cluster, releaser, &report, go).await?;
         }
         (Command::Promote, ..) => tell(&operations.promote(actor).await?),
         (Command::Pause, ..) => tell(&operations.pause(actor).await?),
@@ -134,19 +141,26 @@ async fn interruptible<T>(work: impl Future<Output = T>) -> Option<T> {
 async fn drive<E: std::error::Error + 'static>(
     cluster: &Cluster,
     releaser: Releaser,
+    report: &Report,
     go: impl AsyncFnOnce(&Releaser) -> Result<Outcome, E>,
 ) -> Result<(), Failure> {
     let holder = cluster.liveness().holder();
     let events = std::sync::Arc::new(cluster.events(holder.as_str()));
-    let (screen, heard) = (printer(), events.clone());
+    let (screen, heard, log) = (printer(), events.clone(), report.log.clone());
     let releaser = releaser.report(move |progress: &Progress| {
         screen(progress);
         heard.report(progress);
+        log.report(progress);
     });
-    let outcome = interruptible(go(&releaser)).await;
+    let operations = releaser.operations();
+    let outcome = tokio::select! {
+        outcome = interruptible(go(&releaser)) => outcome,
+        never = report.keep(&operations) => match never {},
+    };
     // So that the next process need not wait for the lease to run out.
     let resigned = releaser.operations().resign().await;
     events.flush(Duration::from_secs(2)).await;
+    report.write(&operations).await;
     let outcome = outcome.ok_or(Failure::Interrupted(
         "the release stays where it is, and so do its weights; nobody watches it: `resume` goes on, \
          `rollback` takes it back",

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::{ExperimentReport, plot};
 use crate::report::html::escape::Escaped;
 
-const STYLE: &str = include_str!("page.css");
+pub(in crate::report) const STYLE: &str = include_str!("page.css");
 
 impl ExperimentReport {
     /// One HTML page with the decision, the outcomes, and the effect with its bounds look after look as a
@@ -33,6 +33,12 @@ impl ExperimentReport {
             write!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value))?;
         }
         writeln!(page, "</dl></header><main>")?;
+        self.write_findings(page)?;
+        writeln!(page, "</main></body></html>")
+    }
+
+    /// Why it ended so, the outcomes, and the plot.
+    pub(in crate::report) fn write_findings(&self, page: &mut String) -> fmt::Result {
         if let Some(why) = self.why() {
             writeln!(page, "<p>{}</p>", Escaped(&why))?;
         }
@@ -50,7 +56,6 @@ impl ExperimentReport {
             write!(page, "</tr>")?;
         }
         writeln!(page, "</table>")?;
-        plot::effect(page, self)?;
-        writeln!(page, "</main></body></html>")
+        plot::effect(page, self)
     }
 }

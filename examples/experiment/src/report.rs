@@ -1,0 +1,141 @@
+//! The report on an experiment and its release, and what is known of each unit, in files.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bluegreen_core::{Operations, SystemClock};
+use bluegreen_validate::report::{ExperimentReport, ReleaseLog, ReleaseReport};
+use bluegreen_validate::{ExperimentConfig, Exposures};
+
+use crate::say;
+
+/// How often files are written while an experiment goes on.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Larger than what is known of a few million units.
+const LARGEST: u64 = 1 << 30;
+
+const UNITS: &str = "exposures.json";
+const RELEASE: &str = "report.json";
+
+/// What is collected, and where it goes.
+pub(crate) struct Report {
+    pub(crate) log: ReleaseLog,
+    pub(crate) exposures: Exposures,
+    folder: Option<PathBuf>,
+}
+
+impl Report {
+    /// Finds out whether anything can be written to the folder, and reads what the process left there with
+    /// whose experiment this one goes on.
+    pub(crate) fn prepare(
+        folder: Option<&Path>,
+        config: &ExperimentConfig,
+        resumes: bool,
+    ) -> Result<Self, String> {
+        let (log, exposures) = (ReleaseLog::new(), Exposures::new());
+        let Some(folder) = folder else {
+            if resumes {
+                return Err(
+                    "--report: found nothing, wanted the folder of the process before: it has \
+                            what is known of each unit"
+                        .to_owned(),
+                );
+            }
+            let log = log.experiment(config.clone());
+            return Ok(Self { log, exposures, folder: None });
+        };
+        let at = |name: &str| folder.join(name);
+        let refuse = |path: &Path, found: &dyn Display, wanted: &str| {
+            format!("--report: {}: found {found}, wanted {wanted}", path.display())
+        };
+        let writable = "a folder to write to";
+        fs::create_dir_all(folder).map_err(|error| refuse(folder, &error, writable))?;
+        let probe = at("probe.part");
+        let probing = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
+        probing.map_err(|error| refuse(folder, &error, writable))?;
+        let mut report = Self { log, exposures, folder: Some(folder.to_owned()) };
+        if resumes {
+            let path = at(UNITS);
+            let refused =
+                |why: &dyn Display| refuse(&path, why, "what the process before has left");
+            let text = read(&path).map_err(|error| refused(&error))?;
+            let known = Exposures::from_json(text.as_bytes());
+            report.exposures = known.map_err(|error| refused(&error.chain()))?;
+            let path = at(RELEASE);
+            let text = read(&path).map_err(|error| refuse(&path, &error, "a report"))?;
+            let known = ReleaseReport::from_json(&text);
+            let known = known.map_err(|error| refuse(&path, &error.chain(), "a report"))?;
+            report.log = ReleaseLog::resuming(SystemClock, known);
+        }
+        report.log = report.log.experiment(config.clone());
+        Ok(report)
+    }
+
+    /// How the experiment stands, once it has looked.
+    pub(crate) fn experiment(&self) -> Option<ExperimentReport> {
+        self.log.snapshot().experiments.into_iter().next()
+    }
+
+    /// Writes from time to time, and says how it stands, for as long as it is waited for.
+    pub(crate) async fn keep(&self, operations: &Operations) -> Infallible {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.write(operations).await;
+            self.log.lines().iter().for_each(|line| say(&format!("| {line}")));
+        }
+    }
+
+    /// Writes the files. An experiment does not end because they can't be.
+    pub(crate) async fn write(&self, operations: &Operations) {
+        if let Ok(status) = operations.status().await
+            && let Some(record) = &status.record
+        {
+            self.log.record(record);
+        }
+        let Some(folder) = self.folder.clone() else { return };
+        let (report, exposures) = (self.log.snapshot(), self.exposures.clone());
+        // Away from what keeps the lease alive: a disk may be slow.
+        let writing = tokio::task::spawn_blocking(move || files(&folder, &report, &exposures));
+        match writing.await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => say(&why),
+            Err(error) => say(&format!("the report is not written: {error}")),
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > LARGEST {
+        return Err(std::io::Error::other(format!("{length} bytes, more than {LARGEST}")));
+    }
+    fs::read_to_string(path)
+}
+
+fn files(folder: &Path, report: &ReleaseReport, exposures: &Exposures) -> Result<(), String> {
+    let unwritten = |error: &dyn Display| format!("the report is not written: {error}");
+    let json = report.to_json().map_err(|error| unwritten(&error))?;
+    let units = exposures.to_json().map_err(|error| unwritten(&error.chain()))?;
+    let mut all = vec![
+        (RELEASE, json.into_bytes()),
+        ("report.md", report.to_markdown().into_bytes()),
+        ("report.html", report.to_html().into_bytes()),
+        (UNITS, units),
+    ];
+    if let Some(experiment) = report.experiments.first() {
+        let json = experiment.to_json().map_err(|error| unwritten(&error))?;
+        all.push(("experiment.json", json.into_bytes()));
+    }
+    for (name, text) in all {
+        let (part, path) = (folder.join(format!("{name}.part")), folder.join(name));
+        // Whoever looks sees the old file or the new one.
+        fs::write(&part, text)
+            .and_then(|()| fs::rename(&part, &path))
+            .map_err(|error| format!("{} is not written: {error}", path.display()))?;
+    }
+    Ok(())
+}
