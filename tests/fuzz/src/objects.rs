@@ -144,5 +144,5 @@ async fn rest(cluster: &Cluster, tried: &Tried<'_>) {
     let change = Change::image("agent", "agent:9");
     tried.call(cluster.releaser().check(&change, &Plan::all_at_once())).await;
     tried.call(cluster.init()).await;
-    tried.call(cluster.detach()).await;
+    tried.call(Box::pin(cluster.detach())).await;
 }

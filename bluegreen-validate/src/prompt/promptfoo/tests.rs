@@ -120,7 +120,7 @@ fn what_is_said_about_the_grading_is_followed_or_makes_its_case_unsupported() {
                  assert: [{type: factuality, value: x}]}]\n";
     let suite = read(facts).unwrap();
     let Check::Factuality(it) = &suite.cases[0].assert[0].check else { panic!("{suite:?}") };
-    assert_eq!(it.scores.all(), [0.0, 1.0, 1.0, 0.0, 0.5]);
+    assert_eq!(format!("{:?}", it.scores.all()), "[0.0, 1.0, 1.0, 0.0, 0.5]");
     assert!(problems(&facts.replace("subset", "subst"))[0].contains("superset"));
     let bounded = "tests: [{assert: [{type: factuality, value: x, threshold: 1}]}]\n";
     assert!(problems(bounded)[0].contains("yes or no"));
