@@ -58,8 +58,11 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Release {
     /// The new image of a container.
-    #[arg(long, value_name = "CONTAINER=IMAGE", required = true)]
+    #[arg(long, value_name = "CONTAINER=IMAGE", required_unless_present_any = ["prompts", "env"])]
     pub(crate) image: Vec<String>,
+    /// A folder whose files take the place of those of a ConfigMap that the agent reads: its prompts.
+    #[arg(long, value_name = "CONFIGMAP=FOLDER")]
+    pub(crate) prompts: Vec<String>,
     /// A new value of an environment variable: a prompt's or a model's name.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,

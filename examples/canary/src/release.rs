@@ -1,6 +1,6 @@
 //! From the command line to a change, a plan, and guards.
 
-use bluegreen_core::{Change, EvidenceKind, Plan, Vantage};
+use bluegreen_core::{Change, ConfigFiles, EvidenceKind, Plan, Vantage};
 use bluegreen_kube::Cluster;
 use bluegreen_validate::{Guards, GuardsConfig, PodMetric, PodMetrics, Prometheus};
 
@@ -24,6 +24,13 @@ pub(crate) fn change(release: &Release) -> Result<Change, Failure> {
             Some((name, value)) => change = change.env(name, value),
             // It may be a value that nobody is to see.
             None => wrong.push("--env: found no `=`, wanted NAME=VALUE".to_owned()),
+        }
+    }
+    for files in &release.prompts {
+        match files.split_once('=').map(|(name, folder)| (name, ConfigFiles::read(folder))) {
+            Some((config_map, Ok(files))) => change = change.and_files(config_map, files),
+            Some((_, Err(error))) => wrong.push(format!("--prompts: {}", error.chain())),
+            None => wrong.push(format!("--prompts {files}: found no `=`, wanted CONFIGMAP=FOLDER")),
         }
     }
     if !wrong.is_empty() {

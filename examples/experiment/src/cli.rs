@@ -58,6 +58,9 @@ pub(crate) struct Experiment {
     /// The new image of a container.
     #[arg(long, value_name = "CONTAINER=IMAGE")]
     pub(crate) image: Vec<String>,
+    /// A folder whose files take the place of those of a ConfigMap that the agent reads: its prompts.
+    #[arg(long, value_name = "CONFIGMAP=FOLDER")]
+    pub(crate) prompts: Vec<String>,
     /// A new value of an environment variable: a prompt's or a model's name.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,

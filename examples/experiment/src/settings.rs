@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bluegreen_core::clock::days;
 use bluegreen_core::plan::{Experiment as Decides, Step, Until};
-use bluegreen_core::{Change, EvidenceKind, Plan, Share, Vantage};
+use bluegreen_core::{Change, ConfigFiles, EvidenceKind, Plan, Share, Vantage};
 use bluegreen_validate::ExperimentConfig;
 
 use crate::cli::{Experiment, Fed};
@@ -40,8 +40,16 @@ pub(crate) fn change(wanted: &Experiment) -> Result<Change, Vec<String>> {
             None => wrong.push("--env: found no `=`, wanted NAME=VALUE".to_owned()),
         }
     }
-    if wanted.image.is_empty() && wanted.env.is_empty() {
-        wrong.push("found neither --image nor --env, wanted what the candidate is".to_owned());
+    for files in &wanted.prompts {
+        match files.split_once('=').map(|(name, folder)| (name, ConfigFiles::read(folder))) {
+            Some((config_map, Ok(files))) => change = change.and_files(config_map, files),
+            Some((_, Err(error))) => wrong.push(format!("--prompts: {}", error.chain())),
+            None => wrong.push(format!("--prompts {files}: found no `=`, wanted CONFIGMAP=FOLDER")),
+        }
+    }
+    if wanted.image.is_empty() && wanted.env.is_empty() && wanted.prompts.is_empty() {
+        let none = "found neither --prompts nor --image nor --env, wanted what the candidate is";
+        wrong.push(none.to_owned());
     }
     if wrong.is_empty() { Ok(change.version(&wanted.version)) } else { Err(wrong) }
 }

@@ -173,7 +173,8 @@ fn the_settings_beside_this_make_a_plan_without_problems() {
 fn what_is_missing_is_named_all_at_once() {
     let wrong = settings::change(&parsed(&["--image", "agent", "--env", "PROMPT"])).unwrap_err();
     assert_eq!(wrong.len(), 2, "{wrong:?}");
-    assert!(settings::change(&parsed(&[])).unwrap_err()[0].contains("neither --image nor --env"));
+    let none = settings::change(&parsed(&[])).unwrap_err();
+    assert!(none[0].contains("neither --prompts nor --image nor --env"), "{none:?}");
     let config = ExperimentConfig::default();
     let Err(why) = Report::prepare(None, &config, true) else { panic!("it should be refused") };
     assert!(why.contains("wanted the folder of the process before"), "{why}");
