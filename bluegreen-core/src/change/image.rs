@@ -14,7 +14,14 @@ pub(super) fn check(image: &str) -> Result<(), &'static str> {
     };
     if let Some(digest) = digest {
         let good = digest.split_once(':').is_some_and(|(algorithm, hex)| {
-            !algorithm.is_empty() && hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+            // `sha256`, or several such words: `multihash+base58`.
+            let is_word = |word: &str| {
+                word.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && word.bytes().all(|b| b.is_ascii_alphanumeric())
+            };
+            algorithm.split(['+', '.', '-', '_']).all(is_word)
+                && hex.len() >= 32
+                && hex.bytes().all(|b| b.is_ascii_hexdigit())
         });
         if !good {
             return Err("whose digest is not `algorithm:hex`");
@@ -23,7 +30,11 @@ pub(super) fn check(image: &str) -> Result<(), &'static str> {
     let (name, tag) = split_tag(rest);
     if let Some(tag) = tag {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(plain) {
+        if tag.is_empty()
+            || tag.len() > 128
+            || !tag.bytes().all(plain)
+            || tag.starts_with(['.', '-'])
+        {
             return Err("whose tag is empty, too long or has a character that a tag cannot hold");
         }
     }
@@ -42,6 +53,10 @@ pub(super) fn check(image: &str) -> Result<(), &'static str> {
         };
         if !part.bytes().all(plain) {
             return Err("which has a character that an image name cannot hold");
+        }
+        let is_end = |c: char| c.is_ascii_alphanumeric() || (host && matches!(c, '[' | ']'));
+        if !(part.starts_with(is_end) && part.ends_with(is_end)) {
+            return Err("which has a part that begins or ends with a mark");
         }
     }
     Ok(())

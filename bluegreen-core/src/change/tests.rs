@@ -70,8 +70,17 @@ fn malformed_images_are_refused_and_good_ones_are_not() {
     {
         assert!(image::check(bad).is_err(), "{bad} should be refused");
     }
+    let hex = "0".repeat(64);
+    for algorithm in ["", "sha 256", "sha256\n", "+sha256", "sha256+", "256"] {
+        let bad = format!("a@{algorithm}:{hex}");
+        assert!(image::check(&bad).is_err(), "{bad} should be refused");
+    }
+    for bad in ["../a", "a/..b", "a-", "_a", "a:-1", "a:.1"] {
+        assert!(image::check(bad).is_err(), "{bad} should be refused");
+    }
     let digest = format!("example.com/a:1@sha256:{}", "0".repeat(64));
-    for good in ["a", "a:1", "localhost:5000/a/b:v1.2_x", "Example.com/a", &digest] {
+    let [port, six] = ["localhost:5000/a/b:v1.2_x", "[::1]:5000/a"];
+    for good in ["a", "a:1", port, six, "Example.com/a", "a/b_c-d.e:_1", &digest] {
         assert_eq!(image::check(good), Ok(()), "{good}");
     }
 }
