@@ -8,9 +8,11 @@ use super::{RunReport, Usage};
 mod case;
 mod diff;
 pub(super) mod escape;
+pub(super) mod head;
 mod plot;
 
 use escape::Escaped;
+use head::Head;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -32,16 +34,14 @@ impl RunReport {
 
     fn write_html(&self, page: &mut String) -> fmt::Result {
         let verdict = text::verdict_word(self.verdict.verdict);
-        let suite = Escaped(&self.suite);
-        write!(
-            page,
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'unsafe-inline'; script-src '{SCRIPT_HASH}'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{suite}: {verdict}</title>\n<style>{STYLE}</style></head><body>\n\
-             <header><h1>{suite} <span class=\"{verdict}\">{verdict}</span></h1>\n"
-        )?;
+        let head = Head {
+            name: &self.suite,
+            state: verdict,
+            mood: verdict,
+            styles: &[STYLE],
+            script: Some(SCRIPT_HASH),
+        };
+        head.write(page)?;
         self.write_facts(page)?;
         writeln!(page, "</header><main>\n<section><h2>Why</h2><ul>")?;
         for reason in &self.verdict.reasons {

@@ -212,6 +212,15 @@ async fn evidence_says_what_is_seen_and_what_is_not() {
     switch.await_known(Green, &pods).await.unwrap();
 }
 
+/// What a driver leaves that has told of a move from green to a share, and was killed.
+fn leave_half_way(stand_in: &StandIn) {
+    let left = objects::Note { from: green(), to: share(5), is_moving: true };
+    let patch = json!({"metadata": {"annotations": {
+        settings().transition_annotation(): serde_json::to_string(&left).unwrap(),
+    }}});
+    assert!(stand_in.edit("bluegreen", INGRESSES, NAMESPACE, "agent-canary", &patch));
+}
+
 /// A driver that announced a move and was killed leaves a note, and somebody may go on by hand.
 #[tokio::test]
 async fn an_old_note_makes_no_later_routing_unreadable() {
@@ -222,11 +231,7 @@ async fn an_old_note_makes_no_later_routing_unreadable() {
         switch.prepare(Green, ONE).await.unwrap();
         switch.shift(&blue(), &green(), ONE).await.unwrap();
         switch.prepare(Blue, ONE).await.unwrap();
-        let left = objects::Note { from: green(), to: share(5), is_moving: true };
-        let patch = json!({"metadata": {"annotations": {
-            settings().transition_annotation(): serde_json::to_string(&left).unwrap(),
-        }}});
-        assert!(stand_in.edit("bluegreen", INGRESSES, NAMESPACE, "agent-canary", &patch));
+        leave_half_way(&stand_in);
         assert_eq!(state(&stand_in, around).await, ObservedState::Routed(green()));
         switch.shift(&green(), &blue(), ONE).await.unwrap();
         assert_eq!(state(&stand_in, around).await, ObservedState::Routed(blue()), "{around:?}");
@@ -240,11 +245,7 @@ async fn whoever_is_asked_for_nothing_more_than_the_half_ends_the_move() {
         let stand_in = world(around).await;
         let switch = switch(&stand_in, around);
         switch.fence(ONE).await.unwrap();
-        let left = objects::Note { from: green(), to: share(5), is_moving: true };
-        let patch = json!({"metadata": {"annotations": {
-            settings().transition_annotation(): serde_json::to_string(&left).unwrap(),
-        }}});
-        assert!(stand_in.edit("bluegreen", INGRESSES, NAMESPACE, "agent-canary", &patch));
+        leave_half_way(&stand_in);
         let between = ObservedState::Between { from: green(), to: share(5) };
         assert_eq!(state(&stand_in, around).await, between);
         switch.shift(&green(), &blue(), ONE).await.unwrap();

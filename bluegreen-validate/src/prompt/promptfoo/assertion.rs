@@ -60,7 +60,7 @@ const DEEPEST: usize = 16;
 const MOST_LED: usize = 1000;
 
 /// Types that are looked at here.
-pub(super) const KNOWN: [&str; 34] = [
+const KNOWN: [&str; 26] = [
     "equals",
     "contains",
     "icontains",
@@ -87,15 +87,12 @@ pub(super) const KNOWN: [&str; 34] = [
     "trajectory:tool-sequence",
     "trajectory:tool-args-match",
     "assert-set",
-    "factuality",
-    "g-eval",
-    "llm-rubric",
-    "model-graded-closedqa",
-    "model-graded-factuality",
-    "similar",
-    "similar:cosine",
-    "webhook",
 ];
+
+/// The types that are looked at here: by rule, or by whoever grades.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.into_iter().chain(graded::GRADED)
+}
 
 /// Whether this is a type that can't be looked at here.
 pub(super) fn is_elsewhere(kind: &str) -> bool {
@@ -271,7 +268,7 @@ impl Loading<'_> {
                 Check::AssertSet(AssertSet { assert: set, threshold: assert.threshold })
             }
             other => {
-                let wanted = format!("one of {}", KNOWN.join(", "));
+                let wanted = format!("one of {}", known().collect::<Vec<_>>().join(", "));
                 return Err((format!("the type `{other}`"), wanted));
             }
         };

@@ -3,7 +3,7 @@
 use bluegreen_core::Problem;
 use serde_json::{Map, Value};
 
-use super::assertion::{KNOWN, is_elsewhere};
+use super::assertion::{is_elsewhere, known};
 use super::form::{Assert, Test, Vars};
 
 /// Types whose threshold is 0.75 where a cell gives none. promptfoo takes as much of an edit distance,
@@ -146,11 +146,11 @@ fn expectation(cell: &str) -> Assert {
     let end = trimmed.find(['(', ':']).unwrap_or(trimmed.len());
     let head = trimmed[..end].trim_end();
     // Some types have a colon in their names.
-    let long = KNOWN.iter().find(|it| it.contains(':') && after(trimmed, it).is_some());
+    let long = known().find(|it| it.contains(':') && after(trimmed, it).is_some());
     let name =
         long.map_or(head, |it| &trimmed[..trimmed.len() - after(trimmed, it).map_or(0, str::len)]);
     let kind = name.trim_start_matches("not-");
-    if !KNOWN.contains(&kind) && !is_elsewhere(kind) {
+    if !known().any(|it| it == kind) && !is_elsewhere(kind) {
         return whole(cell);
     }
     let rest = trimmed[name.len()..].trim_start();

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::{ExperimentReport, plot};
 use crate::report::html::escape::Escaped;
+use crate::report::html::head::Head;
 
 pub(in crate::report) const STYLE: &str = include_str!("page.css");
 
@@ -18,17 +19,11 @@ impl ExperimentReport {
     }
 
     fn write_html(&self, page: &mut String) -> fmt::Result {
-        let (name, decision) = (Escaped(&self.name), self.decision());
-        let (decision, mood) = (Escaped(&decision), self.mood());
-        write!(
-            page,
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{name}: {decision}</title>\n<style>{STYLE}</style></head><body>\n\
-             <header><h1>{name} <span class=\"{mood}\">{decision}</span></h1>\n<dl>"
-        )?;
+        let (decision, mood) = (self.decision(), self.mood());
+        let head =
+            Head { name: &self.name, state: &decision, mood, styles: &[STYLE], script: None };
+        head.write(page)?;
+        write!(page, "<dl>")?;
         for (name, value) in self.facts() {
             write!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value))?;
         }

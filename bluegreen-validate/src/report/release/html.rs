@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::{ReleaseReport, plot};
 use crate::report::experiment::html::STYLE;
 use crate::report::html::escape::Escaped;
+use crate::report::html::head::Head;
 use crate::report::text::verdict_word;
 
 const ADDED: &str = include_str!("page.css");
@@ -21,16 +22,9 @@ impl ReleaseReport {
 
     fn write_html(&self, page: &mut String) -> fmt::Result {
         let (name, state) = (self.name(), self.state());
-        let (name, state, mood) = (Escaped(&name), Escaped(&state), self.mood());
-        write!(
-            page,
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{name}: {state}</title>\n<style>{STYLE}{ADDED}</style></head><body>\n\
-             <header><h1>{name} <span class=\"{mood}\">{state}</span></h1>\n<dl>"
-        )?;
+        let styles = &[STYLE, ADDED];
+        Head { name: &name, state: &state, mood: self.mood(), styles, script: None }.write(page)?;
+        write!(page, "<dl>")?;
         for (name, value) in self.facts() {
             write!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value))?;
         }
