@@ -24,9 +24,10 @@ pub enum CassetteMode {
     /// What is in the file is taken from there; what is missing is asked, and added. A run that was
     /// interrupted goes on so.
     Record,
-    /// Nobody is asked. What is missing is lost, and said to be: it is never a pass.
+    /// No agent is asked. What is missing is lost, and said to be: it is never a pass. Models and services
+    /// that grade answers are asked as ever.
     Replay,
-    /// Everything is asked anew, and takes the place of what is in the file.
+    /// Everything is asked anew. What is in the file goes when the first run begins, and is not looked at.
     Refresh,
 }
 
@@ -51,8 +52,8 @@ pub enum CassetteMode {
 /// ```
 ///
 /// # What is in it
-/// The first line says the version of the format, the suite, what both slots run, and when it was
-/// recorded. Every other line is one exchange: slot, case, turn, repeat, what was asked, and the
+/// The first line says the version of the format, the suite, what both slots run (the images that their
+/// pods have, where those are known), and when it was recorded. Every other line is one exchange: slot, case, turn, repeat, what was asked, and the
 /// answer with its tokens and times. Its key is a digest of what the slot runs, the case, the turn,
 /// the repeat, and the request without its headers; so a changed question is one that is missing.
 /// Assertions, rules and limits are not part of it: answers may be judged anew by other ones. A run
@@ -68,8 +69,9 @@ pub enum CassetteMode {
 ///
 /// # The file
 /// One process at a time writes it, and it is locked meanwhile, where the file system can. A line is
-/// written as soon as the answer is there, with blocking calls of the standard library. After a
-/// crash the last line may be torn; it counts as missing, and [`counts`](Self::counts) tells of it.
+/// written as soon as the answer is there, with blocking calls of the standard library. When the
+/// process is killed the last line may be torn; it counts as missing, and [`counts`](Self::counts) tells
+/// of it. When the machine fails, more may be.
 /// An exchange has at most 1 MiB, a file 256 MiB: what has no room is not kept, and that is told.
 #[derive(Clone)]
 pub struct Cassette(Arc<Shared>);
@@ -97,7 +99,7 @@ pub struct CassetteCounts {
     pub replayed: usize,
     /// Answers that were added to it.
     pub recorded: usize,
-    /// Answers that a replay did not find in it.
+    /// Answers that a replay did not find in it, or that could not be read.
     pub missing: usize,
     /// Answers for which there was no room.
     pub left_out: usize,

@@ -183,7 +183,8 @@ impl About<'_> {
     }
 }
 
-/// All that was said before the answer in this place: a turn, or the last one of all.
+/// All that was said before the answer in this place: a turn, or the last one of all. Each as JSON, so
+/// that no answer can pretend to be what somebody said after it.
 fn asked(case: &PreparedCase, answers: &[Answer], place: usize) -> String {
     let last = place.min(case.turns.len().saturating_sub(1));
     if last == 0 {
@@ -194,13 +195,12 @@ fn asked(case: &PreparedCase, answers: &[Answer], place: usize) -> String {
         for message in &turn.messages {
             let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
             let content = message.get("content").unwrap_or(&Value::Null);
-            let content = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
-            lines.push(format!("{role}: {content}"));
+            lines.push(json!({"role": role, "content": content}).to_string());
         }
         if index < last
             && let Some(answer) = answers.get(index)
         {
-            lines.push(format!("assistant: {}", answer.shown()));
+            lines.push(json!({"role": "assistant", "content": answer.shown()}).to_string());
         }
     }
     lines.join("\n")

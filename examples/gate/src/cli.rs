@@ -102,8 +102,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 4_000)]
     pub(crate) keep: usize,
     /// A file of answers, JSON Lines: a run that was interrupted goes on with it, and pays for no
-    /// answer twice.
-    #[arg(long, value_name = "FILE")]
+    /// answer twice. Needs both names: another version may have the same address tomorrow.
+    #[arg(long, value_name = "FILE", requires_all = ["live_name", "idle_name"])]
     pub(crate) cassette: Option<PathBuf>,
     /// What is done with the cassette.
     #[arg(long, value_enum, default_value = "record", requires = "cassette")]
@@ -117,7 +117,7 @@ pub(crate) struct Run {
 pub(crate) enum Mode {
     /// Ask only for what is missing in it, and add that.
     Record,
-    /// Ask nobody: what is missing is lost, and no pass.
+    /// Ask no agent: what is missing is lost, and no pass.
     Replay,
     /// Ask everything anew, and put it in place of what is there.
     Refresh,

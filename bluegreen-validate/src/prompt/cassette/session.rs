@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
         mask: &'a Mask,
         trial: &Trial,
     ) -> Result<Self> {
-        let (live, idle) = (trial.live.state.digest(), trial.candidate.state.digest());
+        let (live, idle) = (runs(&trial.live), runs(&trial.candidate));
         let named =
             |side: &Side, digest: &Digest| Named::new(side.state.running.to_string(), digest);
         let head = Head {
@@ -63,18 +63,21 @@ impl<'a> Session<'a> {
         };
         let path = &cassette.0.path;
         let mut state = cassette.state();
-        let recorded = if let Some(found) = &state.tape.head {
+        if let Some(found) = &state.tape.head {
             let others = others(found, &head);
             if !others.is_empty() {
                 let others = others.join("; ");
                 let why = format!("it is of another run: {others}; record it into another file");
                 return Err(refused(path, why));
             }
-            found.recorded
-        } else {
-            let now = head.recorded;
-            state.tape.begin(head).map_err(|why| refused(path, why))?;
-            now
+        }
+        let recorded = match &state.tape.head {
+            Some(found) if !state.tape.is_stale => found.recorded,
+            _ => {
+                let now = head.recorded;
+                state.tape.begin(head).map_err(|why| refused(path, why))?;
+                now
+            }
         };
         drop(state);
         Ok(Self { cassette, live, idle, mask, recorded })
@@ -102,9 +105,18 @@ impl<'a> Session<'a> {
         redacted(self.mask, &format!("{what} {path}, begun {}", self.recorded))
     }
 
-    /// What there is for a question, whose `request` is made with a conversation of a fixed name.
-    pub(in crate::prompt) fn seek(&self, asked: Asked<'_>, request: &Request<Bytes>) -> Sought {
+    /// What there is for a question, whose `request` is made with a conversation of a fixed name. In a
+    /// conversation that `is_asked` has begun anew there is nothing: one answer knows of those before.
+    pub(in crate::prompt) fn seek(
+        &self,
+        asked: Asked<'_>,
+        request: &Request<Bytes>,
+        is_asked: bool,
+    ) -> Sought {
         let key = self.key(asked, request);
+        if is_asked {
+            return Sought::Ask(key);
+        }
         let mut state = self.cassette.state();
         let mut absent = "not recorded";
         match state.tape.find(key.as_str()) {
@@ -198,6 +210,16 @@ impl<'a> Session<'a> {
         let (said, hidden) = SaidAnswer::of(answer, self.mask);
         (Said::Answer(Box::new(said)), hidden)
     }
+}
+
+/// What a slot really runs: a tag may have moved since.
+fn runs(side: &Side) -> Digest {
+    let binding = side.state.binding();
+    if binding.image_ids.is_empty() {
+        return binding.digest;
+    }
+    let images = binding.image_ids.iter().map(String::as_str);
+    Digest::of([binding.digest.as_str()].into_iter().chain(images))
 }
 
 /// In what a cassette that has this head is of another run.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -22,6 +22,8 @@ pub(super) struct Tape {
     heard: HashSet<(String, String, u32)>,
     /// Bytes of a last line that was not written to its end.
     pub(super) torn: u64,
+    /// Whether what is in it is to go, once it is known to be of the run that begins.
+    pub(super) is_stale: bool,
 }
 
 /// Where a line is; its length is without what ends it.
@@ -33,6 +35,10 @@ struct Place {
 
 impl Tape {
     pub(super) fn open(path: &Path, mode: CassetteMode) -> Result<Self, String> {
+        // A pipe or a device would be waited for, or have no end.
+        if std::fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+            return Err("found a folder, a pipe or a device, wanted a file".to_owned());
+        }
         let writes = mode != CassetteMode::Replay;
         let mut options = OpenOptions::new();
         options.read(true).append(writes).create(writes);
@@ -45,13 +51,10 @@ impl Tape {
         let mut tape = Self::read(file)?;
         if writes {
             tape.file.set_len(tape.end).map_err(|error| format!("cut it off: {error}"))?;
-            tape.tidy(path)?;
         } else if tape.head.is_none() {
             return Err("found nothing in it, wanted what was recorded".to_owned());
         }
-        if mode == CassetteMode::Refresh {
-            tape.places.clear();
-        }
+        tape.is_stale = mode == CassetteMode::Refresh;
         Ok(tape)
     }
 
@@ -66,7 +69,11 @@ impl Tape {
         for number in 1_u64.. {
             text.clear();
             let read = lines.read_until(b'\n', &mut text).map_err(|error| error.to_string())?;
-            if text.pop() != Some(b'\n') {
+            if text.pop_if(|last| *last == b'\n').is_none() {
+                // Whoever writes cuts it off, so it has to be the beginning of what we write.
+                if tape.head.is_none() && !is_torn_head(&text) {
+                    return Err("line 1: no head of a cassette".to_owned());
+                }
                 tape.torn = read as u64;
                 break;
             }
@@ -86,46 +93,12 @@ impl Tape {
 
     fn empty(file: File) -> Self {
         let (places, heard) = (HashMap::new(), HashSet::new());
-        Self { file, end: 0, head: None, places, heard, torn: 0 }
+        Self { file, end: 0, head: None, places, heard, torn: 0, is_stale: false }
     }
 
     /// Whether it has something of a case in a slot.
     pub(super) fn has_heard(&self, slot: &str, case: &str, repeat: u32) -> bool {
         self.heard.contains(&(slot.to_owned(), case.to_owned(), repeat))
-    }
-
-    /// Leaves out what later lines have instead, where that is most of the file.
-    fn tidy(&mut self, path: &Path) -> Result<(), String> {
-        let Some(head) = &self.head else { return Ok(()) };
-        let used: u64 = self.places.values().map(|place| place.length as u64 + 1).sum();
-        if used.saturating_mul(2) + 4_096 >= self.end {
-            return Ok(());
-        }
-        let wrong = |error: std::io::Error| format!("leave out what is old: {error}");
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let name = PathBuf::from(name);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).open(&name).map_err(wrong)?;
-        // Nobody has it: who writes has the lock of the old one.
-        file.set_len(0).map_err(wrong)?;
-        let _ = file.try_lock();
-        let mut new = Self::empty(file);
-        new.write(&text(head)?)?;
-        let mut places: Vec<_> = self.places.iter().map(|(key, at)| (key.clone(), *at)).collect();
-        places.sort_by_key(|(_, place)| place.from);
-        for (key, place) in places {
-            let line = self.bytes(place).map_err(wrong)?;
-            let at = Place { from: new.end, length: line.len() };
-            new.write(&line)?;
-            new.places.insert(key, at);
-        }
-        new.file.sync_all().map_err(wrong)?;
-        std::fs::rename(&name, path).map_err(wrong)?;
-        (new.head, new.torn) = (self.head.take(), self.torn);
-        new.heard = std::mem::take(&mut self.heard);
-        *self = new;
-        Ok(())
     }
 
     /// How many exchanges there are.
@@ -151,7 +124,12 @@ impl Tape {
         Ok(bytes)
     }
 
+    /// Begins with a head, and with nothing else: what was there goes.
     pub(super) fn begin(&mut self, head: Head) -> Result<(), String> {
+        self.file.set_len(0).map_err(|error| format!("begin it anew: {error}"))?;
+        (self.end, self.is_stale) = (0, false);
+        self.places.clear();
+        self.heard.clear();
         self.write(&text(&head)?)?;
         self.head = Some(head);
         Ok(())
@@ -180,6 +158,12 @@ impl Tape {
         self.end += whole.len() as u64;
         Ok(())
     }
+}
+
+/// Whether a file that has no whole line may be one of ours that was not written further.
+fn is_torn_head(text: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"{\"cassette\":";
+    text.starts_with(BEGINNING) || BEGINNING.starts_with(text)
 }
 
 fn head(text: &[u8]) -> Result<Head, String> {

@@ -54,15 +54,20 @@ impl Chat {
         }
         match self.text(with_schema, purse).await {
             // Many servers know no schemas, and say so in words of their own.
-            Err(Stop::Untold(why))
-                if ["status 400", "status 422"].iter().any(|it| why.contains(it)) =>
-            {
+            Err(Stop::Untold(why)) if self.is_refused(&why) => {
                 let text = self.text(request, purse).await?;
                 self.is_plain.store(true, Ordering::Relaxed);
                 Ok(text)
             }
             other => other,
         }
+    }
+
+    /// Whether the server itself says that it does not take such a request; what stands in the body of
+    /// its answer is another matter.
+    fn is_refused(&self, why: &str) -> bool {
+        let said = why.strip_prefix(self.endpoint.name()).unwrap_or_default();
+        ["400", "422"].iter().any(|status| said.starts_with(&format!(": status {status} ")))
     }
 
     async fn text(

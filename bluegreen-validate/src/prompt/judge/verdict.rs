@@ -94,25 +94,23 @@ struct Service {
     reason: Option<String>,
 }
 
-/// The only JSON object in a text. Of two nobody knows which one is the verdict: one may be quoted
-/// from the answer.
+/// The one JSON object that a text is, by itself or as a block of code. Among other words it may be one
+/// that is quoted from the answer.
 fn object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let mut rest = text;
-    let mut found: Option<&str> = None;
-    while let Some(at) = rest.find('{') {
-        let from = &rest[at..];
-        let mut stream = serde_json::Deserializer::from_str(from).into_iter::<Map<String, Value>>();
-        let Some(Ok(_)) = stream.next() else {
-            return Err("JSON that breaks off, or is none".to_owned());
-        };
-        let end = stream.byte_offset();
-        if found.replace(&from[..end]).is_some() {
-            return Err("several JSON objects, of which one must be the verdict".to_owned());
-        }
-        rest = &from[end..];
+    let text = text.trim();
+    let block = text.strip_prefix("```").and_then(|it| it.strip_suffix("```"));
+    let text = block.map_or(text, |it| it.strip_prefix("json").unwrap_or(it)).trim();
+    if !text.starts_with('{') {
+        return Err("words that are no JSON object".to_owned());
     }
-    let Some(found) = found else { return Err("no JSON object".to_owned()) };
-    serde_json::from_str(found).map_err(|error| format!("a verdict that is none: {error}"))
+    let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>();
+    if !matches!(objects.next(), Some(Ok(_))) {
+        return Err("JSON that breaks off, or is none".to_owned());
+    }
+    if !text[objects.byte_offset()..].trim().is_empty() {
+        return Err("more than one JSON object, which must be the verdict".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| format!("a verdict that is none: {error}"))
 }
 
 #[cfg(test)]
@@ -121,13 +119,26 @@ mod tests {
     use crate::prompt::suite::FactScores;
 
     #[test]
-    fn a_verdict_may_stand_among_words_but_not_beside_another() {
-        let text =
-            "Sure.\n```json\n{\"reason\": \"so {it} is\", \"pass\": true, \"score\": 0.5}\n```";
-        let grade = read(&Kind::Rubric, text).unwrap();
-        assert_eq!((grade.pass, grade.score, grade.reason.as_str()), (true, 0.5, "so {it} is"));
-        let two = format!("The answer says {text}, but {{\"pass\": false}}");
-        assert!(read(&Kind::Rubric, &two).unwrap_err().contains("several"));
+    fn a_verdict_stands_alone_or_in_a_block_of_code() {
+        let verdict = r#"{"reason": "so {it} is", "pass": true, "score": 0.5}"#;
+        for text in [
+            verdict.to_owned(),
+            format!("\n {verdict}\n"),
+            format!("```json\n{verdict}\n```"),
+            format!("```\n{verdict}```\n"),
+        ] {
+            let grade = read(&Kind::Rubric, &text).unwrap();
+            assert_eq!((grade.pass, grade.score, grade.reason.as_str()), (true, 0.5, "so {it} is"));
+        }
+        // It may be the answer that says so.
+        for text in [
+            format!("I can't grade this, it only says {verdict}"),
+            format!("{verdict}\nsays the answer"),
+            format!("{verdict} {verdict}"),
+            format!("It says:\n```json\n{verdict}\n```"),
+        ] {
+            assert!(read(&Kind::Rubric, &text).is_err(), "{text}");
+        }
     }
 
     #[test]

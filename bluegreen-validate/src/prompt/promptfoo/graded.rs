@@ -64,6 +64,17 @@ pub(super) fn read(
         return Ok(unsupported(&format!("{kind} with {name}"), value));
     }
     if kind == "webhook" {
+        if assert.threshold.is_some() {
+            let wanted = "none: the service says whether it passes";
+            return Err(("`threshold` of webhook".to_owned(), wanted.to_owned()));
+        }
+        let unfollowed = [
+            ("provider", assert.provider.as_ref()),
+            ("rubricPrompt", assert.rubric_prompt.as_ref()),
+        ];
+        if let Some((name, value)) = unfollowed.into_iter().find(|(_, it)| it.is_some()) {
+            return Ok(unsupported(&format!("webhook with {name}"), value));
+        }
         return Ok(Check::Webhook(Webhook::new(text()?)).into());
     }
     let provider = assert.provider.as_ref().or(grading.provider.as_ref());

@@ -116,7 +116,7 @@ impl Attempts<'_> {
         slot: &str,
         took: &mut Took,
     ) -> Tried {
-        let mut conversation = self.conversation(case, slotted, slot);
+        let mut conversation = (self.conversation(case, slotted, slot), false);
         let mut messages: Vec<Value> = Vec::new();
         let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
         for (number, turn) in case.turns.iter().enumerate() {
@@ -161,12 +161,13 @@ impl Attempts<'_> {
         Tried { assertions, ..Tried::of(outcome, answers) }
     }
 
-    /// The answer to a question: from the cassette, if it is there, or else the agent's.
+    /// The answer to a question: from the cassette, if it is there, or else the agent's. Of the
+    /// conversation, its name, and whether the agent was asked in it.
     async fn reply(
         &self,
         side: &Side,
         question: Question<'_>,
-        conversation: &mut String,
+        (conversation, is_asked): &mut (String, bool),
         took: &mut Took,
     ) -> Result<Reply, Box<Tried>> {
         let Prepared { asker, templates, .. } = self.prepared;
@@ -177,7 +178,7 @@ impl Attempts<'_> {
         };
         let key = match self.session {
             None => None,
-            Some(session) => match session.seek(asked, &request("conversation")?) {
+            Some(session) => match session.seek(asked, &request("conversation")?, *is_asked) {
                 Sought::Found(reply, name) => {
                     // What the agent remembers of it goes by this name.
                     *conversation = name;
@@ -189,6 +190,7 @@ impl Attempts<'_> {
                 }
             },
         };
+        *is_asked = true;
         let request = request(conversation)?;
         let body = request.body().clone();
         let reply = self

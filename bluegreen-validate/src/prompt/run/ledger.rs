@@ -22,6 +22,9 @@ pub(in crate::prompt) struct Spent {
     /// Tokens read and written by the dearest call so far, as which those count that are under way.
     #[serde(default)]
     dearest: (u64, u64),
+    /// The most that one call at other prices cost more.
+    #[serde(default)]
+    dearest_extra: f64,
 }
 
 impl Spent {
@@ -50,7 +53,6 @@ struct State {
     /// The calls of which nobody knows what they took: each is taken to be as dear as the dearest.
     unknown: u64,
     dearest: Usage,
-    /// The most that one call at other prices cost more.
     dearest_extra: f64,
     /// An answer did not tell its tokens, although there is a budget of them.
     untold: bool,
@@ -130,7 +132,9 @@ impl<'a> Ledger<'a> {
         let unknown = spent.unpriced;
         let (input, output) = spent.dearest;
         let dearest = Usage { input, output };
-        let state = Mutex::new(State { spent, unknown, dearest, ..State::default() });
+        let dearest_extra = spent.dearest_extra;
+        let state = State { spent, unknown, dearest, dearest_extra, ..State::default() };
+        let state = Mutex::new(state);
         Self { budget: suite.budget, prices: suite.prices.as_ref(), state }
     }
 
@@ -146,7 +150,8 @@ impl<'a> Ledger<'a> {
         let unpriced = if is_priced { 0 } else { state.open.saturating_add(state.unknown) };
         let extra = state.extra(0);
         let dearest = (state.dearest.input, state.dearest.output);
-        Spent { calls: state.spent.calls, input, output, unpriced, extra, dearest }
+        let dearest_extra = state.dearest_extra;
+        Spent { calls: state.spent.calls, input, output, unpriced, extra, dearest, dearest_extra }
     }
 
     /// The budget that has no room for another call.
@@ -262,10 +267,18 @@ mod tests {
         let ledger = Ledger::new(&suite, Spent::default());
         ledger.begin().unwrap().took_at(usage, Some(&Prices::new(4e6, 0.0)));
         assert!((ledger.spent().extra() - 30.0).abs() < 1e-9);
-        // 40 are spent; one more may take 40, and two more 80.
+        // 40 are spent; one more may take 40, and two more 80: for the next look as well.
         let second = ledger.begin();
         assert!(second.is_ok());
         assert_eq!(ledger.begin().err(), Some("money"));
+        drop(second);
+        let first = Ledger::new(&suite, Spent::default());
+        first.begin().unwrap().took_at(usage, Some(&Prices::new(4e6, 0.0)));
+        let kept = serde_json::to_value(first.spent()).unwrap();
+        let next = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
+        let second = next.begin();
+        assert!(second.is_ok());
+        assert_eq!(next.begin().err(), Some("money"));
     }
 
     #[test]

@@ -67,6 +67,11 @@ async fn a_cassette_that_cannot_be_used_is_refused_before_anybody_is_asked() {
     assert_eq!(run.code, Some(3), "{run:?}");
     assert!(run.err.contains("idle: found 1.3.0") && run.err.contains("wanted 1.4.0"), "{run:?}");
     assert_eq!(live.times_asked(), asked);
+    let nameless = ["run", SUITE, "--live", &live.url, "--idle", &idle.url, "--cassette", &file];
+    let run = gate(&nameless).await;
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.err.contains("--live-name"), "{}", run.err);
+    assert_eq!(live.times_asked(), asked);
     let mode = ["run", SUITE, "--live", "http://a", "--idle", "http://b", "--mode", "replay"];
     assert_eq!(gate(&mode).await.code, Some(3));
 }
