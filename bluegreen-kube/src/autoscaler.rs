@@ -151,18 +151,6 @@ impl Autoscalers<'_> {
         Ok(Autoscaler { kind: Kind::Keda, object, spec })
     }
 
-    /// The same; none where this process may not look. Who may not was told so by preflight, and
-    /// went on all the same.
-    pub(crate) async fn find_if_allowed(&self) -> Result<Vec<Autoscaler>> {
-        match self.find().await {
-            Err(error) if error.kind() == ErrorKind::Rejected => {
-                tracing::warn!(error = error.chain(), "autoscalers are not known");
-                Ok(Vec::new())
-            }
-            found => found,
-        }
-    }
-
     /// Keeps those that were found from making the Deployment smaller. What they were told before is
     /// kept in an annotation of each.
     pub(crate) async fn freeze(&self, found: Vec<Autoscaler>, epoch: Epoch) -> Result<()> {

@@ -234,7 +234,20 @@ impl DeploymentSlot {
     /// Its own autoscalers, for a write of `epoch`. A fence stamps the Deployment only, so that is
     /// looked at before; what is written to an autoscaler stamps that, too.
     async fn autoscalers_for(&self, verb: &str, epoch: Epoch) -> Result<Vec<Autoscaler>> {
-        let found = self.autoscalers(&self.name).find_if_allowed().await?;
+        let freezes = verb == "freeze";
+        let found = match self.autoscalers(&self.name).find().await {
+            // Who may not look was told so by preflight, and went on all the same. Who could look when
+            // they were frozen comes back until they are thawed.
+            Err(error)
+                if error.kind() == ErrorKind::Rejected && (freezes || self.recent.is_blind()) =>
+            {
+                tracing::warn!(error = error.chain(), "autoscalers are not known");
+                self.recent.set_blind(true);
+                return Ok(Vec::new());
+            }
+            found => found?,
+        };
+        self.recent.set_blind(false);
         if !found.is_empty() {
             let object = self.get().await?;
             let action = self.action(&format!("{verb} the autoscaler of"));
@@ -249,7 +262,10 @@ impl DeploymentSlot {
         &self,
     ) -> Result<Vec<(Api<DynamicObject>, &'static str, String)>> {
         let all = self.autoscalers(&self.name);
-        let found = all.find_if_allowed().await?;
+        let found = match all.find().await {
+            Err(error) if error.kind() == ErrorKind::Rejected => Vec::new(),
+            found => found?,
+        };
         let places = found.iter().map(|it| all.place(it)).collect();
         let frozen: Vec<Autoscaler> =
             found.into_iter().filter(|it| it.is_frozen(&self.settings)).collect();

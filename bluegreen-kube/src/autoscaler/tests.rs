@@ -242,7 +242,10 @@ async fn a_status_in_between_is_no_reason_to_fail() {
 async fn without_one_or_the_right_to_see_it_nothing_is_written() {
     let stand_in = world().await;
     stand_in.deny(Denial::new("list", "horizontalpodautoscalers"));
-    slot(&stand_in, Color::Green).freeze(ONE).await.unwrap();
+    let blind = slot(&stand_in, Color::Green);
+    blind.freeze(ONE).await.unwrap();
+    blind.thaw(ONE).await.unwrap();
+    assert_eq!(annotations(&stand_in, HORIZONTAL, "agent-green"), Value::Null);
     stand_in.allow_all();
     let slot = slot(&stand_in, Color::Green);
     slot.freeze(ONE).await.unwrap();
@@ -253,6 +256,19 @@ async fn without_one_or_the_right_to_see_it_nothing_is_written() {
     slot.freeze(ONE).await.unwrap();
     slot.thaw(ONE).await.unwrap();
     assert_eq!(annotations(&stand_in, HORIZONTAL, "agent-blue"), Value::Null);
+}
+
+#[tokio::test]
+async fn one_that_was_frozen_is_not_left_so_because_nobody_may_look() {
+    let stand_in = world().await;
+    let before = spec(&stand_in);
+    slot(&stand_in, Color::Green).freeze(ONE).await.unwrap();
+    let slot = slot(&stand_in, Color::Green);
+    stand_in.deny(Denial::new("list", "horizontalpodautoscalers"));
+    assert_eq!(slot.thaw(ONE).await.unwrap_err().kind(), ErrorKind::Rejected);
+    stand_in.allow_all();
+    slot.thaw(ONE).await.unwrap();
+    assert_eq!(spec(&stand_in), before);
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use bluegreen_core::{
-    ConfigFiles, Configuration, Digest, Error, ErrorKind, Problem, ResolvedChange, Result,
+    ConfigFiles, Configuration, Digest, Epoch, Error, ErrorKind, Problem, ResolvedChange, Result,
 };
+use futures_util::future::try_join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -25,9 +26,14 @@ mod collect;
 
 pub(super) use collect::collect;
 
-/// What a ConfigMap with these files is called.
-pub(super) fn name(config_map: &str, digest: &Digest) -> String {
-    let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
+/// How often a ConfigMap is read anew because somebody else has written it.
+const ATTEMPTS: usize = 5;
+
+/// What a ConfigMap with these files is called. The agent is in it: who else has the same files has a
+/// ConfigMap of his own, and throws it away when he likes.
+pub(super) fn name(settings: &Settings, config_map: &str, digest: &Digest) -> String {
+    let own = Digest::of([settings.agent.as_str(), digest.as_str()]);
+    let hex = own.as_str().rsplit(':').next().unwrap_or_default();
     format!("{config_map}-{}", hex.get(..12).unwrap_or(hex))
 }
 
@@ -137,67 +143,106 @@ pub(super) fn rename(template: &mut Value, pairs: &[(String, String)]) -> Vec<us
 /// A template that names ConfigMaps as a change does, as if no files had ever been released.
 pub(super) fn without_files(template: &Value, settings: &Settings) -> Value {
     let mut plain = template.clone();
-    rename(&mut plain, &plainly(&of_template(template, settings)));
+    rename(&mut plain, &plainly(settings, &of_template(template, settings)));
     note(&mut plain, &BTreeMap::new(), settings);
     plain
 }
 
 /// The names under which a template knows its ConfigMaps, and those by which a change knows them.
-pub(super) fn plainly(config: &BTreeMap<String, ConfigFiles>) -> Vec<(String, String)> {
-    config.iter().map(|(plain, files)| (name(plain, files.digest()), plain.clone())).collect()
+pub(super) fn plainly(
+    settings: &Settings,
+    config: &BTreeMap<String, ConfigFiles>,
+) -> Vec<(String, String)> {
+    let exact = |plain: &str, files: &ConfigFiles| name(settings, plain, files.digest());
+    config.iter().map(|(plain, files)| (exact(plain, files), plain.clone())).collect()
 }
 
 /// The other way round.
-pub(super) fn exactly(config: &BTreeMap<String, ConfigFiles>) -> Vec<(String, String)> {
-    plainly(config).into_iter().map(|(exact, plain)| (plain, exact)).collect()
+pub(super) fn exactly(
+    settings: &Settings,
+    config: &BTreeMap<String, ConfigFiles>,
+) -> Vec<(String, String)> {
+    plainly(settings, config).into_iter().map(|(exact, plain)| (plain, exact)).collect()
 }
 
-/// Puts the files of a change where its pods will look for them: nothing is written that is there already.
+/// Puts the files of a change where its pods will look for them. What is there already is stamped with
+/// the epoch: whoever has found that nothing needs it, and is late, does not delete it any more.
 ///
 /// # Errors
 /// [`Rejected`](ErrorKind::Rejected) where only the digest is known and nobody has ever put them there,
 /// and where something else has their name.
-pub(super) async fn put(slot: &DeploymentSlot, change: &ResolvedChange) -> Result<()> {
+pub(super) async fn put(
+    slot: &DeploymentSlot,
+    change: &ResolvedChange,
+    epoch: Epoch,
+) -> Result<()> {
     let config = change.configuration.config.iter();
-    futures_util::future::try_join_all(config.map(|(plain, files)| put_one(slot, plain, files)))
-        .await
-        .map(drop)
+    let puts = config.map(|(plain, files)| put_one(slot, plain, files, epoch));
+    try_join_all(puts).await.map(drop)
 }
 
-async fn put_one(slot: &DeploymentSlot, plain: &str, files: &ConfigFiles) -> Result<()> {
-    let name = name(plain, files.digest());
+async fn put_one(
+    slot: &DeploymentSlot,
+    plain: &str,
+    files: &ConfigFiles,
+    epoch: Epoch,
+) -> Result<()> {
+    let name = name(&slot.settings, plain, files.digest());
     let action = format!("create configmap {}/{name}", slot.settings.namespace);
-    if let Some(map) = map(&slot.settings, plain, files) {
-        let (api, post) = (api(slot), post(false));
-        match write(slot.settings.call, &action, api.create(&post, &map)).await {
+    let (api, post, call) = (api(slot), post(false), slot.settings.call);
+    if let Some(mut map) = map(&slot.settings, plain, files) {
+        stamp(&mut map, &slot.settings, epoch);
+        match write(call, &action, api.create(&post, &map)).await {
             // It may be there.
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             done => return done.map(drop),
         }
     }
-    match is_there(slot, plain, files).await? {
-        None => Ok(()),
-        Some(found) => Err(Error::new(ErrorKind::Rejected, action).with_source(found)),
+    let refuse = |why: String| Error::new(ErrorKind::Rejected, &action).with_source(why);
+    for _ in 1..ATTEMPTS {
+        let mut found = find(slot, &name, files).await?.map_err(refuse)?;
+        if !stamp(&mut found, &slot.settings, epoch) {
+            return Ok(());
+        }
+        let action = format!("update configmap {}/{name}", slot.settings.namespace);
+        match write(call, action, api.replace(&name, &post, &found)).await {
+            // Somebody else has written it, or deleted it.
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
+            done => return done.map(drop),
+        }
     }
+    Err(Error::new(ErrorKind::Unavailable, action).with_source("somebody else writes it, too"))
 }
 
-/// What stands in the way of naming the ConfigMap of these files; `None` where it is there.
-async fn is_there(
+/// Whether that changes anything.
+fn stamp(map: &mut ConfigMap, settings: &Settings, epoch: Epoch) -> bool {
+    let epoch = epoch.to_string();
+    let annotations = map.metadata.annotations.get_or_insert_default();
+    annotations.insert(settings.epoch_annotation(), epoch.clone()) != Some(epoch)
+}
+
+/// The ConfigMap of these files as it is there, or what stands in the way of naming it.
+async fn find(
     slot: &DeploymentSlot,
-    plain: &str,
+    name: &str,
     files: &ConfigFiles,
-) -> Result<Option<String>> {
-    let name = name(plain, files.digest());
+) -> Result<std::result::Result<ConfigMap, String>> {
     let action = format!("read configmap {}/{name}", slot.settings.namespace);
-    let found = read_opt(slot.settings.call, action, api(slot).get(&name)).await?;
+    let found = read_opt(slot.settings.call, action, api(slot).get(name)).await?;
     Ok(match found {
-        None => Some(
-            "found no such configmap, and only the digest of its files is known: who started this \
-             release has ended before it put them there"
-                .to_owned(),
-        ),
-        Some(found) if content(&found) == *files => None,
-        Some(_) => Some("found other files under its name".to_owned()),
+        None => {
+            Err("found no such configmap, and only the digest of its files is known: somebody has \
+             deleted it, or who started the release ended before it was there; release the files \
+             once more"
+                .to_owned())
+        }
+        Some(found) if content(&found) != *files => {
+            Err("found other files under its name".to_owned())
+        }
+        Some(found) if found.immutable != Some(true) => {
+            Err("found it changeable, wanted `immutable: true`".to_owned())
+        }
+        Some(found) => Ok(found),
     })
 }
 
@@ -224,7 +269,7 @@ fn map(settings: &Settings, plain: &str, files: &ConfigFiles) -> Option<ConfigMa
         (settings.digest_annotation(), files.digest().to_string()),
     ]);
     let metadata = ObjectMeta {
-        name: Some(name(plain, files.digest())),
+        name: Some(name(settings, plain, files.digest())),
         namespace: Some(settings.namespace.clone()),
         labels: Some(labels),
         annotations: Some(annotations),
@@ -266,22 +311,26 @@ pub(super) async fn problems(
                     .mend("mount it, or name it in env or envFrom, in both Deployments"),
             );
         }
-        let name = name(config_map, files.digest());
+        let name = name(&slot.settings, config_map, files.digest());
         let object = format!("ConfigMap {}/{name}", slot.settings.namespace);
-        let Some(map) = map(&slot.settings, config_map, files) else {
-            if let Some(found) = is_there(slot, config_map, files).await? {
-                problems.push(
-                    Problem::new("unknown-files", object)
-                        .found(found)
-                        .wanted("the files themselves, or their ConfigMap"),
-                );
+        let is_there = match map(&slot.settings, config_map, files) {
+            None => true,
+            Some(map) => {
+                let (api, post) = (api(slot), post(true));
+                let action = format!("try to create configmap {name}");
+                let tried = write(slot.settings.call, action, api.create(&post, &map)).await;
+                let is_there = tried.as_ref().is_err_and(|it| it.kind() == ErrorKind::Conflict);
+                problems.extend(refusal(object.clone(), "creates it", tried.map(drop))?);
+                is_there
             }
-            continue;
         };
-        let (api, post) = (api(slot), post(true));
-        let action = format!("try to create configmap {name}");
-        let tried = write(slot.settings.call, action, api.create(&post, &map)).await;
-        problems.extend(refusal(object, "creates it", tried.map(drop))?);
+        if is_there && let Err(found) = find(slot, &name, files).await? {
+            problems.push(
+                Problem::new("unknown-files", object)
+                    .found(found)
+                    .wanted("the files themselves, or their ConfigMap"),
+            );
+        }
     }
     Ok(problems)
 }

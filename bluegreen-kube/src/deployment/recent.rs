@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) struct Recent {
     parked: Arc<Mutex<BTreeMap<String, (Instant, Streams)>>>,
     /// All autoscalers of the namespace.
     pub(super) autoscalers: Shared<Vec<DynamicObject>>,
+    /// Whether nobody let us look at them.
+    is_blind: Arc<AtomicBool>,
 }
 
 struct Seen {
@@ -41,6 +44,15 @@ struct Seen {
 }
 
 impl Recent {
+    /// Whether nobody let us look at autoscalers when they were to be frozen.
+    pub(super) fn is_blind(&self) -> bool {
+        self.is_blind.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_blind(&self, is_blind: bool) {
+        self.is_blind.store(is_blind, Ordering::Relaxed);
+    }
+
     /// The Deployment of this name, if it was seen a moment ago.
     pub(super) fn get(&self, name: &str) -> Option<Arc<DynamicObject>> {
         let all = self.lock();

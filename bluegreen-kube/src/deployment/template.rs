@@ -78,7 +78,7 @@ pub(super) fn write(
     }
     wrong.extend(missing.keys().map(|name| format!("the slot has no container {name}")));
     put_version(&mut template, wanted.version.as_deref(), &settings.version_label);
-    let counts = files::rename(&mut template, &files::exactly(&wanted.config));
+    let counts = files::rename(&mut template, &files::exactly(settings, &wanted.config));
     let unused = wanted.config.keys().zip(counts).filter(|(_, count)| *count == 0);
     wrong.extend(unused.map(|(name, _)| format!("no pod of the slot reads configmap {name}")));
     files::note(&mut template, &wanted.config, settings);

@@ -46,7 +46,7 @@ pub(super) async fn deploy(
     epoch: Epoch,
 ) -> Result<()> {
     // The pods that the patch starts look for them at once.
-    files::put(slot, change).await?;
+    files::put(slot, change, epoch).await?;
     edit(slot, "deploy to", epoch, |seen| {
         patch::deploy(seen, &slot.settings, change, replicas, epoch)
     })

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use bluegreen_core::release::FORMAT;
 use bluegreen_core::{ErrorKind, Result};
 use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::core::PartialObjectMeta;
 use serde_json::Value;
 
-use super::{DeploymentSlot, api, of_template, plainly};
+use super::{DeploymentSlot, api, named, of_template, plainly};
 use crate::config_map::RECORD;
 use crate::deployment::object::Seen;
 use crate::error::{read, write};
@@ -18,8 +20,13 @@ use crate::{Purpose, Settings};
 /// Deletes those that neither slot has, nor any record that is kept. What goes wrong leaves one more than
 /// is needed, and the next release tries again.
 pub(in crate::deployment) async fn collect(slot: &DeploymentSlot) {
-    if let Err(error) = try_collect(slot).await {
-        tracing::warn!(error = error.chain(), "configmaps that are not needed stay");
+    // Whoever commits waits for one call, and has waited for another one already.
+    match tokio::time::timeout(slot.settings.call / 4, try_collect(slot)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.chain(), "configmaps that are not needed stay");
+        }
+        Err(_) => tracing::warn!("configmaps that are not needed stay: it took too long"),
     }
 }
 
@@ -42,11 +49,14 @@ async fn try_collect(slot: &DeploymentSlot) -> Result<()> {
         async move { Ok(read(slot.settings.call, action, api.list(&params)).await?.items) }
     };
     // The files are listed first: a release that begins meanwhile comes after them.
-    let files: Vec<ConfigMap> = listed(Purpose::Config).await?;
+    let params = ListParams::default().labels(&slot.settings.selector(Purpose::Config));
+    let action = format!("list configmaps of {}", slot.settings.agent);
+    let api = api(slot);
+    let files = read(slot.settings.call, action, api.list_metadata(&params)).await?.items;
     let (records, archive): (Vec<ConfigMap>, Vec<ConfigMap>) =
         futures_util::future::try_join(listed(Purpose::Record), listed(Purpose::Archive)).await?;
     for record in records.iter().chain(&archive) {
-        match of_record(record) {
+        match of_record(record, &slot.settings) {
             Some(names) => needed.extend(names),
             // A newer version's record, or one that somebody has edited: it may need any of them.
             None => return Ok(()),
@@ -60,21 +70,30 @@ async fn try_collect(slot: &DeploymentSlot) -> Result<()> {
 fn of_slot(seen: Seen<'_>, settings: &Settings) -> Result<Vec<String>> {
     let found = seen.found()?;
     let templates = [Some(seen.template()), found.as_ref().map(|found| &found.template)];
-    let names = templates.into_iter().flatten().flat_map(|it| plainly(&of_template(it, settings)));
-    Ok(names.map(|(exact, _)| exact).collect())
+    let mut names = Vec::new();
+    for template in templates.into_iter().flatten() {
+        let config = of_template(template, settings);
+        names.extend(plainly(settings, &config).into_iter().map(|(exact, _)| exact));
+        // Somebody may have named others by hand.
+        names.extend(named(template));
+    }
+    Ok(names)
 }
 
 /// What the change of a record has; `None` where that cannot be read.
-fn of_record(map: &ConfigMap) -> Option<Vec<String>> {
+fn of_record(map: &ConfigMap, settings: &Settings) -> Option<Vec<String>> {
     let text = map.data.as_ref()?.get(RECORD)?;
     let record: Value = serde_json::from_str(text).ok()?;
+    if record.get("format").and_then(Value::as_u64) != Some(u64::from(FORMAT)) {
+        return None;
+    }
     let configuration = record.pointer("/change/configuration")?;
     let Some(config) = configuration.get("config") else { return Some(Vec::new()) };
     let config = serde_json::from_value(config.clone()).ok()?;
-    Some(plainly(&config).into_iter().map(|(exact, _)| exact).collect())
+    Some(plainly(settings, &config).into_iter().map(|(exact, _)| exact).collect())
 }
 
-async fn delete(slot: &DeploymentSlot, map: ConfigMap) -> Result<()> {
+async fn delete(slot: &DeploymentSlot, map: PartialObjectMeta<ConfigMap>) -> Result<()> {
     let name = map.name_any();
     let preconditions = Preconditions { uid: map.uid(), resource_version: map.resource_version() };
     let params = DeleteParams::default().preconditions(preconditions);

@@ -1,3 +1,4 @@
+use bluegreen_core::release::FORMAT;
 use bluegreen_core::{Change, Color, Epoch, Intent, Plan, Role, Slot as _};
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
@@ -50,7 +51,7 @@ fn every_place_that_names_a_config_map_names_the_new_one() {
     let mut wanted = before.clone();
     wanted.config.insert("agent-prompts".to_owned(), files.clone());
     let written = template::write(&pod_template(), &wanted, &settings()).unwrap();
-    let name = name("agent-prompts", files.digest());
+    let name = name(&settings(), "agent-prompts", files.digest());
     let mut golden = pod_template();
     golden["metadata"]["annotations"] = json!({
         "bluegreen.dev/config": json!({"agent-prompts": files.digest()}).to_string(),
@@ -131,7 +132,7 @@ async fn a_deploy_makes_a_map_that_nobody_can_change_and_a_revert_names_the_old_
     for _ in 0..2 {
         green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
     }
-    let name = name("agent-prompts", files.digest());
+    let name = name(&settings(), "agent-prompts", files.digest());
     assert_eq!(maps(&green).await, std::slice::from_ref(&name));
     let map = stand_in.object("configmaps", NAMESPACE, &name).unwrap();
     assert_eq!(map["immutable"], true);
@@ -145,6 +146,46 @@ async fn a_deploy_makes_a_map_that_nobody_can_change_and_a_revert_names_the_old_
 }
 
 #[tokio::test]
+async fn two_agents_with_the_same_files_have_each_their_own() {
+    let files = prompts("Be kind.");
+    let other = Settings::new("another", NAMESPACE);
+    let names = [settings(), other].map(|it| name(&it, "agent-prompts", files.digest()));
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn what_is_there_is_stamped_so_that_nobody_deletes_it_late() {
+    let (stand_in, _, green) = world().await;
+    let files = prompts("Be kind.");
+    let change = change(&green, files.clone()).await;
+    let name = name(&settings(), "agent-prompts", files.digest());
+    let version = || {
+        let map = stand_in.object("configmaps", NAMESPACE, &name).unwrap();
+        map["metadata"]["resourceVersion"].clone()
+    };
+    green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
+    let first = version();
+    green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
+    assert_eq!(version(), first, "the same driver has nothing to write");
+    green.deploy(&change, 0, Epoch::new(2)).await.unwrap();
+    assert_ne!(version(), first);
+}
+
+#[tokio::test]
+async fn what_a_slot_names_by_hand_stays() {
+    let (stand_in, _, green) = world().await;
+    let by_hand = map(&settings(), "agent-prompts", &prompts("by hand")).unwrap();
+    let by_hand = api(&green).create(&PostParams::default(), &by_hand).await.unwrap();
+    let by_hand = by_hand.metadata.name.unwrap();
+    let volumes = json!([{"name": "p", "configMap": {"name": by_hand}}]);
+    let patch = json!({"spec": {"template": {"spec": {"volumes": volumes}}}});
+    assert!(stand_in.edit("kubectl", "deployments.apps", NAMESPACE, "agent-blue", &patch));
+    green.deploy(&change(&green, prompts("new")).await, 0, Epoch::new(1)).await.unwrap();
+    green.commit(Epoch::new(1)).await.unwrap();
+    assert!(maps(&green).await.contains(&by_hand));
+}
+
+#[tokio::test]
 async fn something_else_under_the_name_is_refused_and_nothing_is_deployed() {
     let (_stand_in, _, green) = world().await;
     let change = change(&green, prompts("Be kind.")).await;
@@ -155,6 +196,8 @@ async fn something_else_under_the_name_is_refused_and_nothing_is_deployed() {
     assert_eq!(error.kind(), ErrorKind::Rejected);
     assert!(error.chain().contains("found other files under its name"), "{}", error.chain());
     assert!(!green.state().await.unwrap().open);
+    let found = told(&green, Role::Idle, change).await;
+    assert_eq!(codes(&found), [("unknown-files", true)], "it is found before as well");
 }
 
 #[tokio::test]
@@ -164,13 +207,13 @@ async fn what_neither_slot_nor_a_record_needs_goes_when_a_deploy_is_committed() 
     // Live has the first, the last failed release has left the second.
     for (slot, text) in [(&blue, "one"), (&green, "two")] {
         let files = prompts(text);
-        names.push(name("agent-prompts", files.digest()));
+        names.push(name(&settings(), "agent-prompts", files.digest()));
         slot.deploy(&change(slot, files).await, 0, Epoch::new(1)).await.unwrap();
     }
     assert_eq!(maps(&green).await.len(), 2);
     green.revert(Epoch::new(1)).await.unwrap();
     let files = prompts("three");
-    names.push(name("agent-prompts", files.digest()));
+    names.push(name(&settings(), "agent-prompts", files.digest()));
     green.deploy(&change(&green, files).await, 0, Epoch::new(1)).await.unwrap();
     assert_eq!(maps(&green).await.len(), 3);
     green.commit(Epoch::new(1)).await.unwrap();
@@ -198,9 +241,11 @@ async fn what_a_record_needs_stays_and_where_one_cannot_be_read_all_of_it_does()
         api(&green).create(&PostParams::default(), &map).await.unwrap();
     }
     let old = prompts("old");
-    let record = json!({"change": {"configuration": {"config": {"agent-prompts": old.digest()}}}});
+    let config = json!({"agent-prompts": old.digest()});
+    let record = json!({"format": FORMAT, "change": {"configuration": {"config": config}}});
     put("record-1", &record.to_string()).await;
-    put("record-2", "{").await;
+    let newer = FORMAT + 1;
+    put("record-2", &json!({"format": newer, "change": {"configuration": {}}}).to_string()).await;
     let new = prompts("new");
     green.deploy(&change(&green, new.clone()).await, 0, Epoch::new(1)).await.unwrap();
     collect(&green).await;
@@ -208,8 +253,8 @@ async fn what_a_record_needs_stays_and_where_one_cannot_be_read_all_of_it_does()
     api(&green).delete("record-2", &DeleteParams::default()).await.unwrap();
     collect(&green).await;
     let mut kept = vec![
-        name("agent-prompts", old.digest()),
-        name("agent-prompts", new.digest()),
+        name(&settings(), "agent-prompts", old.digest()),
+        name(&settings(), "agent-prompts", new.digest()),
         "record-1".to_owned(),
     ];
     kept.sort();
