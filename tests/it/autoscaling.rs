@@ -24,8 +24,10 @@ async fn sizes(agent: &Agent) -> [i32; 2] {
 async fn becomes(agent: &Agent, color: Color, size: i32) {
     let is_so =
         move |found: Option<&Deployment>| found.and_then(|it| it.spec.replicas) == Some(size);
-    let waiting = Box::pin(await_condition(agent.api(), &format!("agent-{color}"), is_so)).await;
-    waiting.unwrap();
+    let name = format!("agent-{color}");
+    let waiting = Box::pin(await_condition(agent.api(), &name, is_so));
+    let ended = tokio::time::timeout(seconds(120), waiting).await;
+    ended.unwrap_or_else(|_| panic!("{color} should get {size} pods")).unwrap();
 }
 
 /// What the autoscalers are told, and what beside the fencing number stands on them.

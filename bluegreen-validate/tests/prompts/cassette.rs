@@ -158,7 +158,9 @@ async fn a_replay_asks_nobody_and_comes_to_the_same() {
     for answer in lines.iter_mut().filter_map(|line| line.pointer_mut("/reply/answer/micros")) {
         *answer = json!(30_500);
     }
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+    lines.push(String::new());
+    let lines = lines.join("\n");
     assert!(lines.contains("30500"), "{lines}");
     std::fs::write(&tape.0, lines).unwrap();
     let silent = trial(nobody().await, nobody().await);

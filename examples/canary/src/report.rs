@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bluegreen_core::{Operations, SystemClock};
@@ -20,12 +21,15 @@ const LARGEST: u64 = 64 << 20;
 pub(crate) struct Report {
     pub(crate) log: ReleaseLog,
     folder: Option<PathBuf>,
+    /// Who writes has it, so that an older state never lands after a newer one.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Report {
     /// Finds out whether anything can be written to the folder before anything is done.
     pub(crate) fn prepare(folder: Option<&Path>, resumes: bool) -> Result<Self, String> {
-        let mut report = Self { log: ReleaseLog::new(), folder: None };
+        let (log, turn) = (ReleaseLog::new(), Arc::default());
+        let mut report = Self { log, folder: None, turn };
         let Some(folder) = folder else { return Ok(report) };
         let refuse = |what: &dyn std::fmt::Display| {
             format!("--report {}: found {what}, wanted a folder to write to", folder.display())
@@ -66,10 +70,13 @@ impl Report {
             self.log.record(record);
         }
         let Some(folder) = self.folder.clone() else { return };
-        let report = self.log.snapshot();
-        // Away from what keeps the lease alive: a disk may be slow.
-        let written = tokio::task::spawn_blocking(move || files(&folder, &report)).await;
-        match written {
+        let (log, turn) = (self.log.clone(), self.turn.clone());
+        // Away from what keeps the lease alive: a disk may be slow. It goes on if nobody waits any more.
+        let writing = tokio::task::spawn_blocking(move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            files(&folder, &log.snapshot())
+        });
+        match writing.await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => say(&why),
             Err(error) => say(&format!("the report is not written: {error}")),

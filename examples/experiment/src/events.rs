@@ -35,6 +35,13 @@ enum Event {
     },
 }
 
+/// What events are recorded in, and the metrics that the experiment knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Book<'a> {
+    pub(crate) exposures: &'a Exposures,
+    pub(crate) metrics: &'a [String],
+}
+
 /// What became of lines.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Taken {
@@ -50,20 +57,20 @@ pub(crate) struct Taken {
 
 impl Taken {
     /// Takes all lines of a text. Empty ones are none.
-    pub(crate) fn all(exposures: &Exposures, text: &[u8], now: Timestamp) -> Self {
+    pub(crate) fn all(book: Book<'_>, text: &[u8], now: Timestamp) -> Self {
         let mut taken = Self::default();
         for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-            taken.line(exposures, number, line, now);
+            taken.line(book, number, line, now);
         }
         taken
     }
 
     /// Takes the line with this number.
-    pub(crate) fn line(&mut self, exposures: &Exposures, number: u64, line: &[u8], now: Timestamp) {
+    pub(crate) fn line(&mut self, book: Book<'_>, number: u64, line: &[u8], now: Timestamp) {
         if line.trim_ascii().is_empty() {
             return;
         }
-        match take(exposures, line, now) {
+        match take(book, line, now) {
             Ok(true) => self.recorded += 1,
             Ok(false) => self.left_out += 1,
             Err(why) => {
@@ -77,13 +84,20 @@ impl Taken {
 }
 
 /// Whether it was recorded.
-fn take(exposures: &Exposures, line: &[u8], now: Timestamp) -> Result<bool, String> {
+fn take(book: Book<'_>, line: &[u8], now: Timestamp) -> Result<bool, String> {
+    let Book { exposures, metrics } = book;
     let event: Event = serde_json::from_slice(line)
         .map_err(|error| format!("{error}, wanted an event such as {EXAMPLE}"))?;
     let (Event::Exposed { at, .. } | Event::Outcome { at, .. }) = &event;
     let at = at.unwrap_or(now);
     if at > now.plus(AHEAD) {
         return Err(format!("found the time {at}, wanted one until now, {now}"));
+    }
+    // A misspelt one would count as an outcome that never came, and decide the experiment.
+    if let Event::Outcome { metric, .. } = &event
+        && !metrics.contains(metric)
+    {
+        return Err(format!("found metric {metric:?}, wanted one of {}", metrics.join(", ")));
     }
     Ok(match event {
         Event::Exposed { unit, slot, version, .. } => !matches!(
@@ -107,7 +121,8 @@ mod tests {
 
     #[test]
     fn lines_are_taken_and_what_is_wrong_is_named_by_line() {
-        let exposures = Exposures::new();
+        let (exposures, metrics) = (Exposures::new(), ["completed".to_owned()]);
+        let book = Book { exposures: &exposures, metrics: &metrics };
         let text = r#"{"event":"exposed","unit":"c1","slot":"green","version":"2"}
 
 {"event":"outcome","unit":"c1","metric":"completed","value":1}
@@ -115,14 +130,16 @@ mod tests {
 {"event":"outcome","unit":"c1","metric":"completed","value":1,"mood":"good"}
 {"event":"exposed","unit":"c1","slot":"red","version":"2"}
 {"event":"exposed","unit":"c3","slot":"blue","version":"1","at":"2999-01-01T00:00:00Z"}
-?"#;
-        let taken = Taken::all(&exposures, text.as_bytes(), SystemClock.now());
-        assert_eq!((taken.recorded, taken.left_out, taken.wrong), (2, 1, 4), "{taken:?}");
+?
+{"event":"outcome","unit":"c1","metric":"complete","value":0}"#;
+        let taken = Taken::all(book, text.as_bytes(), SystemClock.now());
+        assert_eq!((taken.recorded, taken.left_out, taken.wrong), (2, 1, 5), "{taken:?}");
         let wanted = [
             "line 5: unknown field `mood`",
             "line 6: unknown variant `red`",
             "line 7: found the time",
             "line 8: expected value",
+            "line 9: found metric \"complete\", wanted one of completed",
         ];
         for (problem, wanted) in taken.problems.iter().zip(wanted) {
             assert!(problem.starts_with(wanted), "{problem}");

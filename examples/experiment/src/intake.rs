@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_core::{Clock as _, SystemClock};
@@ -18,7 +20,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::events::Taken;
+use crate::events::{Book, Taken};
+use crate::report::Report;
 use crate::say;
 
 /// The largest body, and the longest line of a file.
@@ -27,6 +30,8 @@ const LONGEST: u64 = 64 << 10;
 /// The most connections at the same time, and how long each may last.
 const CONNECTIONS: usize = 256;
 const LASTS: Duration = Duration::from_mins(1);
+/// How long one that is to end has for the answer that is under way.
+const LEAVES: Duration = Duration::from_secs(5);
 /// How often a file is looked at that has ended.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -34,10 +39,18 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Intake {
     pub(crate) exposures: Exposures,
+    /// The metrics of which outcomes may be told.
+    pub(crate) metrics: Arc<[String]>,
     pub(crate) log: ReleaseLog,
 }
 
 impl Intake {
+    /// What a report is made from.
+    pub(crate) fn of(report: &Report) -> Self {
+        let (exposures, metrics) = (report.exposures.clone(), report.metrics.clone());
+        Self { exposures, metrics, log: report.log.clone() }
+    }
+
     /// Serves HTTP for as long as it is waited for.
     pub(crate) async fn serve(&self, listener: TcpListener) -> Infallible {
         let mut connections = JoinSet::new();
@@ -58,11 +71,20 @@ impl Intake {
         }
     }
 
+    fn book(&self) -> Book<'_> {
+        Book { exposures: &self.exposures, metrics: &self.metrics }
+    }
+
     async fn connection(self, stream: TcpStream) {
         let service = service_fn(|request| self.answer(request));
         let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // An error here is a client that went away, or took too long.
-        let _ = tokio::time::timeout(LASTS, serving).await;
+        let mut serving = pin!(serving);
+        // An error here is a client that went away, or took too long. One that keeps its connection gets
+        // the answer that is under way, and is told to leave.
+        if tokio::time::timeout(LASTS, &mut serving).await.is_err() {
+            serving.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(LEAVES, serving).await;
+        }
     }
 
     async fn answer(
@@ -75,7 +97,7 @@ impl Intake {
                 match Limited::new(request.into_body(), LARGEST).collect().await {
                     Ok(body) => {
                         let now = SystemClock.now();
-                        let taken = Taken::all(&self.exposures, &body.to_bytes(), now);
+                        let taken = Taken::all(self.book(), &body.to_bytes(), now);
                         let is_wrong = taken.wrong > 0;
                         let status =
                             if is_wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -123,7 +145,7 @@ impl Intake {
     /// Takes whole lines, also those that are still to come where it grows.
     async fn read(&self, source: impl AsyncRead + Unpin, grows: bool) {
         let mut source = BufReader::new(source);
-        let (mut line, mut number) = (Vec::new(), 1_u64);
+        let (mut line, mut number, mut is_too_long) = (Vec::new(), 1_u64, false);
         loop {
             let room = LONGEST.saturating_sub(line.len() as u64);
             let read = (&mut source).take(room).read_until(b'\n', &mut line).await;
@@ -132,17 +154,24 @@ impl Intake {
                 Ok(0) if room > 0 && grows => tokio::time::sleep(AGAIN).await,
                 Ok(0) if room > 0 => {
                     // The last line of what has ended needs no end of its own.
-                    self.take(number, &line);
+                    if !is_too_long {
+                        self.take(number, &line);
+                    }
                     return;
                 }
                 Ok(_) if is_whole => {
-                    self.take(number, &line);
+                    if !is_too_long {
+                        self.take(number, &line);
+                    }
                     line.clear();
-                    number += 1;
+                    (number, is_too_long) = (number + 1, false);
                 }
                 Ok(_) if line.len() as u64 >= LONGEST => {
-                    say(&format!("line {number}: found more than {LONGEST} bytes, reading ends"));
-                    return std::future::pending().await;
+                    if !is_too_long {
+                        say(&format!("line {number}: found more than {LONGEST} bytes, left out"));
+                    }
+                    line.clear();
+                    is_too_long = true;
                 }
                 Ok(_) => {}
                 Err(error) => return say(&format!("events can't be read: {error}")),
@@ -152,7 +181,7 @@ impl Intake {
 
     fn take(&self, number: u64, line: &[u8]) {
         let mut taken = Taken::default();
-        taken.line(&self.exposures, number, line, SystemClock.now());
+        taken.line(self.book(), number, line, SystemClock.now());
         taken.problems.iter().for_each(|problem| say(&format!("events: {problem}")));
     }
 }

@@ -91,7 +91,9 @@ async fn start(cli: Cli) -> Result<u8, Failure> {
         return operate(&connect(&cli).await?.operations(), &cli.command, &actor).await;
     };
     let resumes = matches!(task, Task::Resume);
-    let prepared = Report::prepare(fed.report.as_deref(), &config, resumes);
+    // Who only checks writes nothing.
+    let folder = fed.report.as_deref().filter(|_| !matches!(cli.command, Command::Check(_)));
+    let prepared = Report::prepare(folder, &config, resumes);
     let report = prepared.map_err(|why| Failure::Refused(vec![why]))?;
     let cluster = connect(&cli).await?;
     let experiment = Experiment::new(config, report.exposures.clone());
@@ -171,12 +173,13 @@ async fn drive(cluster: &Cluster, stage: &Stage<'_>, fed: &Fed, task: Task) -> R
         say(&format!("{:>8.2}s  {progress}", begun.elapsed().as_secs_f64()));
         heard.report(progress);
     };
-    let intake =
-        Intake { exposures: stage.report.exposures.clone(), log: stage.report.log.clone() };
+    let intake = Intake::of(stage.report);
     let outcome = tokio::select! {
         outcome = interruptible(Box::pin(stage.drive(task, screen))) => outcome,
         never = feed(&intake, listener, fed) => match never {},
     };
+    // Before anything that may take time: whoever interrupts twice loses nothing.
+    stage.report.save().await;
     let operations = cluster.operations();
     // So that the next process need not wait for the lease to run out.
     let resigned = operations.resign().await;

@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bluegreen_core::{Operations, SystemClock};
 use bluegreen_validate::report::{ExperimentReport, ReleaseLog, ReleaseReport};
 use bluegreen_validate::{ExperimentConfig, Exposures};
 
-use crate::say;
+use crate::{say, settings};
 
 /// How often files are written while an experiment goes on.
 const EVERY: Duration = Duration::from_secs(5);
@@ -25,7 +27,13 @@ const RELEASE: &str = "report.json";
 pub(crate) struct Report {
     pub(crate) log: ReleaseLog,
     pub(crate) exposures: Exposures,
+    /// The metrics of which outcomes may be told.
+    pub(crate) metrics: Arc<[String]>,
     folder: Option<PathBuf>,
+    /// Who writes has it, so that an older state never lands after a newer one.
+    turn: Arc<Mutex<()>>,
+    /// No other process has the folder.
+    _lock: Option<File>,
 }
 
 impl Report {
@@ -37,6 +45,7 @@ impl Report {
         resumes: bool,
     ) -> Result<Self, String> {
         let (log, exposures) = (ReleaseLog::new(), Exposures::new());
+        let metrics = settings::metrics(config).into();
         let Some(folder) = folder else {
             if resumes {
                 return Err(
@@ -46,7 +55,8 @@ impl Report {
                 );
             }
             let log = log.experiment(config.clone());
-            return Ok(Self { log, exposures, folder: None });
+            let turn = Arc::default();
+            return Ok(Self { log, exposures, metrics, folder: None, turn, _lock: None });
         };
         let at = |name: &str| folder.join(name);
         let refuse = |path: &Path, found: &dyn Display, wanted: &str| {
@@ -57,7 +67,19 @@ impl Report {
         let probe = at("probe.part");
         let probing = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
         probing.map_err(|error| refuse(folder, &error, writable))?;
-        let mut report = Self { log, exposures, folder: Some(folder.to_owned()) };
+        let lock = File::create(at("in-use")).map_err(|error| refuse(folder, &error, writable))?;
+        // A file system without locks has none that another process could hold.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(refuse(folder, &"another process at work in it", "one at a time"));
+        }
+        if !resumes && at(UNITS).exists() {
+            let found = "what an experiment has left";
+            let wanted = "`resume` to go on with it, or a folder of its own for another";
+            return Err(refuse(&at(UNITS), &found, wanted));
+        }
+        let (folder, lock) = (Some(folder.to_owned()), Some(lock));
+        let turn = Arc::default();
+        let mut report = Self { log, exposures, metrics, folder, turn, _lock: lock };
         if resumes {
             let path = at(UNITS);
             let refused =
@@ -66,10 +88,14 @@ impl Report {
             let known = Exposures::from_json(text.as_bytes());
             report.exposures = known.map_err(|error| refused(&error.chain()))?;
             let path = at(RELEASE);
-            let text = read(&path).map_err(|error| refuse(&path, &error, "a report"))?;
-            let known = ReleaseReport::from_json(&text);
-            let known = known.map_err(|error| refuse(&path, &error.chain(), "a report"))?;
-            report.log = ReleaseLog::resuming(SystemClock, known);
+            let known = read(&path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| ReleaseReport::from_json(&text).map_err(|error| error.chain()));
+            match known {
+                Ok(known) => report.log = ReleaseLog::resuming(SystemClock, known),
+                // It is for people, and no reason not to go on.
+                Err(why) => say(&format!("{} is begun anew: {why}", path.display())),
+            }
         }
         report.log = report.log.experiment(config.clone());
         Ok(report)
@@ -96,10 +122,18 @@ impl Report {
         {
             self.log.record(record);
         }
+        self.save().await;
+    }
+
+    /// Writes the files without asking what the release has come to.
+    pub(crate) async fn save(&self) {
         let Some(folder) = self.folder.clone() else { return };
-        let (report, exposures) = (self.log.snapshot(), self.exposures.clone());
-        // Away from what keeps the lease alive: a disk may be slow.
-        let writing = tokio::task::spawn_blocking(move || files(&folder, &report, &exposures));
+        let (log, exposures, turn) = (self.log.clone(), self.exposures.clone(), self.turn.clone());
+        // Away from what keeps the lease alive: a disk may be slow. It goes on if nobody waits any more.
+        let writing = tokio::task::spawn_blocking(move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            files(&folder, &log.snapshot(), &exposures)
+        });
         match writing.await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => say(&why),
@@ -133,9 +167,13 @@ fn files(folder: &Path, report: &ReleaseReport, exposures: &Exposures) -> Result
     for (name, text) in all {
         let (part, path) = (folder.join(format!("{name}.part")), folder.join(name));
         // Whoever looks sees the old file or the new one.
-        fs::write(&part, text)
-            .and_then(|()| fs::rename(&part, &path))
-            .map_err(|error| format!("{} is not written: {error}", path.display()))?;
+        let written = || {
+            let mut file = File::create(&part)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&part, &path)
+        };
+        written().map_err(|error| format!("{} is not written: {error}", path.display()))?;
     }
     Ok(())
 }

@@ -54,6 +54,12 @@ pub(crate) fn change(wanted: &Experiment) -> Result<Change, Vec<String>> {
     if wrong.is_empty() { Ok(change.version(&wanted.version)) } else { Err(wrong) }
 }
 
+/// The metrics of which outcomes may be told.
+pub(crate) fn metrics(config: &ExperimentConfig) -> Vec<String> {
+    let all = std::iter::once(&config.primary).chain(&config.guardrails);
+    all.map(|it| it.metric.clone()).collect()
+}
+
 /// One share until it is decided, and then everything or nothing.
 pub(crate) fn plan(wanted: &Experiment, config: &ExperimentConfig) -> Plan {
     let horizon = config.horizon.time.unwrap_or(days(14));
@@ -72,7 +78,9 @@ pub(crate) fn plan(wanted: &Experiment, config: &ExperimentConfig) -> Plan {
     plan.keep_failed = Duration::ZERO;
     plan.drain.quiet = wanted.quiet;
     plan.drain.max = plan.drain.max.max(wanted.quiet);
-    plan.whole = plan.whole.max(horizon + wanted.bake.saturating_mul(3) + days(1));
+    plan.whole = plan
+        .whole
+        .max(horizon.saturating_add(wanted.bake.saturating_mul(3)).saturating_add(days(1)));
     if let Some(url) = &wanted.through {
         let vantage = Vantage::Url { url: url.clone() };
         plan = plan.evidence(EvidenceKind::Answers { vantage, in_a_row: IN_A_ROW });

@@ -17,7 +17,7 @@ use bluegreen_validate::{Experiment, ExperimentConfig};
 use clap::Parser as _;
 
 use crate::cli::{self, Cli, Command};
-use crate::events::Taken;
+use crate::events::{Book, Taken};
 use crate::report::Report;
 use crate::run::{Ending, Stage, Task};
 use crate::settings;
@@ -68,7 +68,8 @@ async fn traffic(cluster: &MemoryCluster, report: &Report, candidate: u64) {
                  {{\"event\":\"outcome\",\"unit\":\"c-{number}\",\"metric\":\"completed\",\"value\":{value}}}\n"
             )]);
         }
-        let taken = Taken::all(&report.exposures, lines.as_bytes(), clock.now());
+        let book = Book { exposures: &report.exposures, metrics: &report.metrics };
+        let taken = Taken::all(book, lines.as_bytes(), clock.now());
         assert_eq!(taken.problems, Vec::<String>::new());
     }
 }
@@ -108,10 +109,21 @@ async fn experiment(
     }
     // Another process finds all of it.
     let config = ExperimentConfig::parse("experiment.yaml", SETTINGS).unwrap();
+    let refused = |resumes| {
+        let refused = Report::prepare(Some(&folder), &config, resumes);
+        let Err(why) = refused else { panic!("it should be refused") };
+        why
+    };
+    assert!(refused(true).contains("another process at work in it"), "{}", refused(true));
+    let (known, experiment) = (report.exposures.len(), report.experiment());
+    drop(report);
+    // Whoever begins another one there would lose what is known of each unit.
+    assert!(refused(false).contains("wanted `resume`"), "{}", refused(false));
+    fs::write(folder.join("report.json"), "{").unwrap();
     let again = Report::prepare(Some(&folder), &config, true).unwrap();
-    assert_eq!(again.exposures.len(), report.exposures.len());
+    assert_eq!(again.exposures.len(), known);
     fs::remove_dir_all(&folder).unwrap();
-    let ending = Ending::of(&outcome, report.experiment().as_ref(), report_only);
+    let ending = Ending::of(&outcome, experiment.as_ref(), report_only);
     (outcome, ending, ReleaseReport::from_json(&json).unwrap(), page)
 }
 
@@ -186,8 +198,7 @@ async fn events_come_over_http() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let report = Report::prepare(None, &ExperimentConfig::default(), false).unwrap();
-    let intake =
-        crate::intake::Intake { exposures: report.exposures.clone(), log: report.log.clone() };
+    let intake = crate::intake::Intake::of(&report);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let ask = async |head: &str, body: &str| {

@@ -68,5 +68,5 @@ async fn a_judge_that_says_nothing_of_use_passes_nobody() {
     let (dull, agent, folder) = (judge(false).await, agent().await, Folder::new());
     let ended = run(&dull, &agent, &folder).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.out.contains("judge grader: no JSON object"), "{ended:?}");
+    assert!(ended.out.contains("judge grader: words that are no JSON object"), "{ended:?}");
 }
