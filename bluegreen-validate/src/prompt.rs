@@ -34,8 +34,8 @@ pub use run::{Recorder, RunProgress};
 pub use suite::{
     Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
     Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent, JudgeModel, Likeness,
-    Limits, Message, OpenAiAgent, Prices, Reading, Rubric, Suite, TokenLimits, ToolCallRule,
-    ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
+    Limits, Message, OpenAiAgent, Pairwise, Prices, Reading, Rubric, Suite, TokenLimits,
+    ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as

@@ -20,6 +20,7 @@ mod html;
 mod junit;
 #[cfg(feature = "report")]
 mod markdown;
+mod preference;
 #[cfg(feature = "report")]
 mod release;
 mod run;
@@ -31,6 +32,7 @@ mod usage;
 
 #[cfg(feature = "report")]
 pub use experiment::{ArmReport, ExperimentReport, LookReport, OutcomeReport};
+pub use preference::{JudgeReport, OrderReport, PreferenceReport, Preferred};
 #[cfg(feature = "report")]
 pub use release::{
     Decision, DecisionKind, MetricReport, Point, ReleaseLog, ReleaseReport, Series, Shares,

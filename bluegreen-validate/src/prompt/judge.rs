@@ -19,6 +19,7 @@ mod chat;
 mod embeddings;
 mod endpoint;
 mod opinion;
+mod pair;
 mod place;
 mod verdict;
 mod webhook;
@@ -28,6 +29,7 @@ use chat::Chat;
 use embeddings::Embedder;
 pub(super) use endpoint::{Purse, Stop};
 pub(super) use opinion::{Grades, Opinion};
+pub(super) use pair::{ALONE, Compared};
 pub(super) use place::{Connector, Place};
 pub(super) use words::words;
 
@@ -47,6 +49,9 @@ pub(super) enum Kind {
     Points,
     /// How its facts and those of a reference relate, and what each relation is worth.
     Factuality(FactScores),
+    /// Which of two answers is better. The score is 1 where it is the first, 0 where it is the
+    /// second, and in the middle where it is neither.
+    Pair,
 }
 
 /// One thing that is graded.
@@ -56,6 +61,15 @@ pub(super) struct Task<'a> {
     /// The rubric, the criterion, or what is known to be right.
     pub(super) measure: &'a str,
     pub(super) answer: &'a str,
+    /// The second one, where two are compared.
+    pub(super) other: Option<&'a str>,
+}
+
+impl Task<'_> {
+    /// All that others wrote.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        [self.question, self.measure, self.answer].into_iter().chain(self.other)
+    }
 }
 
 /// A verdict.
@@ -134,7 +148,8 @@ impl Judging {
         let of_turns = case.turns.iter().zip(answers).map(|(turn, answer)| (&turn.asserts, answer));
         let places = of_turns.chain([(&case.last, &all)]);
         for (place, (asserts, answer)) in places.enumerate() {
-            for check in asserts.iter().flat_map(|it| it.graded()) {
+            let checks = asserts.iter().flat_map(|it| it.graded());
+            for check in checks.filter(|it| !matches!(it, Check::Pairwise(_))) {
                 let (question, answer) = (asked(case, answers, place), answer.shown());
                 let about = About { question: &question, answer: &answer, vars: &case.vars };
                 match self.opinion(check, &about, purse).await {

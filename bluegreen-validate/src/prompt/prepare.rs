@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::ask::Asker;
 use super::assess::{Context, Outcome, Ready, Schema, Workshop, together};
 use super::judge::Grades;
-use super::suite::{Agent, Case, Suite, Turn};
+use super::suite::{Agent, Case, Check, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
 
@@ -71,6 +71,16 @@ impl PreparedCase {
     /// All its assertions: those of its turns, then those of the last answer.
     pub(super) fn assertions(&self) -> impl Iterator<Item = &Ready> {
         self.turns.iter().flat_map(|turn| &turn.asserts).chain(&self.last)
+    }
+
+    /// What compares both slots' answers, and where: in a turn, or behind all turns.
+    pub(super) fn pairwise(&self) -> impl Iterator<Item = (usize, &Check)> {
+        let places = self.turns.iter().map(|turn| &turn.asserts).chain([&self.last]);
+        places.enumerate().flat_map(|(place, asserts)| {
+            let checks = asserts.iter().map(|it| &it.assertion().check);
+            let checks = checks.filter(|it| matches!(it, Check::Pairwise(_)));
+            checks.map(move |check| (place, check))
+        })
     }
 
     /// What is asked, for people.

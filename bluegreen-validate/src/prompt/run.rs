@@ -21,6 +21,7 @@ mod pace;
 mod record;
 mod results;
 mod schedule;
+mod settle;
 mod state;
 
 use attempt::Attempts;

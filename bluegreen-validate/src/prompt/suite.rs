@@ -25,7 +25,7 @@ pub use agent::{Agent, HttpAgent, OpenAiAgent, Reading};
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;
-pub use graded::{Criteria, FactScores, Factuality, Rubric, Webhook};
+pub use graded::{Criteria, FactScores, Factuality, Pairwise, Rubric, Webhook};
 pub use judges::{EmbeddingModel, JudgeModel};
 pub use limits::{Budget, Prices};
 pub use params::{

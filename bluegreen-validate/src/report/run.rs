@@ -7,7 +7,7 @@ use bluegreen_core::clock::duration_text;
 use bluegreen_core::{Finding, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
+use super::{PreferenceReport, Usage};
 use crate::paired::{Attempt, CaseOutcomes, SuiteVerdict, curtail, judge, judge_curtailed};
 
 /// A run of a suite: what was asked, what was answered, and the verdict.
@@ -104,6 +104,9 @@ pub struct PairReport {
     /// Idle's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<AnswerReport>,
+    /// What judges said of both answers side by side, where the case wants that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<PreferenceReport>,
 }
 
 /// One answer, and what was made of it.
@@ -252,7 +255,7 @@ impl CaseReport {
 
     /// Adds what both slots answered in the next repeat.
     pub fn add_pair(&mut self, live: AnswerReport, idle: AnswerReport) {
-        self.pairs.push(PairReport { live: Some(live), idle: Some(idle) });
+        self.pairs.push(PairReport { live: Some(live), idle: Some(idle), ..PairReport::default() });
     }
 
     /// What it came to. An answer that is not there before the last one is lost.

@@ -18,7 +18,7 @@ use crate::world::{agent, assert_verdict, judge as run, told, trial};
 const CASES: usize = 30;
 
 /// What is sent to a judge: what instructs it, and what it grades.
-fn sent(got: &Got) -> (String, String) {
+pub(crate) fn sent(got: &Got) -> (String, String) {
     assert_eq!(got.uri.path(), "/v1/chat/completions");
     assert_eq!(got.headers["authorization"], "Bearer sk-of-the-judge");
     let body: Value = serde_json::from_slice(&got.body).unwrap();
@@ -28,7 +28,7 @@ fn sent(got: &Got) -> (String, String) {
     (content(0), content(1))
 }
 
-fn completion(text: &str) -> Answer {
+pub(crate) fn completion(text: &str) -> Answer {
     let message = json!({"role": "assistant", "content": text});
     let usage = json!({"prompt_tokens": 100, "completion_tokens": 10});
     let choices = json!([{"message": message, "finish_reason": "stop"}]);
@@ -52,13 +52,13 @@ async fn grader(good: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
     .await
 }
 
-fn model(server: &Server) -> JudgeModel {
+pub(crate) fn model(server: &Server) -> JudgeModel {
     JudgeModel::new(format!("http://{}/v1", server.address), "grader")
         .header("authorization", "Bearer sk-of-the-judge")
 }
 
 /// So many cases that this grades.
-fn suite(assertion: impl Into<Assertion>, judges: Vec<JudgeModel>) -> Suite {
+pub(crate) fn suite(assertion: impl Into<Assertion>, judges: Vec<JudgeModel>) -> Suite {
     let cases = (0..CASES).map(|number| Case::new(format!("case {number}"), format!("{number}?")));
     let mut suite = Suite::new(agent(), cases);
     suite.defaults.assert.push(assertion.into());

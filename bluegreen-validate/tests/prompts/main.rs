@@ -12,6 +12,7 @@ mod files;
 mod judges;
 mod limits;
 mod openai;
+mod pairwise;
 mod promptfoo;
 mod report;
 mod resume;

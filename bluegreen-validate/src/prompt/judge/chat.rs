@@ -98,7 +98,7 @@ impl Judge for Chat {
     }
 
     async fn grade(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<Grade, Stop> {
-        let length = task.question.len() + task.measure.len() + task.answer.len();
+        let length: usize = task.texts().map(str::len).sum();
         if length > LONGEST {
             let why = format!("{length} bytes to grade, at most {LONGEST} are shown to it");
             return Err(self.endpoint.untold(&why));

@@ -18,11 +18,16 @@ pub(in crate::prompt) struct Opinion {
 }
 
 /// What the graded checks of a case came to: by turn, behind which is the last answer of all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::prompt) struct Grades(HashMap<(usize, String), Result<Opinion, String>>);
 
 impl Grades {
-    pub(super) fn add(&mut self, place: usize, check: &Check, opinion: Result<Opinion, String>) {
+    pub(in crate::prompt) fn add(
+        &mut self,
+        place: usize,
+        check: &Check,
+        opinion: Result<Opinion, String>,
+    ) {
         self.0.insert((place, key(check)), opinion);
     }
 
@@ -78,7 +83,7 @@ impl Judging {
     }
 
     /// The judges that a check means.
-    fn panel<'a>(
+    pub(super) fn panel<'a>(
         &'a self,
         check: &'a Check,
     ) -> impl Iterator<Item = &'a std::sync::Arc<dyn Judge>> {
@@ -127,12 +132,12 @@ impl Judging {
     ) -> Result<Grade, Stop> {
         let key = about.key(judge.name(), &format!("{kind:?}"), &Value::from(measure));
         let (question, answer) = (about.question, about.answer);
-        let task = Task { kind, question, measure, answer };
+        let task = Task { kind, question, measure, answer, other: None };
         self.known(key, judge.grade(&task, &self.secret, purse)).await
     }
 }
 
-fn nobody(why: &str) -> Stop {
+pub(super) fn nobody(why: &str) -> Stop {
     Stop::Untold(why.to_owned())
 }
 
@@ -150,7 +155,10 @@ fn mean(criteria: &Criteria, grades: &[Grade]) -> Result<Grade, Stop> {
 }
 
 /// What more than half of all judges say, those who could not tell among them.
-fn majority(votes: Vec<(&str, Result<Grade, Stop>)>, wanted: String) -> Result<Opinion, Stop> {
+pub(super) fn majority(
+    votes: Vec<(&str, Result<Grade, Stop>)>,
+    wanted: String,
+) -> Result<Opinion, Stop> {
     let count = votes.len();
     let (mut held, mut broken, mut untold) = (Vec::new(), Vec::new(), Vec::new());
     for (name, vote) in votes {

@@ -38,6 +38,16 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<Grade, String> {
             let reason = format!("{}: {}", it.relation, it.reason);
             Ok(Grade { pass: score > 0.0, score, reason })
         }
+        Kind::Pair => {
+            let it: Pair = object(text)?;
+            let score = match it.better.as_str() {
+                "A" => 1.0,
+                "B" => 0.0,
+                "neither" => 0.5,
+                other => return Err(format!("`{other}`, which is neither A nor B nor `neither`")),
+            };
+            Ok(Grade { pass: true, score, reason: it.reason })
+        }
     }
 }
 
@@ -88,6 +98,13 @@ struct Facts {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    reason: String,
+    better: String,
+}
+
+#[derive(Deserialize)]
 struct Service {
     pass: bool,
     score: Option<f64>,
@@ -115,6 +132,8 @@ fn object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::prompt::suite::FactScores;
 
@@ -184,6 +203,14 @@ mod tests {
         };
         assert_eq!((of("A"), of("C"), of("D")), (Ok(true), Ok(true), Ok(false)));
         assert!(of("F").is_err());
+        let better = |name: &str| {
+            let text = json!({"reason": "r", "better": name}).to_string();
+            read(&Kind::Pair, &text).map(|it| it.score)
+        };
+        assert_eq!((better("A"), better("B"), better("neither")), (Ok(1.0), Ok(0.0), Ok(0.5)));
+        for name in ["", "a", "A and B", "tie", "C"] {
+            assert!(better(name).is_err(), "{name}");
+        }
         assert!(of_service(r#"{"pass": true}"#).unwrap().pass);
     }
 }

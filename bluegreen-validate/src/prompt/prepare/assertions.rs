@@ -27,6 +27,10 @@ impl Flaws<'_> {
                     flaws.check_unsupported(check.name(), &mend);
                 }
                 flaws.check_graded(check);
+                if assertion.not && matches!(check, Check::Pairwise(_)) {
+                    let found = "`not-pairwise`, for which both would have to be worse";
+                    flaws.say("prompt-assertion", found, "`pairwise`");
+                }
                 flaws.check_value(check);
                 flaws.check_means(check, workshop);
             }
@@ -43,6 +47,10 @@ impl Flaws<'_> {
         for (index, assertion) in set.iter().enumerate() {
             self.along(&["assert".into(), index.into()], |flaws| {
                 flaws.check_assertion(assertion, workshop);
+                if matches!(assertion.check, Check::Pairwise(_)) {
+                    let wanted = "`pairwise` outside, as an assertion of its own";
+                    flaws.say("prompt-assertion", "`pairwise` in a set", wanted);
+                }
             });
         }
     }

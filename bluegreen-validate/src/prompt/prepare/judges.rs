@@ -120,6 +120,7 @@ impl Flaws<'_> {
                 it.criteria.iter().for_each(|criterion| self.check_measure(criterion));
                 self.within("threshold", |flaws| flaws.check_share(it.threshold));
             }
+            Check::Pairwise(it) => self.check_measure(&it.criteria),
             Check::Similar(like) => {
                 self.check_likeness(like);
                 like.to.iter().for_each(|text| self.check_measure(text));

@@ -15,7 +15,7 @@ use crate::prompt::suite::{
 };
 
 /// Types that are known and can't be looked at here: programs, judges of other kinds.
-const ELSEWHERE: [&str; 36] = [
+const ELSEWHERE: [&str; 35] = [
     "agent-rubric",
     "answer-relevance",
     "classifier",
@@ -43,7 +43,6 @@ const ELSEWHERE: [&str; 36] = [
     "python",
     "ruby",
     "search-rubric",
-    "select-best",
     "similar:dot",
     "similar:euclidean",
     "skill-used",
@@ -197,6 +196,10 @@ impl Loading<'_> {
             && let Some(what) = entries.get(PROGRAM)
         {
             return Ok(unsupported("file", Some(what)));
+        }
+        if kind == "select-best" && self.prompts.len() > 1 {
+            // There it is the prompts that are compared with one another.
+            return Ok(unsupported("select-best of several prompts", Some(&value)));
         }
         if graded::GRADED.contains(&kind) {
             return graded::read(kind, &value, assert, &self.grading);

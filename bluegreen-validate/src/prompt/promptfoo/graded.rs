@@ -6,7 +6,7 @@ use super::assertion::unsupported;
 use super::form::{Assert, Test};
 use super::values::{text_of, texts_of};
 use crate::prompt::suite::{
-    Assertion, Check, Criteria, FactScores, Factuality, Likeness, Rubric, Webhook,
+    Assertion, Check, Criteria, FactScores, Factuality, Likeness, Pairwise, Rubric, Webhook,
 };
 
 /// What a test says about how it is graded.
@@ -29,12 +29,13 @@ impl Grading {
 }
 
 /// Types that are graded here.
-pub(super) const GRADED: [&str; 8] = [
+pub(super) const GRADED: [&str; 9] = [
     "factuality",
     "g-eval",
     "llm-rubric",
     "model-graded-closedqa",
     "model-graded-factuality",
+    "select-best",
     "similar",
     "similar:cosine",
     "webhook",
@@ -108,6 +109,8 @@ pub(super) fn read(
             let found = format!("`threshold` of {kind}");
             return Err((found, "none: it is yes or no".to_owned()));
         }
+        // Of the answers of several providers it wants the best; here there are those of two slots.
+        "select-best" => Check::Pairwise(Pairwise { criteria: text()?, judges }),
         "model-graded-closedqa" => {
             Check::ClosedQa(Rubric { rubric: text()?, threshold: None, judges })
         }

@@ -58,10 +58,18 @@ fn what_promptfoo_passes_over_is_refused_with_its_place() {
 #[test]
 fn what_cannot_be_looked_at_makes_its_case_unsupported_also_under_not() {
     for kind in
-        ["javascript", "not-moderation", "not-pi", "select-best", "similar:dot", "context-recall"]
+        ["javascript", "not-moderation", "not-pi", "max-score", "similar:dot", "context-recall"]
     {
         let found = asserts(&format!("[{{type: contains, value: a}}, {{type: {kind}, value: x}}]"));
         assert!(matches!(found[1].check, Check::Unsupported(_)), "{kind}: {found:?}");
+    }
+    // The best of the answers to one prompt is one thing, that of several prompts another.
+    let best = "tests:\n  - assert: [{type: select-best, value: Is polite.}]\n";
+    for (prompts, is_there) in [("prompts: [a]\n", true), ("prompts: [a, b]\n", false)] {
+        let suite = read(&format!("{prompts}{best}")).unwrap();
+        let check = &suite.cases[0].assert[0].check;
+        assert_eq!(matches!(check, Check::Pairwise(_)), is_there, "{check:?}");
+        assert_eq!(matches!(check, Check::Unsupported(_)), !is_there, "{check:?}");
     }
     let found = asserts("[{type: equals, value: a, transform: output.b}]");
     assert!(matches!(found[0].check, Check::Unsupported(_)), "{found:?}");

@@ -13,9 +13,10 @@ use crate::prompt::answer::{Answer, ToolCall, Usage};
 use crate::prompt::ask::Reply;
 use crate::prompt::assess::{Broken, Outcome};
 use crate::prompt::cassette::{Asked, Session, Sought};
-use crate::prompt::judge::{Judging, Purse};
+use crate::prompt::judge::{Grades, Judging, Purse};
 use crate::prompt::prepare::{Prepared, PreparedCase};
 use crate::prompt::suite::Suite;
+use crate::report::PreferenceReport;
 
 /// The first pause after an answer of 429 that asks for none; it doubles.
 pub(in crate::prompt) const PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub(super) struct Pair {
     pub(super) slotted: Slotted,
     pub(super) live: Tried,
     pub(super) idle: Tried,
+    /// What judges said of both answers side by side.
+    pub(super) preferences: Vec<PreferenceReport>,
 }
 
 /// What it came to in one slot.
@@ -49,6 +52,14 @@ pub(super) struct Tried {
     pub(super) took: Took,
     /// What there was none of, so that there is nothing to assess.
     pub(super) without: Option<Without>,
+}
+
+/// What a conversation came to, before answers of one slot are compared with those of the other.
+pub(super) enum Talk {
+    /// Every question was answered, and what is graded is, except for comparisons.
+    Whole(Vec<Answer>, Grades),
+    /// It ended before, and this is what it came to.
+    Over(Box<Tried>),
 }
 
 /// Calls, also those that came to nothing, and the tokens that are known of them.
@@ -85,15 +96,19 @@ impl Attempts<'_> {
     /// both.
     pub(super) async fn pair(&self, slotted: Slotted) -> Pair {
         let case = &self.prepared.cases[slotted.case];
-        let live = self.one(&self.trial.live, case, slotted, "live");
-        let idle = self.one(&self.trial.candidate, case, slotted, "idle");
+        let (mut of_live, mut of_idle) = (Took::default(), Took::default());
+        let live = self.talk(&self.trial.live, case, slotted, "live", &mut of_live);
+        let idle = self.talk(&self.trial.candidate, case, slotted, "idle", &mut of_idle);
         let (live, idle) = if slotted.live_first {
             join(live, idle).await
         } else {
             let (idle, live) = join(idle, live).await;
             (live, idle)
         };
-        let pair = Pair { slotted, live, idle };
+        // Most runs have nothing to compare, and need no room for it.
+        let (live, idle, preferences) = Box::pin(self.settled(case, live, idle)).await;
+        let (live, idle) = (Tried { took: of_live, ..live }, Tried { took: of_idle, ..idle });
+        let pair = Pair { slotted, live, idle, preferences };
         if [&pair.live, &pair.idle].iter().all(|it| it.without == Some(Without::Answer)) {
             // What both depend on may be back in a moment.
             self.pace.slow_down(self.trial.clock.now(), PAUSE);
@@ -101,13 +116,7 @@ impl Attempts<'_> {
         pair
     }
 
-    /// Runs a case in one slot.
-    async fn one(&self, side: &Side, case: &PreparedCase, slotted: Slotted, slot: &str) -> Tried {
-        let mut took = Took::default();
-        let tried = self.talk(side, case, slotted, slot, &mut took).await;
-        Tried { took, ..tried }
-    }
-
+    /// Has the conversation of a case with one slot, and what it said graded.
     async fn talk(
         &self,
         side: &Side,
@@ -115,7 +124,7 @@ impl Attempts<'_> {
         slotted: Slotted,
         slot: &str,
         took: &mut Took,
-    ) -> Tried {
+    ) -> Talk {
         let mut conversation = (self.conversation(case, slotted, slot), false);
         let mut messages: Vec<Value> = Vec::new();
         let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
@@ -123,7 +132,7 @@ impl Attempts<'_> {
             for message in &turn.messages {
                 match linked(message, answers.last()) {
                     Ok(message) => messages.push(message),
-                    Err(broken) => return Tried::of(Outcome::Broken(broken), answers),
+                    Err(broken) => return Talk::broken(broken, answers),
                 }
             }
             let asked = Asked { slot, case: &case.id, turn: number, repeat: slotted.repeat };
@@ -131,7 +140,7 @@ impl Attempts<'_> {
             let reply = self.reply(side, question, &mut conversation, took).await;
             let reply = match reply {
                 Ok(reply) => reply,
-                Err(tried) => return *tried,
+                Err(tried) => return Talk::Over(tried),
             };
             match reply {
                 Reply::Answer(answer) => {
@@ -141,24 +150,21 @@ impl Attempts<'_> {
                 Reply::Malformed(found) => {
                     let wanted = "an answer where the suite says that it is".to_owned();
                     let broken = Broken { score: 0.0, wanted, found };
-                    return Tried::of(Outcome::Broken(broken), answers);
+                    return Talk::broken(broken, answers);
                 }
                 Reply::Busy(_) => {
                     let why = "status 429, however often it was asked".to_owned();
-                    return Tried::away(why);
+                    return Talk::away(why);
                 }
-                Reply::Lost(why) => return Tried::away(why),
+                Reply::Lost(why) => return Talk::away(why),
             }
         }
-        let prices = self.suite.prices.as_ref();
         let purse = self.purse();
         // Most runs have nothing to grade, and need no room for it.
-        let grades = match Box::pin(self.judging.grades(case, &answers, &purse)).await {
-            Ok(grades) => grades,
-            Err(budget) => return Tried::unpaid(budget),
-        };
-        let (outcome, assertions) = self.prepared.assess(case, &answers, prices, &grades);
-        Tried { assertions, ..Tried::of(outcome, answers) }
+        match Box::pin(self.judging.grades(case, &answers, &purse)).await {
+            Ok(grades) => Talk::Whole(answers, grades),
+            Err(budget) => Talk::Over(Box::new(Tried::unpaid(budget))),
+        }
     }
 
     /// The answer to a question: from the cassette, if it is there, or else the agent's. Of the
@@ -252,7 +258,7 @@ impl Attempts<'_> {
     }
 
     /// What those who grade are paid from, which is what the agents are paid from.
-    fn purse(&self) -> Purse<'_> {
+    pub(super) fn purse(&self) -> Purse<'_> {
         let (ledger, clock) = (self.ledger, self.trial.clock.as_ref());
         Purse { ledger, clock, suite: self.suite, deadline: self.trial.deadline }
     }
@@ -268,8 +274,18 @@ impl Attempts<'_> {
     }
 }
 
+impl Talk {
+    fn broken(broken: Broken, answers: Vec<Answer>) -> Self {
+        Self::Over(Box::new(Tried::of(Outcome::Broken(broken), answers)))
+    }
+
+    fn away(why: String) -> Self {
+        Self::Over(Box::new(Tried::without(Without::Answer, why)))
+    }
+}
+
 impl Tried {
-    fn of(outcome: Outcome, answers: Vec<Answer>) -> Self {
+    pub(super) fn of(outcome: Outcome, answers: Vec<Answer>) -> Self {
         Self { outcome, assertions: Vec::new(), answers, took: Took::default(), without: None }
     }
 
@@ -278,11 +294,7 @@ impl Tried {
         self.answers.last().map(Answer::shown).unwrap_or_default()
     }
 
-    fn away(why: String) -> Self {
-        Self::without(Without::Answer, why)
-    }
-
-    fn unpaid(budget: &str) -> Self {
+    pub(super) fn unpaid(budget: &str) -> Self {
         Self::without(Without::Budget, format!("the budget is spent: {budget}"))
     }
 

@@ -7,7 +7,7 @@ use bluegreen_core::clock::duration_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::graded::{self, Criteria, Factuality, Rubric, Webhook};
+use super::graded::{self, Criteria, Factuality, Pairwise, Rubric, Webhook};
 use super::text;
 use super::{
     AssertSet, Distance, Likeness, Limits, TokenLimits, ToolCount, ToolNames, Trajectory,
@@ -93,7 +93,7 @@ pub enum Check {
     /// Tools were called, each one that the request offers, with arguments as its schema wants
     /// them. Needs chat completions with `tools` among the parameters.
     IsValidOpenaiToolsCall,
-    /// A judge finds it to be like this. Needs `judges`, as do the three that follow.
+    /// A judge finds it to be like this. Needs `judges`, as do the four that follow.
     LlmRubric(#[serde(deserialize_with = "graded::read")] Rubric),
     /// Its facts do not contradict these, a judge finds.
     Factuality(#[serde(deserialize_with = "graded::read")] Factuality),
@@ -102,6 +102,8 @@ pub enum Check {
     ClosedQa(#[serde(deserialize_with = "graded::read")] Rubric),
     /// A judge gives it so many points by these criteria.
     GEval(#[serde(deserialize_with = "graded::read")] Criteria),
+    /// It is not worse than the other slot's answer to the same question, a judge finds.
+    Pairwise(#[serde(deserialize_with = "graded::read")] Pairwise),
     /// It means the same as one of these texts, by the cosine of their vectors. Needs `embeddings`.
     Similar(Likeness),
     /// A service lets it pass.
@@ -153,6 +155,7 @@ impl Check {
             Self::Factuality(_) => "factuality",
             Self::ClosedQa(_) => "model-graded-closedqa",
             Self::GEval(_) => "g-eval",
+            Self::Pairwise(_) => "pairwise",
             Self::Similar(_) => "similar",
             Self::Webhook(_) => "webhook",
             Self::AssertSet(_) => "assert-set",
@@ -166,6 +169,7 @@ impl Check {
             Self::LlmRubric(it) | Self::ClosedQa(it) => Some(&it.judges),
             Self::Factuality(it) => Some(&it.judges),
             Self::GEval(it) => Some(&it.judges),
+            Self::Pairwise(it) => Some(&it.judges),
             _ => None,
         }
     }

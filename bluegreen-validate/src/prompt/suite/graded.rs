@@ -92,6 +92,28 @@ pub struct Criteria {
     pub judges: Vec<String>,
 }
 
+/// Live's answer and the candidate's are shown to a judge side by side, and it says which is better.
+///
+/// In a file it may be the text alone: `pairwise: Answers the question, and promises nothing.`
+///
+/// The judge knows them as A and B, sees both in either order, and is not told which slot an answer
+/// is of. Only what it says in both orders is a preference; everything else is a tie. Where live is
+/// preferred, the candidate does not hold; where the candidate is, live does not, so that what is
+/// mere chance falls on both sides alike. On a tie both hold, as they do, without a judge, where
+/// both say the same. An answer that does not hold by the other assertions of its case can't win.
+///
+/// It stands by itself: neither in a set nor under `not-`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Pairwise {
+    /// What makes an answer the better one.
+    pub criteria: String,
+    /// The judges that are asked; all of the suite unless told otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<String>,
+}
+
 /// A service that grades: it gets `{"output": …, "context": {"prompt": …, "vars": …}}` by `POST`,
 /// and answers `{"pass": true, "score": 0.9, "reason": "…"}`, of which `score` and `reason` may be
 /// left out.
@@ -119,6 +141,13 @@ impl Factuality {
     /// What is known to be right.
     pub fn new(expected: impl Into<String>) -> Self {
         Self { expected: expected.into(), scores: FactScores::default(), judges: Vec::new() }
+    }
+}
+
+impl Pairwise {
+    /// What makes an answer the better one.
+    pub fn new(criteria: impl Into<String>) -> Self {
+        Self { criteria: criteria.into(), judges: Vec::new() }
     }
 }
 
@@ -164,6 +193,14 @@ impl Short for Rubric {
 
 impl Short for Factuality {
     const WANTED: &'static str = "a text, or a map with `expected`";
+
+    fn short(texts: Vec<String>) -> Option<Self> {
+        only(texts).map(Self::new)
+    }
+}
+
+impl Short for Pairwise {
+    const WANTED: &'static str = "a text, or a map with `criteria`";
 
     fn short(texts: Vec<String>) -> Option<Self> {
         only(texts).map(Self::new)

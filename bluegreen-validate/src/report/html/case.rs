@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::diff::{self, Budget};
 use super::escape::Escaped;
 use crate::report::text::{self, Traits};
-use crate::report::{AnswerReport, CaseReport, PairReport, RunReport};
+use crate::report::{AnswerReport, CaseReport, PairReport, PreferenceReport, Preferred, RunReport};
 
 /// Writes one case, closed unless it got worse.
 pub(super) fn write(
@@ -42,6 +42,9 @@ pub(super) fn write(
         answer(page, "live", pair.live.as_ref())?;
         answer(page, "idle", pair.idle.as_ref())?;
         write!(page, "</div>")?;
+        for preference in &pair.preferences {
+            compared(page, preference)?;
+        }
         if let (Some(live), Some(idle)) = (&pair.live, &pair.idle) {
             diff::write(page, budget, &live.text, &idle.text)?;
         }
@@ -83,6 +86,33 @@ fn answer(page: &mut String, name: &str, answer: Option<&AnswerReport>) -> fmt::
         write!(page, "</ul>")?;
     }
     write!(page, "</div>")
+}
+
+/// What judges said of both answers side by side, with their reasons in either order.
+fn compared(page: &mut String, preference: &PreferenceReport) -> fmt::Result {
+    let better = |preferred: Option<Preferred>| match preferred {
+        Some(Preferred::Neither) => "neither is better".to_owned(),
+        Some(preferred) => format!("{preferred} is better"),
+        None => "it can't be told which is better".to_owned(),
+    };
+    write!(page, "<p>compared by <i>{}</i>: ", Escaped(&preference.criteria))?;
+    write!(page, "<b>{}</b></p>", better(preference.preferred))?;
+    if preference.judges.is_empty() {
+        return Ok(());
+    }
+    write!(page, "<ul class=\"asserts\">")?;
+    for judge in &preference.judges {
+        write!(page, "<li>{}: {}", Escaped(&judge.judge), better(judge.preferred))?;
+        if let Some(error) = &judge.error {
+            write!(page, "; {}", Escaped(error))?;
+        }
+        for order in &judge.orders {
+            let said = better(Some(order.preferred));
+            write!(page, "<br>{} as A: {said}: {}", order.first, Escaped(&order.reason))?;
+        }
+        write!(page, "</li>")?;
+    }
+    write!(page, "</ul>")
 }
 
 /// One mark per attempt, live above idle.

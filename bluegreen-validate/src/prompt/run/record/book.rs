@@ -168,6 +168,8 @@ impl Book {
             if passed { (Kind::Passed, self.most / 8) } else { (Kind::Other, self.most) };
         let [live, idle] =
             both.map(|tried| Seen::of(tried, most, kind, &self.mask, &mut self.room));
+        let preferences = &pair.preferences;
+        let idle = idle.comparing(preferences, most, kind, &self.mask, &mut self.room);
         let Slotted { case, repeat, .. } = pair.slotted;
         let place = self.pairs.get_mut(case).and_then(|pairs| pairs.get_mut(repeat as usize));
         if let Some(place) = place {
@@ -243,6 +245,9 @@ impl Book {
             for (live, idle) in pairs.iter().flatten() {
                 let of = |seen: &Seen| seen.report(&head.assertions, prices);
                 case.add_pair(of(live), of(idle));
+                if let Some(pair) = case.pairs.last_mut() {
+                    pair.preferences.clone_from(&idle.preferences);
+                }
             }
             case
         });

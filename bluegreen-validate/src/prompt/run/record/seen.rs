@@ -14,7 +14,7 @@ use crate::prompt::report::{scrubbed, scrubbed_lines};
 use crate::prompt::run::attempt::Tried;
 use crate::prompt::run::results::attempt;
 use crate::prompt::suite::Prices;
-use crate::report::{AnswerReport, AssertionReport, Usage};
+use crate::report::{AnswerReport, AssertionReport, PreferenceReport, Usage};
 
 /// In place of a reason that may quote an answer, where none is kept.
 pub(super) const NOT_KEPT: &str = "no answer that can be judged; nothing of it is kept";
@@ -40,6 +40,9 @@ pub(super) struct Seen {
     /// Calls, and the tokens that were read and written.
     #[serde(rename = "u", default)]
     took: (u64, u64, u64),
+    /// Of the candidate's: what judges said of it and of live's side by side.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) preferences: Vec<PreferenceReport>,
 }
 
 /// What did not hold: which assertion, or what else by its name; whether that is known; and why.
@@ -67,6 +70,7 @@ impl Seen {
             millis: None,
             first_token: None,
             took: (0, 0, 0),
+            preferences: Vec::new(),
         }
     }
 
@@ -120,6 +124,34 @@ impl Seen {
         seen
     }
 
+    /// The same with what judges said of both answers.
+    pub(super) fn comparing(
+        mut self,
+        preferences: &[PreferenceReport],
+        most: usize,
+        kind: Kind,
+        mask: &Mask,
+        room: &mut Room,
+    ) -> Self {
+        // What judges say may quote an answer.
+        let mut shown = |text: &str| {
+            let text = if most == 0 { String::new() } else { scrubbed(mask, text) };
+            room.reason(kind, text)
+        };
+        for preference in preferences {
+            let mut kept = preference.clone();
+            kept.criteria = scrubbed(mask, &kept.criteria);
+            for judge in &mut kept.judges {
+                judge.error = judge.error.as_deref().map(&mut shown);
+                for order in &mut judge.orders {
+                    order.reason = shown(&order.reason);
+                }
+            }
+            self.preferences.push(kept);
+        }
+        self
+    }
+
     /// The same with a short text, or none, for the state of a look.
     pub(super) fn shortened(&self, most: usize) -> Self {
         let mut short = self.clone();
@@ -128,6 +160,9 @@ impl Seen {
             if most > 0 {
                 short.text.push('…');
             }
+        }
+        if most == 0 {
+            short.preferences.clear();
         }
         short
     }
