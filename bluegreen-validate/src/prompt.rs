@@ -29,7 +29,7 @@ mod run;
 mod suite;
 mod template;
 
-pub use cassette::{Cassette, CassetteCounts, CassetteMode};
+pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
     Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
@@ -92,6 +92,7 @@ pub struct PromptRegression {
     recorder: Option<Recorder>,
     connector: judge::Connector,
     cassette: Option<Cassette>,
+    baseline: Option<Baseline>,
 }
 
 /// Whatever they are recorded by.
@@ -104,7 +105,8 @@ impl PartialEq for PromptRegression {
 impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
-        Self { suite, recorder: None, connector: judge::Connector::default(), cassette: None }
+        let connector = judge::Connector::default();
+        Self { suite, recorder: None, connector, cassette: None, baseline: None }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -245,6 +247,16 @@ impl PromptRegression {
         self
     }
 
+    /// The same, which takes live's answers from an earlier run, as far as they are there.
+    ///
+    /// A baseline is no part of [`config_digest`](Validator::config_digest): a release goes on with another
+    /// one, or with none.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: &Baseline) -> Self {
+        self.baseline = Some(baseline.clone());
+        self
+    }
+
     /// The suite.
     pub fn suite(&self) -> &Suite {
         &self.suite
@@ -348,8 +360,11 @@ impl Validator for PromptRegression {
             Error::new(ErrorKind::Rejected, action).with_source(why)
         })?;
         let ran = {
-            let aids =
-                run::Aids { recorder: self.recorder.as_ref(), cassette: self.cassette.as_ref() };
+            let aids = run::Aids {
+                recorder: self.recorder.as_ref(),
+                cassette: self.cassette.as_ref(),
+                baseline: self.baseline.as_ref(),
+            };
             run::run(&self.suite, &prepared, &judging, trial, aids).await?
         };
         Ok(report::judgement(&self.suite, &prepared, &ran))

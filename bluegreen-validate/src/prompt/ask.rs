@@ -51,7 +51,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 /// What came of a question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// An answer.
     Answer(Box<Answer>),

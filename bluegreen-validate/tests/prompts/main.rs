@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod agents;
+mod baseline;
 mod cassette;
 mod conformance;
 mod fake;

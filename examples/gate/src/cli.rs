@@ -108,6 +108,13 @@ pub(crate) struct Run {
     /// What is done with the cassette.
     #[arg(long, value_enum, default_value = "record", requires = "cassette")]
     pub(crate) mode: Mode,
+    /// The cassette of an earlier run, in which what is live now was asked, as the candidate or as live
+    /// under the name of `--live-name`: its answers are taken, and live is asked for the rest.
+    #[arg(long, value_name = "FILE", requires = "live_name")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// How old an answer of the baseline may be.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
+    pub(crate) baseline_age: Duration,
     #[command(flatten)]
     pub(crate) files: Files,
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::excerpt::Mask;
 use crate::prompt::answer::{Answer, ToolCall, Usage};
+use crate::prompt::ask::Reply;
 use crate::prompt::report::redacted;
 
 /// The version of the format.
@@ -73,6 +74,16 @@ pub(super) struct Line {
 pub(super) enum Said {
     Answer(Box<SaidAnswer>),
     Malformed(String),
+}
+
+impl Said {
+    /// What was answered, as it was.
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::Answer(answer) => Reply::Answer(Box::new(answer.answer())),
+            Self::Malformed(found) => Reply::Malformed(found),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
