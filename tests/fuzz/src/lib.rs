@@ -9,6 +9,7 @@
 
 mod agent;
 mod answer;
+mod conversation;
 mod definition;
 mod evidence;
 mod http1;
@@ -21,6 +22,7 @@ mod record;
 mod scrape;
 mod server;
 mod stand_in;
+mod suite;
 mod words;
 
 pub use mutate::mutate;
@@ -36,7 +38,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     // Records, from the ConfigMap to what a driver makes of them.
     Target { name: "record", run: record::run },
     // Plans and changes.
@@ -55,6 +57,10 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "scrape", run: scrape::run },
     // Definitions of smoke tests in JSON and YAML.
     Target { name: "definition", run: definition::run },
+    // Suites of prompts in JSON and YAML, and promptfoo's.
+    Target { name: "suite", run: suite::run },
+    // Answers of agents, as a suite of prompts reads them, and cassettes.
+    Target { name: "conversation", run: conversation::run },
     // Bytes of a connection, in place of HTTP.
     Target { name: "wire", run: http1::run },
     // Images, durations, versions, names.

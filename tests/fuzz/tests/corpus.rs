@@ -79,6 +79,8 @@ targets! {
     prometheus: "prometheus"
     scrape: "scrape"
     definition: "definition"
+    suite: "suite"
+    conversation: "conversation"
     wire: "wire"
     words: "words"
 }
