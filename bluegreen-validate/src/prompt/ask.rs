@@ -20,10 +20,12 @@ mod completions;
 mod events;
 mod http_agent;
 mod place;
+mod responses;
 
 use completions::Completion;
 use http_agent::Body;
 pub(super) use place::{Place, is_pointer};
+use responses::Response;
 
 /// In which every request says what it is for, so that agents can tell it from a customer's.
 pub(super) const PURPOSE: &str = "x-bluegreen-validation";
@@ -85,7 +87,7 @@ impl Asker {
         hide_graders(suite, &mut mask)?;
         let method = match &suite.agent {
             Agent::Http(agent) => prepare::method(&agent.method)?,
-            Agent::Openai(_) => Method::POST,
+            Agent::Openai(_) | Agent::Responses(_) => Method::POST,
         };
         let body = Body::new(&suite.agent)?;
         if let Some(kind) = body.content_type()
@@ -169,7 +171,8 @@ impl Asker {
                 Err(Reply::Lost(format!("status {status}, body {excerpt}")))
             }
             _ => {
-                self.read(body, begin, answer).await?;
+                let is_whole = is_json(&head.headers);
+                self.read(body, is_whole, begin, answer).await?;
                 answer.total = begin.elapsed();
                 Ok(())
             }
@@ -179,6 +182,7 @@ impl Asker {
     async fn read(
         &self,
         body: AnswerBody,
+        is_whole: bool,
         begin: Instant,
         answer: &mut Answer,
     ) -> Result<(), Reply> {
@@ -192,6 +196,17 @@ impl Asker {
             Agent::Openai(_) => {
                 let body = self.collected(body).await?;
                 Completion::whole(&body, answer)
+            }
+            // An error comes as a whole also where the answer would have streamed.
+            Agent::Responses(agent) if agent.stream && !is_whole => {
+                let mut response = Response::new(answer);
+                events::each(body, self.max_body, |data| response.add(data, begin.elapsed()))
+                    .await?;
+                response.end()
+            }
+            Agent::Responses(_) => {
+                let body = self.collected(body).await?;
+                Response::whole(&body, answer)
             }
             Agent::Http(agent) => self.body.read(agent, body, self.max_body, begin, answer).await,
         }
@@ -235,6 +250,12 @@ fn scope(vars: &Scope, messages: &[Value], conversation: &str) -> Scope {
     scope.insert("history".to_owned(), Value::Array(history));
     scope.insert("conversation".to_owned(), conversation.into());
     scope
+}
+
+/// Whether a body is JSON, and so no events.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("application/json")
 }
 
 /// The pause that an answer asks for, in seconds or until a time.

@@ -14,6 +14,7 @@ mod limits;
 mod openai;
 mod promptfoo;
 mod report;
+mod responses;
 mod resume;
 #[path = "../smoke/server.rs"]
 mod server;

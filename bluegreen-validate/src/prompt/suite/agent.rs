@@ -7,6 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::HeaderText;
 
+mod responses;
+
+pub use responses::ResponsesAgent;
+
 /// How the agent is spoken to, in both slots alike. In a file: `agent: { http: … }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +20,8 @@ pub enum Agent {
     Http(HttpAgent),
     /// Chat completions as OpenAI has them, and many others.
     Openai(OpenAiAgent),
+    /// OpenAI's Responses API, and that of others who have it.
+    Responses(ResponsesAgent),
 }
 
 impl From<HttpAgent> for Agent {
@@ -27,6 +33,12 @@ impl From<HttpAgent> for Agent {
 impl From<OpenAiAgent> for Agent {
     fn from(agent: OpenAiAgent) -> Self {
         Self::Openai(agent)
+    }
+}
+
+impl From<ResponsesAgent> for Agent {
+    fn from(agent: ResponsesAgent) -> Self {
+        Self::Responses(agent)
     }
 }
 
@@ -145,6 +157,7 @@ impl Agent {
         match self {
             Self::Http(agent) => &agent.path,
             Self::Openai(agent) => &agent.path,
+            Self::Responses(agent) => &agent.path,
         }
     }
 
@@ -152,6 +165,7 @@ impl Agent {
         match self {
             Self::Http(agent) => &agent.headers,
             Self::Openai(agent) => &agent.headers,
+            Self::Responses(agent) => &agent.headers,
         }
     }
 
@@ -160,6 +174,7 @@ impl Agent {
         match self {
             Self::Http(agent) => agent.reading != Reading::Whole,
             Self::Openai(agent) => agent.stream,
+            Self::Responses(agent) => agent.stream,
         }
     }
 
@@ -167,7 +182,7 @@ impl Agent {
     pub(crate) fn tells_usage(&self) -> bool {
         match self {
             Self::Http(agent) => agent.usage.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) => true,
         }
     }
 
@@ -175,7 +190,7 @@ impl Agent {
     pub(crate) fn tells_calls(&self) -> bool {
         match self {
             Self::Http(agent) => agent.tool_calls.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) => true,
         }
     }
 
@@ -183,7 +198,7 @@ impl Agent {
     pub(crate) fn tells_finish(&self) -> bool {
         match self {
             Self::Http(agent) => agent.finish_reason.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) => true,
         }
     }
 }

@@ -46,6 +46,10 @@ fn agent(agent: &Agent) -> String {
             let streams = if agent.stream { ", streaming" } else { "" };
             format!("chat completions at {path}, model {}{streams}", agent.model)
         }
+        Agent::Responses(agent) => {
+            let streams = if agent.stream { ", streaming" } else { "" };
+            format!("responses at {path}, model {}{streams}", agent.model)
+        }
     }
 }
 
