@@ -32,10 +32,10 @@ mod template;
 pub use cassette::{Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
-    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
-    Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent, JudgeModel, Likeness,
-    Limits, Message, OpenAiAgent, Prices, Reading, ResponsesAgent, Rubric, Suite, TokenLimits,
-    ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
+    A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
+    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent,
+    JudgeModel, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, ResponsesAgent, Rubric,
+    Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
@@ -114,6 +114,7 @@ impl PromptRegression {
     ///   openai: { model: agent, stream: true }
     ///   # or: http: { path: /chat, body: { message: "{{prompt}}" }, answer: /reply }
     ///   # or: responses: { model: agent, stream: true }
+    ///   # or: a2a: { path: /a2a, version: "1.0" }
     /// rules: { margin: 0.05, repeats: 3 }
     /// concurrency: 8
     /// timeout: 30s

@@ -145,7 +145,7 @@ fn tools(suite: &Suite, flaws: &mut Flaws<'_>) -> Vec<(String, Arc<Schema>)> {
             (agent.parameters.get("tools").and_then(Value::as_array), "/function")
         }
         Agent::Responses(agent) => (Some(&agent.tools), ""),
-        Agent::Http(_) => return Vec::new(),
+        Agent::Http(_) | Agent::A2a(_) => return Vec::new(),
     };
     let mut tools = Vec::new();
     for tool in all.into_iter().flatten() {

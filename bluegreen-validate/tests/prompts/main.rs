@@ -4,6 +4,7 @@
 #![cfg(feature = "prompts")]
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
+mod a2a;
 mod agents;
 mod cassette;
 mod conformance;

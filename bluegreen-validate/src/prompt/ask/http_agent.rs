@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{Place, Reply, events, responses};
+use super::{Place, Reply, a2a, events, responses};
 use crate::prompt::answer::{Answer, ToolCall, Usage};
-use crate::prompt::suite::{Agent, HttpAgent, Reading};
+use crate::prompt::suite::{A2aAgent, Agent, HttpAgent, Reading};
 use crate::prompt::template::{Scope, Templates};
 
 /// What kind of body is made.
@@ -22,6 +22,8 @@ enum Kind {
     /// That of the Responses API, with instructions if there are some, and with tools of these names
     /// whose input is any text.
     Responses(Option<String>, BTreeSet<String>),
+    /// That of A2A.
+    A2a(Box<A2aAgent>),
 }
 
 /// How bodies are made, and read.
@@ -75,6 +77,10 @@ impl Body {
                 let custom = custom.map(str::to_owned).collect();
                 let kind = Kind::Responses(agent.instructions.clone(), custom);
                 Ok(Self::read_elsewhere(body, kind))
+            }
+            Agent::A2a(agent) => {
+                let kind = Kind::A2a(Box::new(agent.clone()));
+                Ok(Self::read_elsewhere(Map::new(), kind))
             }
         }
     }
@@ -132,6 +138,12 @@ impl Body {
                     body["instructions"] = templates.text(instructions, scope)?.into();
                 }
                 body["input"] = responses::items(messages, custom)?.into();
+            }
+            Kind::A2a(agent) => {
+                let metadata = templates.value(&agent.metadata.clone().into(), scope)?;
+                let conversation = scope.get("conversation").and_then(Value::as_str);
+                let conversation = conversation.unwrap_or_default();
+                body = a2a::send(agent, messages, conversation, metadata)?;
             }
         }
         Ok(body.to_string().into())

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Flaws;
 use crate::HeaderText;
 use crate::prompt::ask::Place;
-use crate::prompt::suite::{Agent, HttpAgent, OpenAiAgent, ResponsesAgent};
+use crate::prompt::suite::{A2aAgent, Agent, HttpAgent, OpenAiAgent, ResponsesAgent};
 use crate::smoke::prepare as requests;
 
 impl Flaws<'_> {
@@ -18,6 +18,7 @@ impl Flaws<'_> {
             Agent::Responses(agent) => {
                 self.within("responses", |flaws| flaws.check_responses(agent));
             }
+            Agent::A2a(agent) => self.within("a2a", |flaws| flaws.check_a2a(agent)),
         }
     }
 
@@ -71,6 +72,20 @@ impl Flaws<'_> {
             if tool.get("type").and_then(Value::as_str).is_none() {
                 self.along(&["tools".into(), index.into()], |flaws| {
                     flaws.say("prompt-agent", tool.to_string(), "a tool with a type");
+                });
+            }
+        }
+    }
+
+    fn check_a2a(&mut self, agent: &A2aAgent) {
+        self.check_headers();
+        for (index, mode) in agent.output_modes.iter().enumerate() {
+            let halves = mode.split_once('/').filter(|(kind, rest)| {
+                !kind.is_empty() && !rest.is_empty() && !mode.contains(char::is_whitespace)
+            });
+            if halves.is_none() {
+                self.along(&["output_modes".into(), index.into()], |flaws| {
+                    flaws.say("prompt-agent", format!("{mode:?}"), "a media type like text/plain");
                 });
             }
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Flaws, PreparedCase};
 use crate::document::Step;
 use crate::prompt::ask::Asker;
-use crate::prompt::suite::Case;
+use crate::prompt::suite::{Agent, Case};
 use crate::prompt::template::Templates;
 
 /// More pairs of runs than the state of a look has room for.
@@ -170,7 +170,11 @@ impl Flaws<'_> {
         for (index, message) in messages.iter().enumerate() {
             let path = ["turns".into(), turn.into(), "messages".into(), index.into()];
             self.along(&path, |flaws| {
-                let roles = ["user", "system", "developer", "assistant", "tool"];
+                let roles: &[&str] = match flaws.suite.agent {
+                    // What else was said, the agent knows itself.
+                    Agent::A2a(_) => &["user"],
+                    _ => &["user", "system", "developer", "assistant", "tool"],
+                };
                 if !roles.contains(&message.role.as_str()) {
                     let wanted = format!("one of {}", roles.join(", "));
                     flaws.say("prompt-case", format!("the role `{}`", message.role), wanted);

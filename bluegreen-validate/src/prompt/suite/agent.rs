@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::HeaderText;
 
+mod a2a;
 mod responses;
 
+pub use a2a::{A2aAgent, A2aVersion};
 pub use responses::ResponsesAgent;
 
 /// How the agent is spoken to, in both slots alike. In a file: `agent: { http: … }`.
@@ -22,6 +24,8 @@ pub enum Agent {
     Openai(OpenAiAgent),
     /// OpenAI's Responses API, and that of others who have it.
     Responses(ResponsesAgent),
+    /// A2A (Agent2Agent).
+    A2a(A2aAgent),
 }
 
 impl From<HttpAgent> for Agent {
@@ -39,6 +43,12 @@ impl From<OpenAiAgent> for Agent {
 impl From<ResponsesAgent> for Agent {
     fn from(agent: ResponsesAgent) -> Self {
         Self::Responses(agent)
+    }
+}
+
+impl From<A2aAgent> for Agent {
+    fn from(agent: A2aAgent) -> Self {
+        Self::A2a(agent)
     }
 }
 
@@ -158,6 +168,7 @@ impl Agent {
             Self::Http(agent) => &agent.path,
             Self::Openai(agent) => &agent.path,
             Self::Responses(agent) => &agent.path,
+            Self::A2a(agent) => &agent.path,
         }
     }
 
@@ -166,6 +177,7 @@ impl Agent {
             Self::Http(agent) => &agent.headers,
             Self::Openai(agent) => &agent.headers,
             Self::Responses(agent) => &agent.headers,
+            Self::A2a(agent) => &agent.headers,
         }
     }
 
@@ -175,6 +187,7 @@ impl Agent {
             Self::Http(agent) => agent.reading != Reading::Whole,
             Self::Openai(agent) => agent.stream,
             Self::Responses(agent) => agent.stream,
+            Self::A2a(agent) => agent.stream,
         }
     }
 
@@ -183,6 +196,7 @@ impl Agent {
         match self {
             Self::Http(agent) => agent.usage.is_some(),
             Self::Openai(_) | Self::Responses(_) => true,
+            Self::A2a(_) => false,
         }
     }
 
@@ -191,6 +205,7 @@ impl Agent {
         match self {
             Self::Http(agent) => agent.tool_calls.is_some(),
             Self::Openai(_) | Self::Responses(_) => true,
+            Self::A2a(_) => false,
         }
     }
 
@@ -198,7 +213,7 @@ impl Agent {
     pub(crate) fn tells_finish(&self) -> bool {
         match self {
             Self::Http(agent) => agent.finish_reason.is_some(),
-            Self::Openai(_) | Self::Responses(_) => true,
+            Self::Openai(_) | Self::Responses(_) | Self::A2a(_) => true,
         }
     }
 }
