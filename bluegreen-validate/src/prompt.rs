@@ -28,6 +28,7 @@ mod report;
 mod run;
 mod suite;
 mod template;
+mod tool_contract;
 
 pub use cassette::{Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
@@ -37,6 +38,7 @@ pub use suite::{
     JudgeModel, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, ResponsesAgent, Rubric,
     Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
+pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
 /// well as live does.

@@ -25,6 +25,7 @@ mod responses;
 
 use a2a::Course;
 use completions::Completion;
+pub(super) use events::each as each_event;
 use http_agent::Body;
 pub(super) use place::{Place, is_pointer};
 use responses::Response;

@@ -252,8 +252,9 @@ async fn polled(version: A2aVersion, over_after: usize, timeout: Duration) -> (J
         }
     })
     .await;
-    let text = "agent: { a2a: {} }\nrules: { repeats: 1, margin: 0.9, min_cases: 1 }\n\
-        cases: [{ id: a, prompt: Go, assert: [{ equals: done }] }]\n";
+    let text = "agent: { a2a: {} }\nrules: { repeats: 1, margin: 0.9, min_cases: 2 }\n\
+        defaults: { assert: [{ equals: done }] }\n\
+        cases: [{ id: a, prompt: Go }, { id: b, prompt: Go }]\n";
     let mut suite = PromptRegression::from_text("suite.yaml", text).unwrap().suite().clone();
     let Agent::A2a(agent) = &mut suite.agent else { panic!("{:?}", suite.agent) };
     agent.version = version;
@@ -266,8 +267,7 @@ async fn polled(version: A2aVersion, over_after: usize, timeout: Duration) -> (J
 async fn a_task_at_work_is_asked_after_until_it_is_over() {
     for version in [A2aVersion::V1, A2aVersion::V03] {
         let (judgement, asked) = polled(version, 3, Duration::from_mins(1)).await;
-        assert!(!told(&judgement).contains("a task"), "{}", told(&judgement));
-        assert_ne!(judgement.verdict, Verdict::Fail, "{}", told(&judgement));
+        assert_verdict(&judgement, Verdict::Pass);
         assert!(asked >= 3, "{asked}");
     }
 }
@@ -277,8 +277,8 @@ async fn a_task_that_is_never_over_is_given_up() {
     let (judgement, asked) = polled(A2aVersion::V1, usize::MAX, Duration::from_secs(2)).await;
     assert_verdict(&judgement, Verdict::Inconclusive);
     assert!(told(&judgement).contains("no whole answer within 2s"), "{}", told(&judgement));
-    // Two slots, and pauses that double.
-    assert!(asked <= 10, "{asked}");
+    // Two cases in two slots, and pauses that double.
+    assert!(asked <= 20, "{asked}");
 }
 
 #[test]

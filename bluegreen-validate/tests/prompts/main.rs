@@ -20,5 +20,6 @@ mod resume;
 #[path = "../smoke/server.rs"]
 mod server;
 mod streams;
+mod tool_contract;
 mod verdicts;
 mod world;

@@ -25,10 +25,11 @@ use crate::HeaderText;
 /// let text = r#"
 /// agent:
 ///   a2a: { path: /a2a, stream: true, metadata: { tenant: "{{tenant}}" } }
-/// rules: { min_cases: 1, margin: 0.9 }
+/// rules: { min_cases: 2, margin: 0.2 }
+/// defaults: { vars: { tenant: a } }
 /// cases:
+///   - { id: hello, prompt: Hello!, assert: [{ not-is-refusal: }] }
 ///   - id: parcel
-///     vars: { tenant: a }
 ///     turns:
 ///       - { prompt: Where is my parcel?, assert: [{ finish-reason: input-required }] }
 ///       - { prompt: It is parcel 4711. }

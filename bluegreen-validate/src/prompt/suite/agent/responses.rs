@@ -28,13 +28,14 @@ use crate::HeaderText;
 ///     instructions: Be brief.
 ///     tools: [{ type: function, name: find, parameters: { type: object, required: [id] } }]
 ///     parameters: { max_output_tokens: 500 }
-/// rules: { min_cases: 1, margin: 0.9 }
+/// rules: { min_cases: 2, margin: 0.2 }
 /// cases:
 ///   - id: parcel
 ///     turns:
 ///       - { prompt: Where is parcel 4711?, assert: [is-valid-openai-tools-call] }
 ///       - { messages: [{ role: tool, name: find, content: '{"state": "sent"}' }] }
 ///     assert: [{ contains: sent }, { first-token: 2s }]
+///   - { id: hello, prompt: Hello!, assert: [{ tool-count: { max: 0 } }] }
 /// "#;
 /// let gate = PromptRegression::from_text("suite.yaml", text)?;
 /// assert_eq!(gate.problems(), []);
