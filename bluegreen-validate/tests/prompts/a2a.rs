@@ -1,6 +1,7 @@
 //! Agents that speak A2A: messages and tasks, whole and streaming, in several turns.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,12 +25,14 @@ fn suite(version: A2aVersion, stream: bool) -> Suite {
         rules: { repeats: 1, margin: 0.2, min_cases: 20 }\ncases:\n"
             .to_owned();
     for number in 0..40 {
-        text.push_str(&format!(
+        write!(
+            text,
             "  - id: parcel {number}\n    turns:\n      - prompt: Where is my parcel?\n        \
              assert: [{{ equals: Which one? }}, {{ finish-reason: input-required }}]\n      \
              - prompt: It is {number}.\n    \
              assert: [{{ equals: Your parcel {number} is here. }}, {{ finish-reason: completed }}]\n"
-        ));
+        )
+        .unwrap();
     }
     let gate = PromptRegression::from_text("suite.yaml", &text);
     let mut suite = gate.unwrap_or_else(|error| panic!("{error}")).suite().clone();

@@ -1,6 +1,7 @@
 //! Agents that speak the Responses API, whole and streaming, with tools and several turns.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 
 use bluegreen_core::Verdict;
 use bluegreen_validate::prompt::{Agent, Suite};
@@ -36,7 +37,8 @@ cases:
 fn suite(stream: bool) -> Suite {
     let mut text = SUITE.replace("STREAM", if stream { "true" } else { "false" });
     for number in 0..40 {
-        text.push_str(&format!(
+        write!(
+            text,
             r#"
   - id: order {number}
     turns:
@@ -53,7 +55,8 @@ fn suite(stream: bool) -> Suite {
       - tokens: {{ total: 30 }}
       - cost: 0.00004
 "#
-        ));
+        )
+        .unwrap();
     }
     let gate = PromptRegression::from_text("suite.yaml", &text);
     let mut suite = gate.unwrap_or_else(|error| panic!("{error}")).suite().clone();

@@ -31,7 +31,7 @@ impl<'a> Response<'a> {
     pub(super) fn whole(body: &[u8], answer: &mut Answer) -> Result<(), Reply> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Reply::Malformed(format!("no JSON: {error}")))?;
-        finished(&value, Vec::new(), answer)
+        finished(&value, &[], answer)
     }
 
     /// Takes one event.
@@ -73,13 +73,13 @@ impl<'a> Response<'a> {
         let Some(end) = self.end else {
             return Err(Reply::Lost("a stream that broke off".to_owned()));
         };
-        finished(&end, self.pieces.items(), self.answer)
+        finished(&end, &self.pieces.items(), self.answer)
     }
 }
 
 /// Reads a response that is over. What has arrived piece by piece counts where the response itself
 /// has no output, which some servers leave out of the last event.
-fn finished(response: &Value, pieces: Vec<Value>, answer: &mut Answer) -> Result<(), Reply> {
+fn finished(response: &Value, pieces: &[Value], answer: &mut Answer) -> Result<(), Reply> {
     // What it took counts, whatever else is wrong.
     answer.usage = response.get("usage").and_then(Usage::read);
     failed(response)?;
@@ -102,7 +102,7 @@ fn finished(response: &Value, pieces: Vec<Value>, answer: &mut Answer) -> Result
     let output = response.get("output").and_then(Value::as_array).filter(|it| !it.is_empty());
     let found = match output {
         Some(items) => take(items, answer)?,
-        None => take(&pieces, answer)?,
+        None => take(pieces, answer)?,
     };
     if !found {
         // What client libraries add, and some servers have alone.

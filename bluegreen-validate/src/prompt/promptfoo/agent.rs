@@ -117,7 +117,10 @@ fn responses(model: &str, config: &Map<String, Value>) -> Result<Agent, String> 
     let nested = |agent: &mut ResponsesAgent, place: &str, name: &str, value: Value| {
         let within = agent.parameters.entry(place).or_insert_with(|| json!({}));
         match within.as_object_mut() {
-            Some(within) => Ok(drop(within.insert(name.to_owned(), value))),
+            Some(within) => {
+                within.insert(name.to_owned(), value);
+                Ok(())
+            }
             None => Err(format!("`{place}`, which is no map")),
         }
     };

@@ -24,7 +24,7 @@ pub enum Agent {
     Openai(OpenAiAgent),
     /// OpenAI's Responses API, and that of others who have it.
     Responses(ResponsesAgent),
-    /// A2A (Agent2Agent).
+    /// A2A (`Agent2Agent`).
     A2a(A2aAgent),
 }
 

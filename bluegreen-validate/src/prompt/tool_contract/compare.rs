@@ -72,10 +72,10 @@ impl Look {
         }
         if let Some(values) = values(new) {
             let before = self::values(old);
-            let gone = before.as_ref().map_or(true, |it| it.iter().any(|it| !values.contains(it)));
+            let gone = before.as_ref().is_none_or(|it| it.iter().any(|it| !values.contains(it)));
             if gone {
                 let shown = |values: Vec<&Value>| {
-                    format!("one of {}", Value::from_iter(values.into_iter().cloned()))
+                    format!("one of {}", values.into_iter().cloned().collect::<Value>())
                 };
                 self.say(path, before.map_or_else(|| "any value".to_owned(), shown), shown(values));
             }
@@ -84,7 +84,7 @@ impl Look {
         match (old.get("items"), new.get("items")) {
             (Some(old), Some(new)) => self.at(&format!("{path}[]"), old, new),
             (None, Some(new)) => {
-                self.say(&format!("{path}[]"), "any value".to_owned(), new.to_string())
+                self.say(&format!("{path}[]"), "any value".to_owned(), new.to_string());
             }
             (_, None) => {}
         }

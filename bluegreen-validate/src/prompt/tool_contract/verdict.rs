@@ -64,14 +64,13 @@ pub(super) fn judge(
     };
     let mut seen = Seen { config, hard: Vec::new(), mild: Vec::new() };
     for (name, wanted) in all {
-        match tools.get(name) {
-            Some(tool) => seen.tool(name, wanted, tool),
-            None => {
-                let mut new = tools.iter().filter(|(name, _)| !all.contains_key(*name));
-                let like = new.find(|(_, it)| it.get("inputSchema") == wanted.schema.as_ref());
-                seen.missing(name, like.map(|(name, _)| name.as_str()));
-            }
+        if let Some(tool) = tools.get(name) {
+            seen.tool(name, wanted, tool);
+            continue;
         }
+        let mut new = tools.iter().filter(|(name, _)| !all.contains_key(*name));
+        let like = new.find(|(_, it)| it.get("inputSchema") == wanted.schema.as_ref());
+        seen.missing(name, like.map(|(name, _)| name.as_str()));
     }
     for name in tools.keys().filter(|name| !all.contains_key(*name)) {
         seen.add(config.more, finding(&format!("tool {name}"), "no such tool", "a new tool"));

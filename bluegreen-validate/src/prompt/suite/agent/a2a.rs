@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::HeaderText;
 
-/// An agent that speaks A2A (Agent2Agent) as JSON-RPC.
+/// An agent that speaks A2A (`Agent2Agent`) as JSON-RPC.
 ///
 /// Its answer is a message, or a task that is `completed` or `input-required`: the text is that of the
 /// artifacts' parts, then that of the status; where there are data and no text, the answer is their
