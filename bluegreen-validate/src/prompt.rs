@@ -28,15 +28,17 @@ mod report;
 mod run;
 mod suite;
 mod template;
+mod tool_contract;
 
 pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
-    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
-    Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent, JudgeModel, Likeness,
-    Limits, Message, OpenAiAgent, Prices, Reading, Rubric, Suite, TokenLimits, ToolCallRule,
-    ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
+    A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
+    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent,
+    JudgeModel, Likeness, Limits, Message, OpenAiAgent, Prices, Reading, ResponsesAgent, Rubric,
+    Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
+pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
 /// well as live does.
@@ -115,6 +117,8 @@ impl PromptRegression {
     /// agent:
     ///   openai: { model: agent, stream: true }
     ///   # or: http: { path: /chat, body: { message: "{{prompt}}" }, answer: /reply }
+    ///   # or: responses: { model: agent, stream: true }
+    ///   # or: a2a: { path: /a2a, version: "1.0" }
     /// rules: { margin: 0.05, repeats: 3 }
     /// concurrency: 8
     /// timeout: 30s
@@ -158,7 +162,7 @@ impl PromptRegression {
 
     /// A gate from promptfoo's configuration, with the agent that is asked instead of its providers.
     /// Without one, [`from_file`](Self::from_file) reads such a file too, and takes its one provider,
-    /// if that is `openai:chat:MODEL` or an HTTP address (of which only path and query count).
+    /// if that is `openai:chat:MODEL`, `openai:responses:MODEL` or an HTTP address (of which only path and query count).
     ///
     /// Read are `prompts`, `tests`, `defaultTest`, `scenarios`, `assertionTemplates`, files and
     /// patterns for files with tests, prompts, variables and values, tables with `__expected`, and

@@ -4,6 +4,7 @@
 #![cfg(feature = "prompts")]
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
+mod a2a;
 mod agents;
 mod baseline;
 mod cassette;
@@ -15,9 +16,11 @@ mod limits;
 mod openai;
 mod promptfoo;
 mod report;
+mod responses;
 mod resume;
 #[path = "../smoke/server.rs"]
 mod server;
 mod streams;
+mod tool_contract;
 mod verdicts;
 mod world;

@@ -75,6 +75,9 @@ fn linked(message: &Value, last: Option<&Answer>) -> Result<Value, Broken> {
 /// What the agent said, as the next request repeats it.
 fn said(answer: &Answer) -> Value {
     let mut message = json!({"role": "assistant", "content": answer.text});
+    if let Some(thread) = &answer.thread {
+        message["thread"] = json!(thread);
+    }
     if !answer.tool_calls.is_empty() {
         let calls = answer.tool_calls.iter().enumerate().map(|(at, call)| {
             let arguments = match &call.arguments {
