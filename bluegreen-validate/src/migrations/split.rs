@@ -38,6 +38,10 @@ pub(super) fn split(grammar: &dyn Grammar, text: &str) -> Result<Pieces, Tokeniz
     for token in tokens {
         match &token.token {
             Token::SemiColon if !body.is_open() => {
+                if open.is_empty() {
+                    // Between two semicolons there is no statement that a comment could be meant for.
+                    within.append(&mut comments);
+                }
                 pieces.extend(piece(std::mem::take(&mut open), &mut comments));
                 body = Body::default();
                 closed = token.span.start.line;
@@ -72,7 +76,6 @@ fn comment(space: &Whitespace) -> Option<String> {
 }
 
 fn piece(tokens: Vec<TokenWithSpan>, comments: &mut Vec<(Location, String)>) -> Option<Piece> {
-    // Between two semicolons there may be nothing; its comments are those of the next statement.
     let at = tokens.first()?.span.start;
     let mask = secrets(&tokens);
     let mut text = String::new();

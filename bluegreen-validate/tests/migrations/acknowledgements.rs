@@ -48,6 +48,7 @@ fn what_is_no_acknowledgement_is_a_finding() {
         (format!("SELECT 1; {YES}{drop}"), &["acknowledgement", "drop-column"]),
         (format!("ALTER TABLE o {YES} DROP COLUMN a;"), &["drop-column", "acknowledgement"]),
         (format!("SELECT 1;\n{YES}"), &["acknowledgement"]),
+        (format!("{YES};\n{drop}"), &["acknowledgement", "drop-column"]),
         (
             "-- bluegreen: allow unparsable because x\nFROB".to_owned(),
             &["acknowledgement", "unparsable"],

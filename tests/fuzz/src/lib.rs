@@ -13,6 +13,7 @@ mod definition;
 mod evidence;
 mod http1;
 mod load;
+mod migrations;
 mod mutate;
 mod objects;
 mod plan;
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     // Records, from the ConfigMap to what a driver makes of them.
     Target { name: "record", run: record::run },
     // Plans and changes.
@@ -55,6 +56,8 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "scrape", run: scrape::run },
     // Definitions of smoke tests in JSON and YAML.
     Target { name: "definition", run: definition::run },
+    // Migrations of both dialects.
+    Target { name: "migrations", run: migrations::run },
     // Bytes of a connection, in place of HTTP.
     Target { name: "wire", run: http1::run },
     // Images, durations, versions, names.

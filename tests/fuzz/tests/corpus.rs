@@ -79,6 +79,7 @@ targets! {
     prometheus: "prometheus"
     scrape: "scrape"
     definition: "definition"
+    migrations: "migrations"
     wire: "wire"
     words: "words"
 }

@@ -1,7 +1,6 @@
 //! What is dropped.
 
 use sqlparser::ast::{ObjectName, ObjectType, Statement};
-use sqlparser::keywords::Keyword;
 
 use super::{Judge, shown};
 use crate::migrations::Rule;
@@ -65,11 +64,6 @@ impl Judge<'_> {
     }
 
     fn dropped(&mut self, kind: ObjectType, name: &ObjectName) {
-        let cascades = self.says(&[Keyword::CASCADE]);
-        if cascades && matches!(kind, ObjectType::Table | ObjectType::View | ObjectType::Type) {
-            // What hangs on it goes as well, and may be old.
-            self.known.forget(Kind::Table, self.key(name).as_ref());
-        }
         match kind {
             ObjectType::Table | ObjectType::ForeignTable => {
                 if !self.is_new(Kind::Table, name) {
