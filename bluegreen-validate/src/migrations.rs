@@ -7,13 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use async_trait::async_trait;
-use bluegreen_core::{
-    Digest, Error, ErrorKind, Finding, Judgement, Plan, Problem, Result, Trial, Validator, Verdict,
-};
-use serde::{Deserialize, Serialize};
-
-use crate::ConfigError;
+use bluegreen_core::{Digest, Problem};
 
 mod acknowledge;
 mod check;
@@ -22,60 +16,17 @@ mod known;
 mod parse;
 mod review;
 mod rule;
+mod settings;
 mod source;
 mod split;
+mod validator;
 
 pub use review::{MigrationFinding, Review};
 pub use rule::{Danger, Rule};
+pub use settings::{Dialect, Locks, Phase};
 
+use settings::Settings;
 use source::Source;
-
-/// Whose SQL it is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Dialect {
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL, and MariaDB as far as it is the same.
-    Mysql,
-}
-
-/// What a release may do to the database.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Phase {
-    /// Only what a version that knows nothing of it does not notice.
-    #[default]
-    Expand,
-    /// Also what takes away what no version needs any more. It may run when the slot that needed it
-    /// is gone and will not come back, which files do not tell: see to it.
-    Contract,
-}
-
-/// What is made of statements that do no more than make others wait.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Locks {
-    /// They refuse the release.
-    #[default]
-    Refuse,
-    /// They are notices: tables are small, or nobody minds.
-    Notice,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Settings {
-    name: String,
-    dialect: Dialect,
-    phase: Phase,
-    locks: Locks,
-    in_transactions: bool,
-    lock_timeout_elsewhere: bool,
-    applied: Option<String>,
-}
 
 /// Judges the SQL files of a release by what they do to the slot that runs meanwhile.
 ///
@@ -96,13 +47,13 @@ struct Settings {
 /// ```
 ///
 /// # What it comes to
-/// * [`Pass`](Verdict::Pass): every statement of every file is known to be safe, or a person has said
+/// * [`Pass`](bluegreen_core::Verdict::Pass): every statement of every file is known to be safe, or a person has said
 ///   why it is: `-- bluegreen: allow RULE because …`, on a line before it.
-/// * [`Fail`](Verdict::Fail): some statement breaks the other slot, blocks it, or is not known. Each is
+/// * [`Fail`](bluegreen_core::Verdict::Fail): some statement breaks the other slot, blocks it, or is not known. Each is
 ///   a [`MigrationFinding`] with its place, why, and what to do instead; all of all files at once.
-/// * [`Inconclusive`](Verdict::Inconclusive): of this version of the candidate there are no files, with
+/// * [`Inconclusive`](bluegreen_core::Verdict::Inconclusive): of this version of the candidate there are no files, with
 ///   [`folder_of_versions`](Self::folder_of_versions).
-/// * An error of the kind [`Rejected`](ErrorKind::Rejected): a file is missing, unreadable, too big or no
+/// * An error of the kind [`Rejected`](bluegreen_core::ErrorKind::Rejected): a file is missing, unreadable, too big or no
 ///   text, or there is no statement at all.
 ///
 /// # How it goes about it
@@ -134,12 +85,12 @@ impl Migrations {
         Self { settings, sources: Vec::new(), versions: None, problems: Vec::new() }
     }
 
-    /// Migrations of PostgreSQL.
+    /// Migrations of `PostgreSQL`.
     pub fn postgres() -> Self {
         Self::new(Dialect::Postgres)
     }
 
-    /// Migrations of MySQL.
+    /// Migrations of `MySQL`.
     pub fn mysql() -> Self {
         Self::new(Dialect::Mysql)
     }
@@ -237,7 +188,7 @@ impl Migrations {
         self
     }
 
-    /// `lock_timeout` (`lock_wait_timeout` of MySQL) is set for whoever applies them: by the tool, or
+    /// `lock_timeout` (`lock_wait_timeout` of `MySQL`) is set for whoever applies them: by the tool, or
     /// for its role. Files need not set it.
     #[must_use]
     pub fn lock_timeout_elsewhere(mut self) -> Self {
@@ -342,7 +293,10 @@ impl Migrations {
             applied,
         } = &self.settings;
         let texts = |sources: &[Source]| -> Vec<_> {
-            sources.iter().map(|it| (it.name.clone(), Digest::of([&it.text]).to_string())).collect()
+            sources
+                .iter()
+                .map(|it| (it.below.clone(), Digest::of([&it.text]).to_string()))
+                .collect()
         };
         let versions = self.versions.as_ref().map(|versions| {
             versions
@@ -363,48 +317,4 @@ impl Migrations {
         });
         Digest::of(["migrations".to_owned(), crate::canonical::canonical(&value)])
     }
-}
-
-#[async_trait]
-impl Validator for Migrations {
-    fn name(&self) -> &str {
-        &self.settings.name
-    }
-
-    fn config_digest(&self) -> Digest {
-        self.digest()
-    }
-
-    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
-        if self.versions.is_some() {
-            return Ok(self.problems());
-        }
-        Ok(self.review().problems)
-    }
-
-    async fn judge(&self, trial: &Trial) -> Result<Judgement> {
-        let version = trial.candidate.state.running.version.clone().unwrap_or_default();
-        let Some(review) = self.review_of(&version) else {
-            let summary = format!("no migrations are known of the version {version}");
-            return Ok(Judgement::new(Verdict::Inconclusive, summary));
-        };
-        let verdict = review.verdict();
-        if verdict == Verdict::Inconclusive {
-            let wrong = ConfigError::new(&self.settings.name, review.problems);
-            return Err(Error::new(ErrorKind::Rejected, "judge migrations").with_source(wrong));
-        }
-        let mut findings: Vec<&MigrationFinding> = review.findings.iter().collect();
-        findings.sort_by_key(|it| it.danger);
-        let evidence = findings.into_iter().chain(&review.notices).map(evidence).collect();
-        Ok(Judgement::new(verdict, review.summary()).with_evidence(evidence))
-    }
-}
-
-fn evidence(finding: &MigrationFinding) -> Finding {
-    let found = format!("{} ({}): {}", finding.rule, finding.danger, finding.why);
-    let wanted = match &finding.allowed {
-        Some(reason) => format!("allowed, because {reason}"),
-        None => finding.instead.clone(),
-    };
-    Finding::new(finding.place(), wanted, found).asked(&finding.statement)
 }

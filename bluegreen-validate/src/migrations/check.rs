@@ -27,7 +27,7 @@ pub(super) fn check(settings: &Settings, sources: &[&Source]) -> Review {
         let ended = thread::scope(|scope| {
             let work = thread::Builder::new().stack_size(STACK);
             let work = work.spawn_scoped(scope, || file(&mut judge, source, &mut review));
-            work.map(|thread| thread.join().is_ok()).unwrap_or(false)
+            work.is_ok_and(|thread| thread.join().is_ok())
         });
         if !ended {
             judge.known = Known::default();
@@ -184,7 +184,7 @@ fn masked(mask: &Mask, text: &str) -> String {
     mask.long_line(text)
 }
 
-/// Where a comment is that runs on some servers only: `/*!80013 … */`, `/*M! … */`. What MySQL 5.7
+/// Where a comment is that runs on some servers only: `/*!80013 … */`, `/*M! … */`. What `MySQL` 5.7
 /// and older knew is run by all, and read as if it were no comment.
 fn conditional(dialect: Dialect, text: &str) -> Option<Location> {
     if dialect != Dialect::Mysql {

@@ -169,6 +169,6 @@ impl<'a> Judge<'a> {
 }
 
 /// A name fit to be shown.
-fn shown(name: impl ToString) -> String {
+fn shown(name: &(impl ToString + ?Sized)) -> String {
     crate::excerpt::Mask::default().beginning_of(name.to_string().as_bytes())
 }

@@ -125,6 +125,13 @@ impl Judge<'_> {
             AlterTableOperation::RenameConstraint { old_name, .. } => {
                 self.renamed("the constraint", &shown(old_name));
             }
+            others => self.other_operation(table, others),
+        }
+    }
+
+    /// What has to do with neither columns nor constraints.
+    fn other_operation(&mut self, table: &ObjectName, operation: &AlterTableOperation) {
+        match operation {
             AlterTableOperation::OwnerTo { .. } => self.owner(&shown(table)),
             AlterTableOperation::SetLogged | AlterTableOperation::SetUnlogged => {
                 self.rewrites(table, "SET LOGGED or UNLOGGED");

@@ -16,7 +16,6 @@ struct Options {
     not_null: bool,
     has_default: bool,
     numbered: bool,
-    computed: bool,
 }
 
 impl Judge<'_> {
@@ -33,7 +32,7 @@ impl Judge<'_> {
         let options = options(def);
         let added = NewColumn {
             nullable: !options.not_null,
-            has_default: options.has_default || options.numbered || options.computed,
+            has_default: options.has_default || options.numbered,
         };
         if !new && !if_not_exists {
             self.known.add_column(key.as_ref(), name, added);
@@ -328,7 +327,7 @@ fn options(def: &ColumnDef) -> Options {
         match &option.option {
             ColumnOption::NotNull | ColumnOption::PrimaryKey(_) => all.not_null = true,
             ColumnOption::Default(value) => all.has_default |= !is_null(value),
-            ColumnOption::Generated { generation_expr: Some(_), .. } => all.computed = true,
+            ColumnOption::Generated { generation_expr: Some(_), .. } => all.has_default = true,
             ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
                 all.numbered = true;
                 all.not_null = true;

@@ -33,8 +33,6 @@ impl Judge<'_> {
                 self.violates(Rule::AddUnique, table, "a primary key, unique and never NULL");
                 self.builds_index(table);
             }
-            // The index has demanded it before.
-            TableConstraint::UniqueUsingIndex(_) => {}
             TableConstraint::PrimaryKeyUsingIndex(_) => {
                 self.violates(Rule::AddUnique, table, "a primary key, which is never NULL");
             }
@@ -74,8 +72,11 @@ impl Judge<'_> {
                 self.violates(Rule::AddExclusion, table, "its rows to exclude each other");
                 self.builds_index(table);
             }
-            // Of MySQL; whether it blocks is said by its algorithm.
-            TableConstraint::Index(_) | TableConstraint::FulltextOrSpatial(_) => {}
+            // The index of the first has demanded it before. The others are of MySQL, and whether they
+            // block is said by their algorithm.
+            TableConstraint::UniqueUsingIndex(_)
+            | TableConstraint::Index(_)
+            | TableConstraint::FulltextOrSpatial(_) => {}
         }
     }
 

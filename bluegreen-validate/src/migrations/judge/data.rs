@@ -166,7 +166,6 @@ impl Judge<'_> {
         };
         let new = self.is_new(Kind::Table, table);
         let replaces = match &insert.on {
-            Some(OnInsert::DuplicateKeyUpdate(_)) => true,
             Some(OnInsert::OnConflict(conflict)) => {
                 !matches!(conflict.action, OnConflictAction::DoNothing)
             }
@@ -223,7 +222,7 @@ impl Judge<'_> {
             _ => None,
         });
         if let Some(name) = called {
-            self.opaque(&format!("the function {}", shown(name)));
+            self.opaque(&format!("the function {}", shown(&name)));
         }
     }
 

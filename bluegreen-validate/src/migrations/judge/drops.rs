@@ -10,11 +10,11 @@ impl Judge<'_> {
     pub(super) fn drops(&mut self, statement: &Statement) {
         match statement {
             Statement::Drop { object_type, names, table, temporary, .. } => {
-                if let Some(table) = table {
-                    if !self.is_postgres() && !self.is_new(Kind::Table, table) {
-                        // DROP INDEX is online; how it is asked for can not be read here.
-                        self.locks(&shown(table));
-                    }
+                if let Some(table) = table
+                    && !self.is_new(Kind::Table, table)
+                {
+                    // In MySQL an index is dropped beside reads and writes, once it has its lock.
+                    self.locks(&shown(table));
                 }
                 for name in names {
                     if *temporary {

@@ -1,7 +1,8 @@
 //! What of an expression can be told without a database.
 
 use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, FunctionArguments, Ident, InTarget, UnaryOperator, Value,
+    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    InTarget, UnaryOperator, Value,
 };
 
 /// Functions that have one value for a whole statement.
@@ -43,10 +44,9 @@ pub(super) fn is_constant(value: &Expr) -> bool {
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             let plain = match &call.args {
                 FunctionArguments::None => true,
+                // A precision, as in CURRENT_TIMESTAMP(6).
                 FunctionArguments::List(list) => {
-                    // A precision, as in CURRENT_TIMESTAMP(6).
-                    let all = list.args.iter().map(ToString::to_string);
-                    all.into_iter().all(|it| it.chars().all(|c| c.is_ascii_digit()))
+                    list.args.iter().all(|it| it.to_string().chars().all(|c| c.is_ascii_digit()))
                 }
                 FunctionArguments::Subquery(_) => false,
             };
@@ -100,7 +100,6 @@ fn nulled(value: &Expr, is_null: &dyn Fn(&Ident) -> bool) -> bool {
             let strict =
                 ["length", "char_length", "octet_length", "lower", "upper", "btrim", "abs"];
             let FunctionArguments::List(list) = &call.args else { return false };
-            use sqlparser::ast::{FunctionArg, FunctionArgExpr};
             let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = &list.args[..] else {
                 return false;
             };

@@ -1,8 +1,8 @@
 //! What gets another name.
 
 use sqlparser::ast::{
-    AlterFunctionOperation, AlterIndexOperation, AlterSchemaOperation, AlterTypeOperation,
-    AlterViewOperation, Ident, ObjectName, Statement,
+    AlterFunctionOperation, AlterSchemaOperation, AlterTypeOperation, AlterViewOperation, Ident,
+    ObjectName, Statement,
 };
 
 use super::{Judge, shown};
@@ -31,10 +31,6 @@ impl Judge<'_> {
                     }
                 }
             }
-            // No statement of an application has the name of an index.
-            Statement::AlterIndex {
-                operation: AlterIndexOperation::RenameIndex { .. }, ..
-            } => {}
             Statement::AlterView(alter) => {
                 let name = shown(&alter.name);
                 if self.is_new(Kind::View, &alter.name) {
@@ -68,6 +64,7 @@ impl Judge<'_> {
                 }
             }
             Statement::AlterType(alter) => self.alter_type(&alter.name, &alter.operation),
+            // ALTER INDEX … RENAME: no statement of an application has the name of an index.
             _ => {}
         }
     }
