@@ -80,31 +80,37 @@ impl Review {
         }
     }
 
-    /// One line for people: `3 of 12 statements in 2 files break the other slot, 1 blocks it`.
+    /// One line for people: `12 statements in 2 files, what breaks the other slot: 3, 1 notice`.
     pub fn summary(&self) -> String {
         let count = |danger| self.findings.iter().filter(|it| it.danger == danger).count();
-        let mut parts = vec![format!("{} statements in {} files", self.statements, self.files)];
+        let (statements, files) =
+            (counted(self.statements, "statement"), counted(self.files, "file"));
+        let mut parts = vec![format!("{statements} in {files}")];
         let dangers = [
-            (Danger::Breaks, "that break the other slot"),
-            (Danger::Blocks, "that block it"),
-            (Danger::Unknown, "that cannot be judged"),
+            (Danger::Breaks, "what breaks the other slot"),
+            (Danger::Blocks, "what blocks it"),
+            (Danger::Unknown, "what cannot be judged"),
         ];
         for (danger, what) in dangers {
             if count(danger) > 0 {
-                parts.push(format!("{} {what}", count(danger)));
+                parts.push(format!("{what}: {}", count(danger)));
             }
         }
         if self.findings.is_empty() && self.problems.is_empty() {
             parts.push("all known to be safe".to_owned());
         }
         if !self.notices.is_empty() {
-            parts.push(format!("{} notices", self.notices.len()));
+            parts.push(counted(self.notices.len(), "notice"));
         }
         if !self.problems.is_empty() {
-            parts.push(format!("{} problems with the input", self.problems.len()));
+            parts.push(counted(self.problems.len(), "problem") + " with the input");
         }
         parts.join(", ")
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Everything, for people: problems, findings, notices and the summary.

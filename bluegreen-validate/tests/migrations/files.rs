@@ -106,6 +106,6 @@ async fn a_gate_says_what_was_found_and_the_worst_first() {
     assert_eq!(subjects, ["m.sql:2:1", "m.sql:1:1"]);
     assert_eq!(
         judgement.summary,
-        "2 statements in 1 files, 1 that break the other slot, 1 that block it"
+        "2 statements in 1 file, what breaks the other slot: 1, what blocks it: 1"
     );
 }

@@ -88,7 +88,7 @@ fn what_makes_the_other_slot_wait_is_found() {
             ),
             (
                 "ALTER TABLE orders ADD COLUMN n INT NOT NULL AUTO_INCREMENT UNIQUE, LOCK=NONE",
-                &["auto-increment-column", "add-unique"],
+                &["auto-increment-column"],
             ),
             ("LOCK TABLES orders WRITE", &["locks-table"]),
             ("INSERT INTO log (a) SELECT a FROM orders", &["locks-table"]),
