@@ -102,7 +102,7 @@ impl Migrations {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         match source::file(path, &name) {
             Ok(source) => self.sources.push(source),
-            Err(problem) => self.problems.push(problem),
+            Err(problem) => self.problems.push(*problem),
         }
         self
     }

@@ -48,7 +48,7 @@ fn grammar(dialect: Dialect) -> &'static dyn Grammar {
 
 /// Something to be said at a place.
 struct At {
-    at: Location,
+    place: Location,
     excerpt: String,
     said: Said,
 }
@@ -60,8 +60,8 @@ fn file(judge: &mut Judge<'_>, source: &Source, review: &mut Review) {
         let why = "a comment that only some servers run: what it comes to is not known";
         keep(review, source, &Mask::default(), unreadable(at, "/*! … */".to_owned(), why));
     }
-    let pieces = match split(grammar(dialect), &source.text) {
-        Ok(pieces) => pieces,
+    let cut = match split(grammar(dialect), &source.text) {
+        Ok(cut) => cut,
         Err(error) => {
             let line = usize::try_from(error.location.line).unwrap_or_default();
             let excerpt = Mask::default().beginning_of(
@@ -74,10 +74,10 @@ fn file(judge: &mut Judge<'_>, source: &Source, review: &mut Review) {
         }
     };
     let within = "it stands within a statement or behind one";
-    let mut wrong = acknowledge::misplaced(&pieces.within, within);
-    wrong.extend(acknowledge::misplaced(&pieces.rest, "no statement comes after it"));
+    let mut wrong = acknowledge::misplaced(&cut.within, within);
+    wrong.extend(acknowledge::misplaced(&cut.rest, "no statement comes after it"));
     let mut excerpts = Vec::new();
-    for piece in pieces.pieces {
+    for piece in cut.all {
         if review.statements >= MOST {
             let why = format!("more than {MOST} statements; from here on nothing was looked at");
             keep(review, source, &piece.mask, unreadable(piece.at, piece.excerpt, &why));
@@ -91,12 +91,12 @@ fn file(judge: &mut Judge<'_>, source: &Source, review: &mut Review) {
         let excerpt = Mask::default().beginning_of(format!("-- {comment}").as_bytes());
         let instead = acknowledge::how();
         let said = Said { rule: Rule::Acknowledgement, why, instead: instead.to_owned() };
-        keep(review, source, &Mask::default(), At { at, excerpt, said });
+        keep(review, source, &Mask::default(), At { place: at, excerpt, said });
     }
     if let Some((line, said)) = judge.ends()
         && let Some((_, at, excerpt)) = excerpts.into_iter().find(|(at, ..)| *at == line)
     {
-        keep(review, source, &Mask::default(), At { at, excerpt, said });
+        keep(review, source, &Mask::default(), At { place: at, excerpt, said });
     }
     let of_file = |it: &MigrationFinding| it.file == source.name;
     // Those of this file are the last ones.
@@ -125,7 +125,7 @@ fn statement(
     let mut used = vec![false; allowed.len()];
     for said in judge.judge(parsed, at.line) {
         let yes = allowed.iter().position(|it| it.rule == said.rule);
-        let mut found = finding(source, &mask, At { at, excerpt: excerpt.clone(), said });
+        let mut found = finding(source, &mask, At { place: at, excerpt: excerpt.clone(), said });
         if let Some(index) = yes {
             used[index] = true;
             found.allowed = Some(allowed[index].reason.clone());
@@ -143,7 +143,11 @@ fn statement(
                 why: format!("`{}` is allowed, and does not name this statement", allowed.rule),
                 instead: "leave the comment out".to_owned(),
             };
-            review.notices.push(finding(source, &mask, At { at, excerpt: excerpt.clone(), said }));
+            review.notices.push(finding(
+                source,
+                &mask,
+                At { place: at, excerpt: excerpt.clone(), said },
+            ));
         }
     }
     wrong
@@ -155,21 +159,21 @@ fn unreadable(at: Location, excerpt: String, why: &str) -> At {
         why: format!("what can not be read can not be known to be safe: {why}"),
         instead:
             "standard SQL of the dialect, one statement after another; what the parser does not \
-                  know, by hand and outside the release"
+             know, by hand and outside the release"
                 .to_owned(),
     };
-    At { at, excerpt, said }
+    At { place: at, excerpt, said }
 }
 
 fn keep(review: &mut Review, source: &Source, mask: &Mask, at: At) {
     review.findings.push(finding(source, mask, at));
 }
 
-fn finding(source: &Source, mask: &Mask, At { at, excerpt, said }: At) -> MigrationFinding {
+fn finding(source: &Source, mask: &Mask, At { place, excerpt, said }: At) -> MigrationFinding {
     MigrationFinding {
         file: source.name.clone(),
-        line: at.line,
-        column: at.column,
+        line: place.line,
+        column: place.column,
         rule: said.rule,
         danger: said.rule.danger(),
         statement: excerpt,

@@ -15,6 +15,7 @@ mod drops;
 mod expression;
 mod index;
 mod makes;
+mod new_column;
 mod others;
 mod rename;
 mod session;

@@ -24,10 +24,10 @@ pub(super) struct Source {
 }
 
 /// The file of this path.
-pub(super) fn file(path: &Path, below: &str) -> Result<Source, Problem> {
+pub(super) fn file(path: &Path, below: &str) -> Result<Source, Box<Problem>> {
     let name = path.display().to_string();
     let refuse = |found: String, wanted: &str| {
-        Problem::new("unreadable-migration", &name).found(found).wanted(wanted)
+        Box::new(Problem::new("unreadable-migration", &name).found(found).wanted(wanted))
     };
     let unreadable = |error: std::io::Error| refuse(error.to_string(), "a file that can be read");
     // What blocks when it is opened is no file: a pipe, say.
@@ -75,7 +75,7 @@ pub(super) fn folder(folder: &Path) -> (Vec<Source>, Vec<Problem>) {
     for (below, path) in files {
         match file(&path, &below) {
             Ok(source) => sources.push(source),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     (sources, problems)
@@ -118,7 +118,10 @@ fn list(folder: &Path, deep: usize, paths: &mut Vec<PathBuf>, problems: &mut Vec
 
 fn is_migration(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    name.ends_with(".sql") && name != "down.sql" && !name.ends_with(".down.sql")
+    let takes_back = name
+        .strip_suffix(".sql")
+        .is_some_and(|it| it == "down" || it.strip_suffix(".down").is_some());
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("sql")) && !takes_back
 }
 
 /// By characters, and numbers by their value: `V2` before `V10`.

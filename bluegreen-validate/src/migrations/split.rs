@@ -19,7 +19,7 @@ pub(super) struct Piece {
 
 /// The statements, and the comments that are before none of them.
 pub(super) struct Pieces {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) all: Vec<Piece>,
     /// After the last statement.
     pub(super) rest: Vec<(Location, String)>,
     /// Within a statement, or behind one on the line where it ends.
@@ -64,13 +64,14 @@ pub(super) fn split(grammar: &dyn Grammar, text: &str) -> Result<Pieces, Tokeniz
         open.push(token);
     }
     pieces.extend(piece(open, &mut comments));
-    Ok(Pieces { pieces, rest: comments, within })
+    Ok(Pieces { all: pieces, rest: comments, within })
 }
 
 fn comment(space: &Whitespace) -> Option<String> {
     match space {
-        Whitespace::SingleLineComment { comment, .. } => Some(comment.trim().to_owned()),
-        Whitespace::MultiLineComment(comment) => Some(comment.trim().to_owned()),
+        Whitespace::SingleLineComment { comment, .. } | Whitespace::MultiLineComment(comment) => {
+            Some(comment.trim().to_owned())
+        }
         _ => None,
     }
 }
@@ -168,14 +169,14 @@ mod tests {
     use super::*;
 
     fn excerpts(grammar: &dyn Grammar, text: &str) -> Vec<String> {
-        split(grammar, text).unwrap().pieces.into_iter().map(|piece| piece.excerpt).collect()
+        split(grammar, text).unwrap().all.into_iter().map(|piece| piece.excerpt).collect()
     }
 
     #[test]
     fn statements_are_cut_where_they_end() {
         let text = "select 1;; -- c\n-- a;b\n update t set a = 'x;y' /* ; */ where b;\n-- end";
         let pieces = split(&PostgreSqlDialect {}, text).unwrap();
-        let [first, second] = &pieces.pieces[..] else { panic!("two are wanted") };
+        let [first, second] = &pieces.all[..] else { panic!("two are wanted") };
         assert_eq!((first.excerpt.as_str(), first.at.line, first.at.column), ("select 1", 1, 1));
         assert_eq!(second.excerpt, "update t set a = 'x;y' where b");
         assert_eq!((second.at.line, second.at.column), (3, 2));

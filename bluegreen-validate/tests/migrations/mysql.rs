@@ -1,4 +1,4 @@
-//! What every rule names in MySQL, and what none does.
+//! What every rule names in `MySQL`, and what none does.
 
 use bluegreen_validate::migrations::Dialect::Mysql;
 

@@ -30,7 +30,7 @@ impl Judge<'_> {
         }
     }
 
-    /// MySQL is to refuse what it can not do beside reads and writes, and not to do it all the same.
+    /// The server is to refuse what it can not do beside reads and writes, and not to do it all the same.
     pub(super) fn algorithm(&mut self, table: &ObjectName, operations: &[AlterTableOperation]) {
         let mut gentle = false;
         for operation in operations {
@@ -65,7 +65,8 @@ impl Judge<'_> {
                      lock, and does not say so",
                     shown(table)
                 ),
-                "add `, ALGORITHM=INSTANT` or `, LOCK=NONE`: then the server refuses what would block",
+                "add `, ALGORITHM=INSTANT` or `, LOCK=NONE`: then the server refuses what would \
+                 block",
             );
         }
     }

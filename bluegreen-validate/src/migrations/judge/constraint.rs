@@ -106,11 +106,11 @@ impl Judge<'_> {
         self.say(
             rule,
             format!(
-                "from now on {table} demands {demand}; the old version does not know of it, and what it \
-                 writes may be refused"
+                "from now on {table} demands {demand}; the old version does not know of it, and \
+                 what it writes may be refused"
             ),
-            "make every version that runs keep to it, mend old rows in batches; demand it in a contract \
-             release, NOT VALID first",
+            "make every version that runs keep to it, mend old rows in batches; demand it in a \
+             contract release, NOT VALID first",
         );
     }
 
@@ -123,8 +123,8 @@ impl Judge<'_> {
             Rule::ConstraintBuildsIndex,
             format!("an index is made of all of {table} while nobody reads or writes it"),
             format!(
-                "CREATE UNIQUE INDEX CONCURRENTLY i ON {table} (…); then ALTER TABLE {table} ADD CONSTRAINT c \
-                 UNIQUE USING INDEX i"
+                "CREATE UNIQUE INDEX CONCURRENTLY i ON {table} (…); then ALTER TABLE {table} ADD \
+                 CONSTRAINT c UNIQUE USING INDEX i"
             ),
         );
     }
@@ -138,8 +138,8 @@ impl Judge<'_> {
             Rule::ConstraintValidates,
             format!("all rows of {table} are read while nobody writes it"),
             format!(
-                "ALTER TABLE {table} ADD CONSTRAINT c … NOT VALID; then, in a transaction of its own, ALTER \
-                 TABLE {table} VALIDATE CONSTRAINT c"
+                "ALTER TABLE {table} ADD CONSTRAINT c … NOT VALID; then, in a transaction of its \
+                 own, ALTER TABLE {table} VALIDATE CONSTRAINT c"
             ),
         );
     }
@@ -157,7 +157,8 @@ impl Judge<'_> {
             self.say(
                 Rule::ValidateInTransaction,
                 format!(
-                    "the transaction that has added {} still holds its lock on {} while all rows are read",
+                    "the transaction that has added {} still holds its lock on {} while all rows \
+                     are read",
                     shown(ident),
                     shown(table)
                 ),
@@ -176,8 +177,8 @@ impl Judge<'_> {
         self.say(
             Rule::DropConstraint,
             format!(
-                "the old version may rely on {what} of {table}: by ON CONFLICT, which fails without it, or \
-                 by not expecting rows that it kept out"
+                "the old version may rely on {what} of {table}: by ON CONFLICT, which fails \
+                 without it, or by not expecting rows that it kept out"
             ),
             "keep it until no version that relies on it runs; then, in a contract release",
         );

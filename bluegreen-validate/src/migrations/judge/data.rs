@@ -93,10 +93,13 @@ impl Judge<'_> {
             self.say(
                 Rule::Backfill,
                 format!(
-                    "every row of {table} that it changes stays locked until all of them are, and the old \
-                     version waits to write them"
+                    "every row of {table} that it changes stays locked until all of them are, \
+                     and the old version waits to write them"
                 ),
-                format!("fill {names} in batches of some thousand rows, each in a transaction of its own, from a job beside the release"),
+                format!(
+                    "fill {names} in batches of some thousand rows, each in a transaction of its \
+                     own, from a job beside the release"
+                ),
             );
         } else if update.selection.is_none() {
             self.say(
@@ -116,9 +119,13 @@ impl Judge<'_> {
         let what = if columns.is_empty() { "values".to_owned() } else { columns.join(", ") };
         self.say(
             Rule::UpdateRows,
-            format!("the old version reads other {what} in rows of {}, and waits while they are locked", shown(table)),
-            "write a new column, and let the old one as it is; where both versions take the new values, \
-             allow it with that reason",
+            format!(
+                "the old version reads other {what} in rows of {}, and waits while they are \
+                 locked",
+                shown(table)
+            ),
+            "write a new column, and let the old one as it is; where both versions take the new \
+             values, allow it with that reason",
         );
     }
 
@@ -140,8 +147,8 @@ impl Judge<'_> {
         self.say(
             rule,
             format!("the old version does not find {which} of {table} any more"),
-            "mark rows in a new column that the new version heeds; delete in batches, in a contract \
-             release, with a WHERE",
+            "mark rows in a new column that the new version heeds; delete in batches, in a \
+             contract release, with a WHERE",
         );
     }
 
@@ -180,8 +187,8 @@ impl Judge<'_> {
         if !values && !self.is_postgres() {
             self.say(
                 Rule::LocksTable,
-                "INSERT … SELECT locks all rows that it reads until it ends, and both versions wait to \
-                 write them",
+                "INSERT … SELECT locks all rows that it reads until it ends, and both versions \
+                 wait to write them",
                 "copy in batches from a job beside the release",
             );
         }
@@ -230,7 +237,8 @@ impl Judge<'_> {
         self.say(
             Rule::OpaqueCode,
             format!("{what} is run, and what it does to either version is not seen here"),
-            "say what it does in statements of their own; or allow it, with what it does as the reason",
+            "say what it does in statements of their own; or allow it, with what it does as the \
+             reason",
         );
     }
 

@@ -123,8 +123,8 @@ impl Judge<'_> {
         self.say(
             rule,
             format!("every statement of the old version that needs {what} fails"),
-            "stop using it in this release; drop it in a contract release, when no version that knows it \
-             runs or can come back",
+            "stop using it in this release; drop it in a contract release, when no version that \
+             knows it runs or can come back",
         );
     }
 
@@ -132,8 +132,8 @@ impl Judge<'_> {
         self.say(
             Rule::DropIndex,
             format!(
-                "queries of the old version that {index} serves read whole tables, and its ON CONFLICT fails \
-                 where {index} is the unique index it means"
+                "queries of the old version that {index} serves read whole tables, and its ON \
+                 CONFLICT fails where {index} is the unique index it means"
             ),
             format!("drop {index} in a contract release, when no version that needs it runs"),
         );

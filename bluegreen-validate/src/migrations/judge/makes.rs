@@ -68,11 +68,9 @@ impl Judge<'_> {
                 self.acts_on(&trigger.table_name, "trigger");
             }
             Statement::CreateRule(rule) => self.acts_on(&rule.table_name, "rule"),
-            Statement::CreatePolicy(policy) => {
-                if !self.is_new(Kind::Table, &policy.table_name) {
-                    self.locks(&shown(&policy.table_name));
-                    self.row_security(&policy.table_name);
-                }
+            Statement::CreatePolicy(policy) if !self.is_new(Kind::Table, &policy.table_name) => {
+                self.locks(&shown(&policy.table_name));
+                self.row_security(&policy.table_name);
             }
             Statement::CreateType { name, .. } => {
                 self.made(Kind::Type, "type", name, false, false);
@@ -115,10 +113,13 @@ impl Judge<'_> {
         self.say(
             Rule::ReplaceObject,
             format!(
-                "if there is a {what} {shown} already, the old version uses the new one from now on, and was \
-                 never tested with it"
+                "if there is a {what} {shown} already, the old version uses the new one from now \
+                 on, and was never tested with it"
             ),
-            format!("CREATE it under another name ({shown}_v2) that the new version uses; drop {shown} in a contract release"),
+            format!(
+                "CREATE it under another name ({shown}_v2) that the new version uses; drop \
+                 {shown} in a contract release"
+            ),
         );
     }
 
@@ -131,11 +132,11 @@ impl Judge<'_> {
         self.say(
             Rule::AddTrigger,
             format!(
-                "the {what} acts on what the old version writes to {table}: it can change it, refuse it or \
-                 make it slow"
+                "the {what} acts on what the old version writes to {table}: it can change it, \
+                 refuse it or make it slow"
             ),
-            "do it in the new version; a trigger that only keeps an old and a new column the same may be \
-             allowed with that reason",
+            "do it in the new version; a trigger that only keeps an old and a new column the \
+             same may be allowed with that reason",
         );
     }
 }

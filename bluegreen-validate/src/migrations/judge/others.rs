@@ -71,16 +71,20 @@ impl Judge<'_> {
         self.say(
             Rule::ChangeOwner,
             format!("what the old version may do as the owner of {what} fails from now on"),
-            "GRANT what the new owner needs; change the owner when no version that is the old one runs",
+            "GRANT what the new owner needs; change the owner when no version that is the old \
+             one runs",
         );
     }
 
     pub(super) fn row_security(&mut self, table: &ObjectName) {
         self.say(
             Rule::RowSecurity,
-            format!("the old version sees or writes other rows of {} than it is meant to", shown(table)),
-            "policies on a new table or view that the new version uses; or a release before, in which \
-             every version says who it is",
+            format!(
+                "the old version sees or writes other rows of {} than it is meant to",
+                shown(table)
+            ),
+            "policies on a new table or view that the new version uses; or a release before, in \
+             which every version says who it is",
         );
     }
 

@@ -43,7 +43,10 @@ impl Judge<'_> {
                     AlterViewOperation::OwnerTo(_) => self.owner(&name),
                     AlterViewOperation::As { .. } => self.say(
                         Rule::ReplaceObject,
-                        format!("the old version reads the new {name} from now on, and was never tested with it"),
+                        format!(
+                            "the old version reads the new {name} from now on, and was never \
+                             tested with it"
+                        ),
                         format!("CREATE VIEW {name}_v2 AS …; drop {name} in a contract release"),
                     ),
                     _ => self.unknown(&format!("this change of {name}")),
@@ -79,15 +82,18 @@ impl Judge<'_> {
             AlterTypeOperation::AddValue(add) => self.say(
                 Rule::AddEnumValue,
                 format!(
-                    "the old version does not know {} and reads it in {name} as soon as the new one writes \
-                     it",
+                    "the old version does not know {} and reads it in {name} as soon as the new \
+                     one writes it",
                     shown(&add.value)
                 ),
                 "let a release read the value before one writes it, and allow it with that reason",
             ),
             AlterTypeOperation::RenameValue(rename) => self.say(
                 Rule::RenameEnumValue,
-                format!("the old version writes and compares {}, which {name} does not have any more", shown(&rename.from)),
+                format!(
+                    "the old version writes and compares {}, which {name} does not have any more",
+                    shown(&rename.from)
+                ),
                 "ALTER TYPE … ADD VALUE, read both, write the new one, leave the old one",
             ),
         }
@@ -109,8 +115,8 @@ impl Judge<'_> {
             Rule::RenameTable,
             format!("every statement of the old version that names {from} fails"),
             format!(
-                "CREATE VIEW {to} AS SELECT … FROM {from} for the new version; or a new table that both \
-                 write, and {from} dropped in a contract release"
+                "CREATE VIEW {to} AS SELECT … FROM {from} for the new version; or a new table \
+                 that both write, and {from} dropped in a contract release"
             ),
         );
     }
@@ -128,8 +134,8 @@ impl Judge<'_> {
             Rule::RenameColumn,
             format!("every statement of the old version that names {table}.{from} fails"),
             format!(
-                "ALTER TABLE {table} ADD COLUMN {to} …; write both, fill old rows in batches, read {to}; drop \
-                 {from} in a contract release"
+                "ALTER TABLE {table} ADD COLUMN {to} …; write both, fill old rows in batches, \
+                 read {to}; drop {from} in a contract release"
             ),
         );
     }
