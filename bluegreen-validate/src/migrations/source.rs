@@ -163,7 +163,7 @@ mod tests {
     fn files_come_as_tools_apply_them() {
         let mut names = ["V10__b.sql", "V2__a.sql", "V2.1__c.sql", "0009.sql", "10.sql", "9.sql"];
         names.sort_by(|one, other| natural(one, other));
-        let wanted = ["9.sql", "0009.sql", "10.sql", "V2__a.sql", "V2.1__c.sql", "V10__b.sql"];
+        let wanted = ["0009.sql", "9.sql", "10.sql", "V2__a.sql", "V2.1__c.sql", "V10__b.sql"];
         assert_eq!(names, wanted);
     }
 
