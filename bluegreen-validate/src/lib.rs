@@ -11,6 +11,9 @@ mod exposition;
 mod fetch;
 mod guard;
 mod load;
+#[cfg(feature = "migrations")]
+#[cfg_attr(docsrs, doc(cfg(feature = "migrations")))]
+pub mod migrations;
 mod observations;
 mod optional_duration;
 pub mod paired;
@@ -35,6 +38,8 @@ pub use guard::{
 };
 pub use guard::{Bounded, Reading, Scale};
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
+#[cfg(feature = "migrations")]
+pub use migrations::Migrations;
 pub use observations::Observations;
 pub use percentile::Percentile;
 pub use pod_metrics::{PodMetric, PodMetrics, Selector};

@@ -14,6 +14,7 @@ mod definition;
 mod evidence;
 mod http1;
 mod load;
+mod migrations;
 mod mutate;
 mod objects;
 mod plan;
@@ -38,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     // Records, from the ConfigMap to what a driver makes of them.
     Target { name: "record", run: record::run },
     // Plans and changes.
@@ -61,6 +62,8 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "suite", run: suite::run },
     // Answers of agents, as a suite of prompts reads them, and cassettes.
     Target { name: "conversation", run: conversation::run },
+    // Migrations of both dialects.
+    Target { name: "migrations", run: migrations::run },
     // Bytes of a connection, in place of HTTP.
     Target { name: "wire", run: http1::run },
     // Images, durations, versions, names.

@@ -81,6 +81,7 @@ targets! {
     definition: "definition"
     suite: "suite"
     conversation: "conversation"
+    migrations: "migrations"
     wire: "wire"
     words: "words"
 }
