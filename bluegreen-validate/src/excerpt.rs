@@ -82,6 +82,13 @@ impl Mask {
         shown(&text, SHOWN, is_cut, |_| false)
     }
 
+    /// A text of ours that quotes others', as one printable line of at most 2,000 characters.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn long_line(&self, text: &str) -> String {
+        let (text, is_cut) = self.masked(text.as_bytes(), 8_000);
+        shown(&text, 2_000, is_cut, |_| false)
+    }
+
     /// The beginning of `text` as printable text. `clean` gets it without secrets, and whether it is
     /// cut off: what it looks for must not be in the way of a secret of which it is a part.
     #[cfg(feature = "prompts")]

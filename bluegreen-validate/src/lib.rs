@@ -11,6 +11,9 @@ mod exposition;
 mod fetch;
 mod guard;
 mod load;
+#[cfg(feature = "migrations")]
+#[cfg_attr(docsrs, doc(cfg(feature = "migrations")))]
+pub mod migrations;
 mod observations;
 mod optional_duration;
 pub mod paired;
@@ -35,12 +38,14 @@ pub use guard::{
 };
 pub use guard::{Bounded, Reading, Scale};
 pub use load::{AddressClient, EnvoyGauge, EnvoyLoad, PodLoad};
+#[cfg(feature = "migrations")]
+pub use migrations::Migrations;
 pub use observations::Observations;
 pub use percentile::Percentile;
 pub use pod_metrics::{PodMetric, PodMetrics, Selector};
 pub use prometheus::{Prometheus, PrometheusConfig, Queries, QuerySet, ReadySet, SlotValue};
 #[cfg(feature = "prompts")]
-pub use prompt::PromptRegression;
+pub use prompt::{PromptRegression, ToolContract};
 pub use serde_json::{Value, json};
 pub use smoke::{
     Body, Expect, HeaderRule, HeaderText, Latency, Request, Smoke, SmokeConfig, StatusRange,

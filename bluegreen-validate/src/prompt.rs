@@ -28,15 +28,18 @@ mod report;
 mod run;
 mod suite;
 mod template;
+mod tool_contract;
 
-pub use cassette::{Cassette, CassetteCounts, CassetteMode};
+pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteMode};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
-    Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode, Case, Check, Criteria,
-    Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent, JudgeModel, Likeness,
-    Limits, Message, OpenAiAgent, Pairwise, Prices, Reading, Rubric, Suite, TokenLimits,
-    ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
+    A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
+    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent,
+    JudgeModel, Likeness, Limits, Message, OpenAiAgent, Pairwise, Prices, Reading, ResponsesAgent,
+    Rubric, Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported,
+    Webhook,
 };
+pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
 /// well as live does.
@@ -92,6 +95,7 @@ pub struct PromptRegression {
     recorder: Option<Recorder>,
     connector: judge::Connector,
     cassette: Option<Cassette>,
+    baseline: Option<Baseline>,
 }
 
 /// Whatever they are recorded by.
@@ -104,7 +108,8 @@ impl PartialEq for PromptRegression {
 impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
-        Self { suite, recorder: None, connector: judge::Connector::default(), cassette: None }
+        let connector = judge::Connector::default();
+        Self { suite, recorder: None, connector, cassette: None, baseline: None }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -113,6 +118,8 @@ impl PromptRegression {
     /// agent:
     ///   openai: { model: agent, stream: true }
     ///   # or: http: { path: /chat, body: { message: "{{prompt}}" }, answer: /reply }
+    ///   # or: responses: { model: agent, stream: true }
+    ///   # or: a2a: { path: /a2a, version: "1.0" }
     /// rules: { margin: 0.05, repeats: 3 }
     /// concurrency: 8
     /// timeout: 30s
@@ -156,7 +163,7 @@ impl PromptRegression {
 
     /// A gate from promptfoo's configuration, with the agent that is asked instead of its providers.
     /// Without one, [`from_file`](Self::from_file) reads such a file too, and takes its one provider,
-    /// if that is `openai:chat:MODEL` or an HTTP address (of which only path and query count).
+    /// if that is `openai:chat:MODEL`, `openai:responses:MODEL` or an HTTP address (of which only path and query count).
     ///
     /// Read are `prompts`, `tests`, `defaultTest`, `scenarios`, `assertionTemplates`, files and
     /// patterns for files with tests, prompts, variables and values, tables with `__expected`, and
@@ -242,6 +249,16 @@ impl PromptRegression {
     #[must_use]
     pub fn with_cassette(mut self, cassette: &Cassette) -> Self {
         self.cassette = Some(cassette.clone());
+        self
+    }
+
+    /// The same, which takes live's answers from an earlier run, as far as they are there.
+    ///
+    /// A baseline is no part of [`config_digest`](Validator::config_digest): a release goes on with another
+    /// one, or with none.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: &Baseline) -> Self {
+        self.baseline = Some(baseline.clone());
         self
     }
 
@@ -348,8 +365,11 @@ impl Validator for PromptRegression {
             Error::new(ErrorKind::Rejected, action).with_source(why)
         })?;
         let ran = {
-            let aids =
-                run::Aids { recorder: self.recorder.as_ref(), cassette: self.cassette.as_ref() };
+            let aids = run::Aids {
+                recorder: self.recorder.as_ref(),
+                cassette: self.cassette.as_ref(),
+                baseline: self.baseline.as_ref(),
+            };
             run::run(&self.suite, &prepared, &judging, trial, aids).await?
         };
         Ok(report::judgement(&self.suite, &prepared, &ran))

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
 mod example;
+mod experiment;
 mod gateway;
 mod ingress;
 mod share;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::suite::Prices;
@@ -17,10 +18,23 @@ pub(super) struct Answer {
     pub(super) finish_reason: Option<String>,
     /// What the agent says itself when it refuses.
     pub(super) refusal: Option<String>,
+    /// By what the next turn goes on with the conversation, where the agent keeps it.
+    pub(super) thread: Option<Thread>,
     /// From sending to the first token of an answer that streams.
     pub(super) first_token: Option<Duration>,
     /// From sending to the end.
     pub(super) total: Duration,
+}
+
+/// Where an agent keeps a conversation.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Thread {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) context: Option<String>,
+    /// The task that waits for more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) task: Option<String>,
 }
 
 /// A call of a tool.

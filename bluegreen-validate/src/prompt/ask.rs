@@ -4,26 +4,35 @@ use std::time::{Duration, SystemTime};
 
 use bluegreen_core::{AgentClient, AnswerBody, Clock, Target};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Usage};
-use super::suite::{Agent, Suite};
+use super::suite::{A2aVersion, Agent, Suite};
 use super::template::{Scope, Templates};
 use crate::HeaderText;
 use crate::excerpt::Mask;
 use crate::smoke::prepare;
 
+mod a2a;
 mod completions;
 mod events;
 mod http_agent;
 mod place;
+mod responses;
 
+use a2a::Course;
 use completions::Completion;
+pub(super) use events::each as each_event;
 use http_agent::Body;
 pub(super) use place::{Place, is_pointer};
+use responses::Response;
+
+/// The first pause before a task that is at work is asked after again; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// In which every request says what it is for, so that agents can tell it from a customer's.
 pub(super) const PURPOSE: &str = "x-bluegreen-validation";
@@ -40,6 +49,14 @@ pub(super) struct Asker {
     mask: Hidden,
 }
 
+/// The way to the agent, for what takes more than one exchange.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    client: &'a dyn AgentClient,
+    clock: &'a dyn Clock,
+    to: &'a Uri,
+}
+
 /// A mask that is not printed.
 #[derive(Clone, Default)]
 struct Hidden(Mask);
@@ -51,7 +68,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 /// What came of a question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// An answer.
     Answer(Box<Answer>),
@@ -85,13 +102,26 @@ impl Asker {
         hide_graders(suite, &mut mask)?;
         let method = match &suite.agent {
             Agent::Http(agent) => prepare::method(&agent.method)?,
-            Agent::Openai(_) => Method::POST,
+            Agent::Openai(_) | Agent::Responses(_) | Agent::A2a(_) => Method::POST,
         };
         let body = Body::new(&suite.agent)?;
         if let Some(kind) = body.content_type()
             && !headers.contains_key(CONTENT_TYPE)
         {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        if let Agent::A2a(agent) = &suite.agent {
+            let accepted = if agent.stream {
+                "text/event-stream, application/json"
+            } else {
+                "application/json"
+            };
+            headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accepted));
+            // Without it the version is 0.3.
+            if agent.version == A2aVersion::V1 {
+                let version = HeaderName::from_static("a2a-version");
+                headers.entry(version).or_insert(HeaderValue::from_static("1.0"));
+            }
         }
         Ok(Self {
             agent: suite.agent.clone(),
@@ -142,7 +172,7 @@ impl Asker {
         let mut answer = Answer::default();
         let came = tokio::select! {
             biased;
-            came = self.exchange(client, request, &mut answer) => came,
+            came = self.exchange(client, clock, request, &mut answer) => came,
             () = clock.sleep(self.timeout) => {
                 let limit = humantime::format_duration(self.timeout);
                 Err(Reply::Lost(format!("no whole answer within {limit}")))
@@ -155,10 +185,12 @@ impl Asker {
     async fn exchange(
         &self,
         client: &dyn AgentClient,
+        clock: &dyn Clock,
         request: Request<Bytes>,
         answer: &mut Answer,
     ) -> Result<(), Reply> {
         let begin = Instant::now();
+        let to = request.uri().clone();
         let sent = client.send(&Target::Any, request).await;
         let (head, body) = sent.map_err(|error| Reply::Lost(error.chain()))?.into_parts();
         match head.status {
@@ -169,16 +201,53 @@ impl Asker {
                 Err(Reply::Lost(format!("status {status}, body {excerpt}")))
             }
             _ => {
-                self.read(body, begin, answer).await?;
+                let is_whole = is_json(&head.headers);
+                let way = Way { client, clock, to: &to };
+                self.read(body, is_whole, way, begin, answer).await?;
                 answer.total = begin.elapsed();
                 Ok(())
             }
         }
     }
 
+    /// Asks after a task until it is at work no more. The caller bounds it.
+    async fn wait_for(
+        &self,
+        version: A2aVersion,
+        way: Way<'_>,
+        course: &mut Course<'_>,
+    ) -> Result<(), Reply> {
+        let (mut number, mut pause) = (0, FIRST_PAUSE);
+        while let Some(task) = course.at_work() {
+            let body = a2a::get(version, task, number);
+            way.clock.sleep(pause).await;
+            let mut request = Request::new(Bytes::from(body.to_string()));
+            *request.method_mut() = Method::POST;
+            request.uri_mut().clone_from(way.to);
+            request.headers_mut().clone_from(&self.headers);
+            let sent = way.client.send(&Target::Any, request).await;
+            let (head, body) = sent.map_err(|error| Reply::Lost(error.chain()))?.into_parts();
+            let longer = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = longer.max(retry_after(&head.headers).unwrap_or_default());
+            number += 1;
+            if head.status == StatusCode::TOO_MANY_REQUESTS {
+                continue;
+            }
+            let body = self.collected(body).await?;
+            if !head.status.is_success() {
+                let (status, excerpt) = (head.status, self.mask().excerpt(&body));
+                return Err(Reply::Lost(format!("status {status} of the task, body {excerpt}")));
+            }
+            course.add(&body, None)?;
+        }
+        Ok(())
+    }
+
     async fn read(
         &self,
         body: AnswerBody,
+        is_whole: bool,
+        way: Way<'_>,
         begin: Instant,
         answer: &mut Answer,
     ) -> Result<(), Reply> {
@@ -193,7 +262,31 @@ impl Asker {
                 let body = self.collected(body).await?;
                 Completion::whole(&body, answer)
             }
+            // An error comes as a whole also where the answer would have streamed.
+            Agent::Responses(agent) if agent.stream && !is_whole => {
+                let mut response = Response::new(answer);
+                events::each(body, self.max_body, |data| response.add(data, begin.elapsed()))
+                    .await?;
+                response.end()
+            }
+            Agent::Responses(_) => {
+                let body = self.collected(body).await?;
+                Response::whole(&body, answer)
+            }
             Agent::Http(agent) => self.body.read(agent, body, self.max_body, begin, answer).await,
+            Agent::A2a(agent) => {
+                let mut course = Course::new(answer);
+                if agent.stream && !is_whole {
+                    events::each(body, self.max_body, |data| {
+                        course.add(data.as_bytes(), Some(begin.elapsed()))
+                    })
+                    .await?;
+                } else {
+                    course.add(&self.collected(body).await?, None)?;
+                    self.wait_for(agent.version, way, &mut course).await?;
+                }
+                course.end()
+            }
         }
     }
 
@@ -235,6 +328,12 @@ fn scope(vars: &Scope, messages: &[Value], conversation: &str) -> Scope {
     scope.insert("history".to_owned(), Value::Array(history));
     scope.insert("conversation".to_owned(), conversation.into());
     scope
+}
+
+/// Whether a body is JSON, and so no events.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("application/json")
 }
 
 /// The pause that an answer asks for, in seconds or until a time.

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bluegreen_core::{Error, ErrorKind, Result};
 
+mod baseline;
 mod line;
 mod session;
 mod tape;
 
+pub(super) use baseline::Known;
+pub use baseline::{Baseline, BaselineCounts};
 pub(super) use session::{Asked, Session, Sought};
 use tape::Tape;
 

@@ -13,6 +13,7 @@ use super::suite::{Agent, Case, Check, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
 
+mod agents;
 mod assertions;
 mod flaws;
 mod judges;
@@ -149,12 +150,22 @@ pub(super) fn prepare(
 
 /// The tools that requests offer.
 fn tools(suite: &Suite, flaws: &mut Flaws<'_>) -> Vec<(String, Arc<Schema>)> {
-    let Agent::Openai(agent) = &suite.agent else { return Vec::new() };
+    let (all, within) = match &suite.agent {
+        Agent::Openai(agent) => {
+            (agent.parameters.get("tools").and_then(Value::as_array), "/function")
+        }
+        Agent::Responses(agent) => (Some(&agent.tools), ""),
+        Agent::Http(_) | Agent::A2a(_) => return Vec::new(),
+    };
     let mut tools = Vec::new();
-    let all = agent.parameters.get("tools").and_then(Value::as_array);
     for tool in all.into_iter().flatten() {
-        let name = tool.pointer("/function/name").and_then(Value::as_str);
-        let parameters = tool.pointer("/function/parameters").cloned();
+        // What the server has itself, or takes any text, has no parameters.
+        if within.is_empty() && tool.get("type").is_some_and(|kind| kind != "function") {
+            continue;
+        }
+        let of = |name: &str| tool.pointer(&format!("{within}/{name}"));
+        let name = of("name").and_then(Value::as_str);
+        let parameters = of("parameters").cloned();
         match (name, Schema::new(&parameters.unwrap_or_else(|| json!({})))) {
             (Some(name), Ok(schema)) => tools.push((name.to_owned(), Arc::new(schema))),
             (None, _) => flaws.say("prompt-agent", tool.to_string(), "a tool with a name"),

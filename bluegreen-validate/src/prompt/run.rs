@@ -9,13 +9,16 @@ use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::cassette::{Cassette, Session};
+use super::cassette::{Baseline, Cassette, Known, Session};
 use super::judge::Judging;
 use super::prepare::Prepared;
 use super::suite::Suite;
 use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
 
 mod attempt;
+mod audit;
+mod before;
+mod dialogue;
 mod ledger;
 mod pace;
 mod record;
@@ -26,6 +29,7 @@ mod state;
 
 use attempt::Attempts;
 pub(super) use attempt::PAUSE;
+use before::Before;
 pub(super) use ledger::Ledger;
 pub(super) use pace::Pace;
 use record::{Begun, Recording};
@@ -60,6 +64,7 @@ pub(super) enum Ended {
 pub(super) struct Aids<'a> {
     pub(super) recorder: Option<&'a Recorder>,
     pub(super) cassette: Option<&'a Cassette>,
+    pub(super) baseline: Option<&'a Baseline>,
 }
 
 /// What a run came to.
@@ -101,8 +106,13 @@ pub(super) async fn run(
         // A run that was decided early has not asked everything: what decided it comes first.
         todo.sort_by_cached_key(|it| !session.has(&prepared.cases[it.case].id, it.repeat));
     }
+    let known = aids.baseline.map(|it| Known::of(it, mask, trial));
+    // A replay asks nobody, so there is nothing to be saved.
+    let known = known.filter(|_| replayed.is_none());
+    let before = known.as_ref().map(|known| Before::new(known, prepared, &todo));
+    let before = before.as_ref();
     let attempts =
-        Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session };
+        Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session, before };
     let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 
@@ -172,6 +182,9 @@ pub(super) async fn run(
     drop(running);
     let spent = ledger.spent();
     let ended = ended.unwrap_or(Ended::Whole);
+    if let Some(before) = before {
+        recording.note("baseline", before.known.shown());
+    }
     recording.end(&ended);
     recording.tell(0, &results);
     let state = saved.bytes(&results, spent, &recording);

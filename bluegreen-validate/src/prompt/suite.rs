@@ -21,7 +21,7 @@ mod limits;
 mod params;
 mod text;
 
-pub use agent::{Agent, HttpAgent, OpenAiAgent, Reading};
+pub use agent::{A2aAgent, A2aVersion, Agent, HttpAgent, OpenAiAgent, Reading, ResponsesAgent};
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;

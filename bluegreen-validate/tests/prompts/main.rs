@@ -4,7 +4,9 @@
 #![cfg(feature = "prompts")]
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
+mod a2a;
 mod agents;
+mod baseline;
 mod cassette;
 mod conformance;
 mod fake;
@@ -15,9 +17,11 @@ mod openai;
 mod pairwise;
 mod promptfoo;
 mod report;
+mod responses;
 mod resume;
 #[path = "../smoke/server.rs"]
 mod server;
 mod streams;
+mod tool_contract;
 mod verdicts;
 mod world;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bluegreen_core::{Judgement, Validator, Verdict};
-use bluegreen_validate::prompt::{
-    Assertion, Budget, Check, JudgeModel, Pairwise, Recorder, Suite,
-};
+use bluegreen_validate::prompt::{Assertion, Budget, Check, JudgeModel, Pairwise, Recorder, Suite};
 use bluegreen_validate::report::{Preferred, RunReport};
 use bluegreen_validate::{PromptRegression, Value, json};
 
@@ -137,8 +135,10 @@ async fn a_judge_that_goes_by_the_order_prefers_nobody() {
 #[tokio::test]
 async fn as_many_better_as_worse_is_no_regression_and_mostly_worse_is() {
     let (judge, _) = judging(with_word("on its way")).await;
-    let half = |number: usize| if number % 2 == 0 { "it is on its way" } else { "no idea" };
-    let other = |number: usize| if number % 2 == 1 { "it is on its way" } else { "no idea" };
+    let half =
+        |number: usize| if number.is_multiple_of(2) { "it is on its way" } else { "no idea" };
+    let other =
+        |number: usize| if !number.is_multiple_of(2) { "it is on its way" } else { "no idea" };
     let (live, idle) = (saying(half).await, saying(other).await);
     let mut suite = comparing(vec![model(&judge)]);
     let (judgement, report) = judged(suite.clone(), &live, &idle).await;
@@ -175,10 +175,13 @@ async fn a_judge_that_is_broken_or_away_decides_nothing() {
         // One order alone is no preference, nor a tie.
         for only_one in [false, true] {
             let broken = broken.clone();
-            let (judge, _) = judging(move |a, _| {
-                if only_one && a.contains("one") { better("A") } else { broken() }
-            })
-            .await;
+            let (judge, _) =
+                judging(
+                    move |a, _| {
+                        if only_one && a.contains("one") { better("A") } else { broken() }
+                    },
+                )
+                .await;
             let (live, idle) = (saying(|_| "one").await, saying(|_| "two").await);
             let (judgement, report) = judged(comparing(vec![model(&judge)]), &live, &idle).await;
             assert_verdict(&judgement, Verdict::Inconclusive);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bluegreen_validate::migrations::Dialect;
 use bluegreen_validate::prompt::CassetteMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -28,6 +29,58 @@ pub(crate) enum Command {
     Run(Box<Run>),
     /// Compute the verdict of a JSON report again, and write the other forms of it.
     Render(Render),
+    /// Judge the SQL files of a release by what they do to the slot that runs meanwhile. Connects to
+    /// nothing. Exit codes: 0 all is safe, 1 something is not, 3 files that cannot be used.
+    Migrations(MigrationFiles),
+}
+
+/// Migrations, and how they are applied.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub(crate) struct MigrationFiles {
+    /// Files, and folders whose files are taken in the order of their names.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whose SQL it is.
+    #[arg(long, value_enum)]
+    pub(crate) dialect: SqlDialect,
+    /// The last file that is applied already, as `0041_names.sql` or `0041`; later ones are judged.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) applied: Option<String>,
+    /// Take away what no version needs any more: only when the slot that needed it is gone, and will
+    /// not come back.
+    #[arg(long)]
+    pub(crate) contract: bool,
+    /// Only tell of what makes others wait; refuse what breaks them.
+    #[arg(long)]
+    pub(crate) allow_locks: bool,
+    /// The tool that applies them opens a transaction for each file.
+    #[arg(long)]
+    pub(crate) in_transactions: bool,
+    /// `lock_timeout` is set by the tool that applies them, or for its role.
+    #[arg(long)]
+    pub(crate) lock_timeout_elsewhere: bool,
+    /// Write everything that was found as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Whose SQL it is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SqlDialect {
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL`.
+    Mysql,
+}
+
+impl From<SqlDialect> for Dialect {
+    fn from(dialect: SqlDialect) -> Self {
+        match dialect {
+            SqlDialect::Postgres => Self::Postgres,
+            SqlDialect::Mysql => Self::Mysql,
+        }
+    }
 }
 
 /// A suite, and what of it is set otherwise.
@@ -108,6 +161,13 @@ pub(crate) struct Run {
     /// What is done with the cassette.
     #[arg(long, value_enum, default_value = "record", requires = "cassette")]
     pub(crate) mode: Mode,
+    /// The cassette of an earlier run, in which what is live now was asked, as the candidate or as live
+    /// under the name of `--live-name`: its answers are taken, and live is asked for the rest.
+    #[arg(long, value_name = "FILE", requires = "live_name")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// How old an answer of the baseline may be.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
+    pub(crate) baseline_age: Duration,
     #[command(flatten)]
     pub(crate) files: Files,
 }

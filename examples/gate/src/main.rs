@@ -8,6 +8,7 @@ use clap::Parser;
 mod check;
 mod cli;
 mod client;
+mod migrations;
 mod reports;
 mod run;
 mod show;
@@ -48,6 +49,7 @@ async fn main() -> ExitCode {
         Command::Check(it) => check::check(&it).map(|()| Verdict::Pass),
         Command::Run(it) => Box::pin(run::run(*it)).await,
         Command::Render(it) => reports::render(&it),
+        Command::Migrations(it) => migrations::judge(&it),
     };
     if let Err(failure) = &end {
         show::failure(failure);

@@ -10,12 +10,12 @@ use bluegreen_core::{
     Trial, Validator, Verdict,
 };
 use bluegreen_validate::PromptRegression;
-use bluegreen_validate::prompt::{Cassette, Recorder};
+use bluegreen_validate::prompt::{Baseline, Cassette, Recorder};
 use bluegreen_validate::report::RunReport;
 
 use crate::Failure;
 use crate::check;
-use crate::cli::Run;
+use crate::cli::{Mode, Run};
 use crate::client::{Address, UrlClient};
 use crate::reports::Reports;
 use crate::show::{self, Screen};
@@ -43,8 +43,12 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
     if let Some(cassette) = &ready.cassette {
         gate = gate.with_cassette(cassette);
     }
+    if let Some(baseline) = &ready.baseline {
+        gate = gate.with_baseline(baseline);
+    }
     let end = judge(&gate, &ready.trial, &recorder).await?;
     ready.cassette.as_ref().map(show::cassette);
+    ready.baseline.as_ref().map(show::baseline);
     let report = recorder.report().unwrap_or_else(|| empty(&gate));
     let (written, wrong) = ready.reports.write(&report);
     show::verdict(&report);
@@ -73,6 +77,7 @@ struct Ready {
     warnings: Vec<bluegreen_core::Problem>,
     trial: Trial,
     cassette: Option<Cassette>,
+    baseline: Option<Baseline>,
     reports: Reports,
 }
 
@@ -92,17 +97,32 @@ fn prepare(run: &Run) -> Result<Ready, Failure> {
     let open = |path| Cassette::open(path, run.mode.into());
     let cassette = run.cassette.as_ref().map(open).transpose();
     let cassette = cassette.map_err(|error| wrong.push(format!("--cassette: {}", error.chain())));
-    match (suite, live, idle, reports, cassette) {
-        (Ok((gate, warnings)), Some(live), Some(idle), Ok(reports), Ok(cassette)) => {
+    let baseline = baseline(run).map_err(|why| wrong.push(format!("--baseline: {why}")));
+    match (suite, live, idle, reports, cassette, baseline) {
+        (Ok((gate, warnings)), Some(live), Some(idle), Ok(reports), Ok(cassette), Ok(baseline)) => {
             let time = gate.suite().budget.time.unwrap_or(LONGEST);
             let deadline = SystemClock.now().plus(time.saturating_add(GRACE));
             let live = side(Color::Blue, &run.live, run.live_name.as_deref(), live);
             let idle = side(Color::Green, &run.idle, run.idle_name.as_deref(), idle);
             let trial = Trial::new(ReleaseId::new("gate"), idle, live, deadline);
-            Ok(Ready { gate, warnings, trial, cassette, reports })
+            Ok(Ready { gate, warnings, trial, cassette, baseline, reports })
         }
         _ => Err(Failure::Unusable(wrong)),
     }
+}
+
+/// The answers of an earlier run.
+fn baseline(run: &Run) -> Result<Option<Baseline>, String> {
+    let Some(path) = &run.baseline else { return Ok(None) };
+    if run.cassette.as_ref() == Some(path) {
+        return Err("found the file of --cassette, wanted that of an earlier run".to_owned());
+    }
+    if run.cassette.is_some() && run.mode == Mode::Replay {
+        return Err(
+            "found it beside --mode replay, which asks nobody; wanted one of them".to_owned()
+        );
+    }
+    Baseline::open(path, run.baseline_age).map(Some).map_err(|error| error.chain())
 }
 
 fn side(color: Color, address: &str, name: Option<&str>, client: UrlClient) -> Side {

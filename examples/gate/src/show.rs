@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bluegreen_validate::prompt::{Cassette, RunProgress};
+use bluegreen_validate::prompt::{Baseline, Cassette, RunProgress};
 use bluegreen_validate::report::RunReport;
 use indicatif::ProgressBar;
 
@@ -62,6 +62,11 @@ pub(crate) fn cassette(cassette: &Cassette) {
     if let Some(problem) = cassette.problem() {
         say(&format!("warning: the cassette does not have the rest of the answers: {problem}"));
     }
+}
+
+/// What came of a baseline.
+pub(crate) fn baseline(baseline: &Baseline) {
+    say(&format!("baseline: {}", baseline.counts()));
 }
 
 /// The verdict, why, and the cases that got worse.

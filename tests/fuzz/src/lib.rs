@@ -9,10 +9,12 @@
 
 mod agent;
 mod answer;
+mod conversation;
 mod definition;
 mod evidence;
 mod http1;
 mod load;
+mod migrations;
 mod mutate;
 mod objects;
 mod plan;
@@ -21,6 +23,7 @@ mod record;
 mod scrape;
 mod server;
 mod stand_in;
+mod suite;
 mod words;
 
 pub use mutate::mutate;
@@ -36,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 14] = [
     // Records, from the ConfigMap to what a driver makes of them.
     Target { name: "record", run: record::run },
     // Plans and changes.
@@ -55,6 +58,12 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "scrape", run: scrape::run },
     // Definitions of smoke tests in JSON and YAML.
     Target { name: "definition", run: definition::run },
+    // Suites of prompts in JSON and YAML, and promptfoo's.
+    Target { name: "suite", run: suite::run },
+    // Answers of agents, as a suite of prompts reads them, and cassettes.
+    Target { name: "conversation", run: conversation::run },
+    // Migrations of both dialects.
+    Target { name: "migrations", run: migrations::run },
     // Bytes of a connection, in place of HTTP.
     Target { name: "wire", run: http1::run },
     // Images, durations, versions, names.

@@ -79,6 +79,9 @@ targets! {
     prometheus: "prometheus"
     scrape: "scrape"
     definition: "definition"
+    suite: "suite"
+    conversation: "conversation"
+    migrations: "migrations"
     wire: "wire"
     words: "words"
 }

@@ -9,7 +9,7 @@ use super::Reply;
 /// # Errors
 /// The first of what `each` says, or that the stream broke off: it is lost then, also when what is
 /// there of its last event is none.
-pub(super) async fn each(
+pub(in crate::prompt) async fn each(
     mut body: AnswerBody,
     limit: usize,
     mut each: impl FnMut(&str) -> Result<(), Reply>,

@@ -1,13 +1,15 @@
 //! Agents that take a body of their own, and where in their answers things are.
 
+use std::collections::BTreeSet;
+
 use bluegreen_core::AnswerBody;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{Place, Reply, events};
+use super::{Place, Reply, a2a, events, responses};
 use crate::prompt::answer::{Answer, ToolCall, Usage};
-use crate::prompt::suite::{Agent, HttpAgent, Reading};
+use crate::prompt::suite::{A2aAgent, Agent, HttpAgent, Reading};
 use crate::prompt::template::{Scope, Templates};
 
 /// What kind of body is made.
@@ -17,6 +19,11 @@ enum Kind {
     Own,
     /// That of chat completions, with a system message if there is one.
     Completions(Option<String>),
+    /// That of the Responses API, with instructions if there are some, and with tools of these names
+    /// whose input is any text.
+    Responses(Option<String>, BTreeSet<String>),
+    /// That of A2A.
+    A2a(Box<A2aAgent>),
 }
 
 /// How bodies are made, and read.
@@ -52,15 +59,41 @@ impl Body {
                     body.insert("stream_options".to_owned(), json!({"include_usage": true}));
                 }
                 body.extend(agent.parameters.clone());
-                Ok(Self {
-                    template: Some(Value::Object(body)),
-                    kind: Kind::Completions(agent.system.clone()),
-                    answer: Place::Text,
-                    tool_calls: None,
-                    usage: None,
-                    finish_reason: None,
-                })
+                Ok(Self::read_elsewhere(body, Kind::Completions(agent.system.clone())))
             }
+            Agent::Responses(agent) => {
+                let mut body = Map::new();
+                body.insert("model".to_owned(), agent.model.clone().into());
+                if agent.stream {
+                    body.insert("stream".to_owned(), true.into());
+                }
+                if !agent.tools.is_empty() {
+                    body.insert("tools".to_owned(), agent.tools.clone().into());
+                }
+                body.extend(agent.parameters.clone());
+                let is_custom = |tool: &&Value| tool.get("type") == Some(&json!("custom"));
+                let custom = agent.tools.iter().filter(is_custom);
+                let custom = custom.filter_map(|tool| tool.get("name")?.as_str());
+                let custom = custom.map(str::to_owned).collect();
+                let kind = Kind::Responses(agent.instructions.clone(), custom);
+                Ok(Self::read_elsewhere(body, kind))
+            }
+            Agent::A2a(agent) => {
+                let kind = Kind::A2a(Box::new(agent.clone()));
+                Ok(Self::read_elsewhere(Map::new(), kind))
+            }
+        }
+    }
+
+    /// The body of a protocol whose answers are all alike.
+    fn read_elsewhere(body: Map<String, Value>, kind: Kind) -> Self {
+        Self {
+            template: Some(Value::Object(body)),
+            kind,
+            answer: Place::Text,
+            tool_calls: None,
+            usage: None,
+            finish_reason: None,
         }
     }
 
@@ -79,23 +112,41 @@ impl Body {
         scope: &Scope,
         messages: &[Value],
     ) -> Result<Bytes, String> {
-        if let (Kind::Completions(system), Some(Value::Object(body))) = (&self.kind, &self.template)
-        {
-            let mut all = Vec::with_capacity(messages.len() + 1);
-            if let Some(system) = system {
-                let content = templates.text(system, scope)?;
-                all.push(json!({"role": "system", "content": content}));
+        let mut body = match (&self.kind, &self.template) {
+            (Kind::Own, None) => return Ok(Bytes::new()),
+            (Kind::Own, Some(Value::String(text))) => {
+                return Ok(templates.text(text, scope)?.into());
             }
-            all.extend_from_slice(messages);
-            let mut body = body.clone();
-            body.insert("messages".to_owned(), Value::Array(all));
-            return Ok(Value::Object(body).to_string().into());
+            (Kind::Own, Some(value)) => {
+                return Ok(templates.value(value, scope)?.to_string().into());
+            }
+            (_, template) => template.clone().unwrap_or_default(),
+        };
+        match &self.kind {
+            Kind::Own => {}
+            Kind::Completions(system) => {
+                let mut all = Vec::with_capacity(messages.len() + 1);
+                if let Some(system) = system {
+                    let content = templates.text(system, scope)?;
+                    all.push(json!({"role": "system", "content": content}));
+                }
+                all.extend_from_slice(messages);
+                body["messages"] = all.into();
+            }
+            Kind::Responses(instructions, custom) => {
+                if let Some(instructions) = instructions {
+                    body["instructions"] = templates.text(instructions, scope)?.into();
+                }
+                body["input"] = responses::items(messages, custom)?.into();
+            }
+            Kind::A2a(agent) => {
+                let metadata = templates.value(&agent.metadata.clone().into(), scope)?;
+                let conversation = scope.get("conversation").and_then(Value::as_str);
+                let conversation = conversation.unwrap_or_default();
+                body = a2a::send(agent, messages, conversation, metadata)?;
+            }
         }
-        Ok(match &self.template {
-            None => Bytes::new(),
-            Some(Value::String(text)) => templates.text(text, scope)?.into(),
-            Some(value) => templates.value(value, scope)?.to_string().into(),
-        })
+        Ok(body.to_string().into())
     }
 
     /// Reads the answer of an agent of its own kind; what it took also where it is malformed.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::excerpt::Mask;
-use crate::prompt::answer::{Answer, ToolCall, Usage};
+use crate::prompt::answer::{Answer, Thread, ToolCall, Usage};
+use crate::prompt::ask::Reply;
 use crate::prompt::report::redacted;
 
 /// The version of the format.
@@ -75,6 +76,16 @@ pub(super) enum Said {
     Malformed(String),
 }
 
+impl Said {
+    /// What was answered, as it was.
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::Answer(answer) => Reply::Answer(Box::new(answer.answer())),
+            Self::Malformed(found) => Reply::Malformed(found),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SaidAnswer {
@@ -91,6 +102,8 @@ pub(super) struct SaidAnswer {
     finish_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread: Option<Thread>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_micros: Option<u64>,
     micros: u64,
@@ -130,6 +143,10 @@ impl SaidAnswer {
             tokens: answer.usage.map(|usage| (usage.input, usage.output)),
             finish_reason: answer.finish_reason.as_deref().map(|text| hider.text(text)),
             refusal: answer.refusal.as_deref().map(|text| hider.text(text)),
+            thread: answer.thread.as_ref().map(|thread| Thread {
+                context: thread.context.as_deref().map(|id| hider.text(id)),
+                task: thread.task.as_deref().map(|id| hider.text(id)),
+            }),
             first_token_micros: answer.first_token.map(micros),
             micros: micros(answer.total),
         };
@@ -152,6 +169,7 @@ impl SaidAnswer {
             usage: self.tokens.map(|(input, output)| Usage { input, output }),
             finish_reason: self.finish_reason,
             refusal: self.refusal,
+            thread: self.thread,
             first_token: self.first_token_micros.map(Duration::from_micros),
             total: Duration::from_micros(self.micros),
         }
@@ -205,6 +223,7 @@ mod tests {
             text: "a\r\u{1b}\n".repeat(9_000),
             tool_calls: vec![call(Ok(json!({"id": 7}))), call(Err("id 7".to_owned()))],
             usage: Some(Usage { input: 3, output: 4 }),
+            thread: Some(Thread { context: Some("c".to_owned()), task: None }),
             first_token: Some(Duration::from_micros(1_500)),
             total: Duration::from_micros(20_001),
             ..Answer::default()

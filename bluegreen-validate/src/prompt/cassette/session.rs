@@ -94,6 +94,11 @@ impl<'a> Session<'a> {
         ["live", "idle"].iter().all(|slot| state.tape.has_heard(slot, case, repeat))
     }
 
+    /// Whether there was something of live on a case when it was opened.
+    pub(in crate::prompt) fn has_live(&self, case: &str, repeat: u32) -> bool {
+        self.cassette.state().tape.has_heard("live", case, repeat)
+    }
+
     /// How reports call it.
     pub(in crate::prompt) fn shown(&self) -> String {
         let what = match self.cassette.0.mode {
@@ -125,11 +130,7 @@ impl<'a> Session<'a> {
             }
             Ok(Some(line)) => {
                 state.counts.replayed += 1;
-                let reply = match line.reply {
-                    Said::Answer(answer) => Reply::Answer(Box::new(answer.answer())),
-                    Said::Malformed(found) => Reply::Malformed(found),
-                };
-                return Sought::Found(reply, line.conversation);
+                return Sought::Found(line.reply.reply(), line.conversation);
             }
             Ok(None) => {}
             Err(why) => {
@@ -153,19 +154,7 @@ impl<'a> Session<'a> {
 
     fn key(&self, asked: Asked<'_>, request: &Request<Bytes>) -> Digest {
         let runs = if asked.slot == "live" { &self.live } else { &self.idle };
-        let path = request.uri().path_and_query().map_or("", |it| it.as_str());
-        let body = hidden_body(self.mask, request.body());
-        Digest::of([
-            "bluegreen cassette 1",
-            asked.slot,
-            runs.as_str(),
-            asked.case,
-            &asked.turn.to_string(),
-            &asked.repeat.to_string(),
-            request.method().as_str(),
-            &redacted(self.mask, path),
-            &crate::canonical::canonical(&body),
-        ])
+        key(asked, runs, request, self.mask)
     }
 
     /// Keeps an answer. What came to nothing is not kept, since it is to be asked again.
@@ -212,8 +201,30 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What decides an answer: what the slot runs, and what it is asked for the how-manieth time.
+pub(super) fn key(
+    asked: Asked<'_>,
+    runs: &Digest,
+    request: &Request<Bytes>,
+    mask: &Mask,
+) -> Digest {
+    let path = request.uri().path_and_query().map_or("", |it| it.as_str());
+    let body = hidden_body(mask, request.body());
+    Digest::of([
+        "bluegreen cassette 1",
+        asked.slot,
+        runs.as_str(),
+        asked.case,
+        &asked.turn.to_string(),
+        &asked.repeat.to_string(),
+        request.method().as_str(),
+        &redacted(mask, path),
+        &crate::canonical::canonical(&body),
+    ])
+}
+
 /// What a slot really runs: a tag may have moved since.
-fn runs(side: &Side) -> Digest {
+pub(super) fn runs(side: &Side) -> Digest {
     let binding = side.state.binding();
     if binding.image_ids.is_empty() {
         return binding.digest;

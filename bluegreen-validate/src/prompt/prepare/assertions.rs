@@ -186,7 +186,7 @@ impl Flaws<'_> {
             Check::Cost(_) if self.suite.prices.is_none() => "`prices` of the suite",
             Check::FinishReason(_) if !agent.tells_finish() => "`finish_reason` of the agent",
             Check::IsValidOpenaiToolsCall if workshop.tools.is_empty() => {
-                "`tools` among the parameters of an `openai` agent"
+                "`tools` of a `responses` agent, or among the parameters of an `openai` agent"
             }
             Check::ToolCalls(_)
             | Check::ToolCount(_)

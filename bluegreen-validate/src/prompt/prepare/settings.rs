@@ -1,6 +1,6 @@
 //! What is wrong with a suite's settings and cases, besides its assertions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,12 +8,10 @@ use bluegreen_core::Problem;
 use serde_json::Value;
 
 use super::{Flaws, PreparedCase};
-use crate::HeaderText;
 use crate::document::Step;
-use crate::prompt::ask::{Asker, Place};
-use crate::prompt::suite::{Agent, Case, HttpAgent, OpenAiAgent};
+use crate::prompt::ask::Asker;
+use crate::prompt::suite::{Agent, Case};
 use crate::prompt::template::Templates;
-use crate::smoke::prepare as requests;
 
 /// More pairs of runs than the state of a look has room for.
 const MOST_PAIRS: u64 = 10_000;
@@ -24,10 +22,7 @@ impl Flaws<'_> {
     pub(super) fn check_settings(&mut self) {
         let suite = self.suite;
         self.within("name", |flaws| flaws.check_name(&suite.name, 100));
-        self.within("agent", |flaws| match &suite.agent {
-            Agent::Http(agent) => flaws.within("http", |flaws| flaws.check_http(agent)),
-            Agent::Openai(agent) => flaws.within("openai", |flaws| flaws.check_openai(agent)),
-        });
+        self.within("agent", Self::check_agent);
         self.within("concurrency", |flaws| flaws.check_count(suite.concurrency.into(), 1..=256));
         self.within("retries", |flaws| flaws.check_count(suite.retries.into(), 0..=10));
         self.within("max_body", |flaws| flaws.check_count(suite.max_body as u64, 1..=64 << 20));
@@ -85,70 +80,6 @@ impl Flaws<'_> {
         if counts && !suite.agent.tells_usage() {
             let wanted = "`usage` of the agent: where its answers tell their tokens";
             self.say("prompt-budget", "a budget of tokens that nobody counts", wanted);
-        }
-    }
-
-    fn check_http(&mut self, agent: &HttpAgent) {
-        self.within("method", |flaws| {
-            if let Err(found) = requests::method(&agent.method) {
-                flaws.say("prompt-agent", found, "a method like POST, in capitals");
-            }
-        });
-        self.check_headers();
-        let places = [
-            ("answer", Some(&agent.answer)),
-            ("tool_calls", agent.tool_calls.as_ref()),
-            ("usage", agent.usage.as_ref()),
-            ("finish_reason", agent.finish_reason.as_ref()),
-        ];
-        for (name, place) in places {
-            self.within(name, |flaws| {
-                if let Some(Err(found)) = place.map(|place| Place::parse(place)) {
-                    let wanted =
-                        "`text`, a JSON pointer like `/reply` or a JSONPath like `$.reply`";
-                    flaws.say("prompt-agent", found, wanted);
-                }
-            });
-        }
-    }
-
-    fn check_openai(&mut self, agent: &OpenAiAgent) {
-        self.check_headers();
-        self.within("model", |flaws| {
-            if agent.model.trim().is_empty() {
-                flaws.say("prompt-agent", "an empty name", "the name of a model");
-            }
-        });
-        for name in ["messages", "model", "stream", "stream_options", "n"] {
-            if agent.parameters.contains_key(name) {
-                self.along(&["parameters".into(), name.into()], |flaws| {
-                    flaws.say("prompt-agent", name, "no field that the suite fills in itself");
-                });
-            }
-        }
-    }
-
-    fn check_headers(&mut self) {
-        let headers = self.suite.agent.headers();
-        self.within("headers", |flaws| flaws.check_header_map(headers));
-    }
-
-    pub(super) fn check_header_map(&mut self, headers: &BTreeMap<String, HeaderText>) {
-        for (name, text) in headers {
-            self.within(name.as_str(), |flaws| {
-                match requests::header_name(name) {
-                    Err(found) => flaws.say("prompt-agent", found, "the name of a header"),
-                    Ok(name) if requests::is_carriage(&name) => {
-                        let wanted = "no header about how the message is carried";
-                        flaws.say("prompt-agent", format!("`{name}`"), wanted);
-                    }
-                    Ok(_) => {}
-                }
-                let value = requests::resolve(text).and_then(|text| requests::header_value(&text));
-                if let Err(found) = value {
-                    flaws.say("prompt-agent", found, "a value that can be sent");
-                }
-            });
         }
     }
 
@@ -239,7 +170,11 @@ impl Flaws<'_> {
         for (index, message) in messages.iter().enumerate() {
             let path = ["turns".into(), turn.into(), "messages".into(), index.into()];
             self.along(&path, |flaws| {
-                let roles = ["user", "system", "developer", "assistant", "tool"];
+                let roles: &[&str] = match flaws.suite.agent {
+                    // What else was said, the agent knows itself.
+                    Agent::A2a(_) => &["user"],
+                    _ => &["user", "system", "developer", "assistant", "tool"],
+                };
                 if !roles.contains(&message.role.as_str()) {
                     let wanted = format!("one of {}", roles.join(", "));
                     flaws.say("prompt-case", format!("the role `{}`", message.role), wanted);

@@ -1,15 +1,15 @@
 //! The provider that a file names, where it is an agent that is known here.
 
 use http::Uri;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Loading;
 use super::form::Config;
 use crate::HeaderText;
-use crate::prompt::suite::{Agent, HttpAgent, OpenAiAgent};
+use crate::prompt::suite::{Agent, HttpAgent, OpenAiAgent, ResponsesAgent};
 
-const WANTED: &str = "one provider that is `openai:chat:MODEL` or an HTTP address, or an agent \
-                      named by PromptRegression::from_promptfoo";
+const WANTED: &str = "one provider that is `openai:chat:MODEL`, `openai:responses:MODEL` or an HTTP \
+                      address, or an agent named by PromptRegression::from_promptfoo";
 
 /// What of `openai` is not sent to the agent.
 const ELSEWHERE: [&str; 9] = [
@@ -74,6 +74,9 @@ fn agent_of(provider: &Value) -> Result<Agent, String> {
         other => return Err(other.to_string()),
     };
     if let Some(model) = id.strip_prefix("openai:") {
+        if let Some(model) = model.strip_prefix("responses:").filter(|it| !it.is_empty()) {
+            return responses(model, config);
+        }
         let model = model.strip_prefix("chat:").unwrap_or(model);
         return if model.is_empty() || model.contains(':') {
             Err(format!("`{id}`"))
@@ -97,6 +100,63 @@ fn openai(model: &str, config: &Map<String, Value>) -> Result<Agent, String> {
                 agent.parameters.extend(value.as_object().cloned().unwrap_or_default());
             }
             name if ELSEWHERE.contains(&name) => {}
+            _ => {
+                agent.parameters.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    if let Some(headers) = config.get("headers").and_then(Value::as_object) {
+        agent.headers.extend(headers_of(headers)?);
+    }
+    Ok(agent.into())
+}
+
+/// The Responses API. What promptfoo calls as chat completions do has another place there.
+fn responses(model: &str, config: &Map<String, Value>) -> Result<Agent, String> {
+    let mut agent = ResponsesAgent::new(model);
+    let nested = |agent: &mut ResponsesAgent, place: &str, name: &str, value: Value| {
+        let within = agent.parameters.entry(place).or_insert_with(|| json!({}));
+        match within.as_object_mut() {
+            Some(within) => {
+                within.insert(name.to_owned(), value);
+                Ok(())
+            }
+            None => Err(format!("`{place}`, which is no map")),
+        }
+    };
+    for (name, value) in config {
+        match name.as_str() {
+            "stream" => agent.stream = value.as_bool().unwrap_or(false),
+            "instructions" => match value.as_str() {
+                Some(text) => agent.instructions = Some(text.to_owned()),
+                None => return Err(format!("the instructions {value}")),
+            },
+            "tools" => match value.as_array() {
+                Some(tools) => agent.tools.clone_from(tools),
+                None => return Err(format!("the tools {value}")),
+            },
+            "reasoning_effort" => nested(&mut agent, "reasoning", "effort", value.clone())?,
+            "response_format" => {
+                // Here the schema stands in the format itself.
+                let mut format = value.as_object().cloned().unwrap_or_default();
+                if let Some(Value::Object(schema)) = format.remove("json_schema") {
+                    format.extend(schema);
+                }
+                nested(&mut agent, "text", "format", format.into())?;
+            }
+            "max_tokens" => {
+                let limit = agent.parameters.entry("max_output_tokens");
+                limit.or_insert_with(|| value.clone());
+            }
+            "passthrough" => {
+                agent.parameters.extend(value.as_object().cloned().unwrap_or_default());
+            }
+            name if ELSEWHERE.contains(&name) => {}
+            "reasoning" | "text" => {
+                for (name_within, value) in value.as_object().into_iter().flatten() {
+                    nested(&mut agent, name, name_within, value.clone())?;
+                }
+            }
             _ => {
                 agent.parameters.insert(name.clone(), value.clone());
             }

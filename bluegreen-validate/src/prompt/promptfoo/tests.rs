@@ -221,6 +221,21 @@ fn a_provider_that_is_an_agent_is_taken() {
     let suite = own("[{id: 'openai:chat:m1', config: {temperature: 0, apiKey: x}}]").unwrap();
     let Agent::Openai(agent) = &suite.agent else { panic!("{:?}", suite.agent) };
     assert_eq!((agent.model.as_str(), agent.parameters.len()), ("m1", 1));
+    let suite =
+        own("[{id: 'openai:responses:m2', config: {temperature: 0, apiKey: x, max_tokens: 9, \
+          instructions: Be brief, tools: [{type: web_search}], reasoning_effort: low, \
+          reasoning: {summary: auto}, \
+          response_format: {type: json_schema, json_schema: {name: a, schema: {}}}}}]")
+        .unwrap();
+    let Agent::Responses(agent) = &suite.agent else { panic!("{:?}", suite.agent) };
+    let wanted = json!({"temperature": 0, "max_output_tokens": 9,
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}});
+    assert_eq!(Value::Object(agent.parameters.clone()), wanted);
+    assert_eq!((agent.model.as_str(), agent.tools.len()), ("m2", 1));
+    assert_eq!(agent.instructions.as_deref(), Some("Be brief"));
+    assert!(own("['openai:responses:']").is_err());
+    assert!(own("[{id: 'openai:responses:m', config: {tools: 'file://t.json'}}]").is_err());
     let suite = own("[{id: https, config: {url: 'https://a.example/chat?x=1', method: POST, \
           headers: {authorization: '{{env.TOKEN}}'}, body: {m: '{{prompt}}'}, \
           transformResponse: 'json.reply[0]'}}]")

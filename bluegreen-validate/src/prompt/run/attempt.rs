@@ -5,13 +5,15 @@ use std::time::Duration;
 use bluegreen_core::{Digest, Side, Trial};
 use bytes::Bytes;
 use futures_util::future::join;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::before::Before;
+use super::dialogue::Dialogue;
 use super::schedule::Slotted;
 use super::{Ledger, Pace};
-use crate::prompt::answer::{Answer, ToolCall, Usage};
+use crate::prompt::answer::{Answer, Usage};
 use crate::prompt::ask::Reply;
-use crate::prompt::assess::{Broken, Outcome};
+use crate::prompt::assess::Outcome;
 use crate::prompt::cassette::{Asked, Session, Sought};
 use crate::prompt::judge::{Grades, Judging, Purse};
 use crate::prompt::prepare::{Prepared, PreparedCase};
@@ -30,6 +32,7 @@ pub(super) struct Attempts<'a> {
     pub(super) ledger: &'a Ledger<'a>,
     pub(super) pace: &'a Pace,
     pub(super) session: Option<&'a Session<'a>>,
+    pub(super) before: Option<&'a Before<'a>>,
 }
 
 /// What one run of a case came to in both slots.
@@ -96,15 +99,15 @@ impl Attempts<'_> {
     /// both.
     pub(super) async fn pair(&self, slotted: Slotted) -> Pair {
         let case = &self.prepared.cases[slotted.case];
-        let (mut of_live, mut of_idle) = (Took::default(), Took::default());
-        let live = self.talk(&self.trial.live, case, slotted, "live", &mut of_live);
-        let idle = self.talk(&self.trial.candidate, case, slotted, "idle", &mut of_idle);
+        let live = self.live(case, slotted);
+        let idle = self.one(&self.trial.candidate, case, slotted, "idle");
         let (live, idle) = if slotted.live_first {
             join(live, idle).await
         } else {
             let (idle, live) = join(idle, live).await;
             (live, idle)
         };
+        let ((live, of_live), (idle, of_idle)) = (live, idle);
         // Most runs have nothing to compare, and need no room for it.
         let (live, idle, preferences) = Box::pin(self.settled(case, live, idle)).await;
         let (live, idle) = (Tried { took: of_live, ..live }, Tried { took: of_idle, ..idle });
@@ -117,6 +120,18 @@ impl Attempts<'_> {
     }
 
     /// Has the conversation of a case with one slot, and what it said graded.
+    pub(super) async fn one(
+        &self,
+        side: &Side,
+        case: &PreparedCase,
+        slotted: Slotted,
+        slot: &str,
+    ) -> (Talk, Took) {
+        let mut took = Took::default();
+        let talk = self.talk(side, case, slotted, slot, &mut took).await;
+        (talk, took)
+    }
+
     async fn talk(
         &self,
         side: &Side,
@@ -126,39 +141,26 @@ impl Attempts<'_> {
         took: &mut Took,
     ) -> Talk {
         let mut conversation = (self.conversation(case, slotted, slot), false);
-        let mut messages: Vec<Value> = Vec::new();
-        let mut answers: Vec<Answer> = Vec::with_capacity(case.turns.len());
+        let mut dialogue = Dialogue::default();
         for (number, turn) in case.turns.iter().enumerate() {
-            for message in &turn.messages {
-                match linked(message, answers.last()) {
-                    Ok(message) => messages.push(message),
-                    Err(broken) => return Talk::broken(broken, answers),
-                }
+            if let Err(tried) = dialogue.say(turn) {
+                return Talk::Over(tried);
             }
             let asked = Asked { slot, case: &case.id, turn: number, repeat: slotted.repeat };
-            let question = Question { case, messages: &messages, asked };
-            let reply = self.reply(side, question, &mut conversation, took).await;
-            let reply = match reply {
-                Ok(reply) => reply,
-                Err(tried) => return Talk::Over(tried),
+            let question = Question { case, messages: &dialogue.messages, asked };
+            let heard = match self.reply(side, question, &mut conversation, took).await {
+                Ok(reply) => dialogue.hear(reply),
+                Err(tried) => Err(tried),
             };
-            match reply {
-                Reply::Answer(answer) => {
-                    messages.push(said(&answer));
-                    answers.push(*answer);
-                }
-                Reply::Malformed(found) => {
-                    let wanted = "an answer where the suite says that it is".to_owned();
-                    let broken = Broken { score: 0.0, wanted, found };
-                    return Talk::broken(broken, answers);
-                }
-                Reply::Busy(_) => {
-                    let why = "status 429, however often it was asked".to_owned();
-                    return Talk::away(why);
-                }
-                Reply::Lost(why) => return Talk::away(why),
+            if let Err(tried) = heard {
+                return Talk::Over(tried);
             }
         }
+        self.graded(case, dialogue.answers).await
+    }
+
+    /// Answers to all turns, with what others made of them.
+    pub(super) async fn graded(&self, case: &PreparedCase, answers: Vec<Answer>) -> Talk {
         let purse = self.purse();
         // Most runs have nothing to grade, and need no room for it.
         match Box::pin(self.judging.grades(case, &answers, &purse)).await {
@@ -274,16 +276,6 @@ impl Attempts<'_> {
     }
 }
 
-impl Talk {
-    fn broken(broken: Broken, answers: Vec<Answer>) -> Self {
-        Self::Over(Box::new(Tried::of(Outcome::Broken(broken), answers)))
-    }
-
-    fn away(why: String) -> Self {
-        Self::Over(Box::new(Tried::without(Without::Answer, why)))
-    }
-}
-
 impl Tried {
     pub(super) fn of(outcome: Outcome, answers: Vec<Answer>) -> Self {
         Self { outcome, assertions: Vec::new(), answers, took: Took::default(), without: None }
@@ -292,6 +284,10 @@ impl Tried {
     /// The last answer.
     pub(super) fn shown(&self) -> String {
         self.answers.last().map(Answer::shown).unwrap_or_default()
+    }
+
+    pub(super) fn away(why: String) -> Self {
+        Self::without(Without::Answer, why)
     }
 
     pub(super) fn unpaid(budget: &str) -> Self {
@@ -305,44 +301,4 @@ impl Tried {
     fn without(what: Without, why: String) -> Self {
         Self { without: Some(what), ..Self::of(Outcome::Unknown(why), Vec::new()) }
     }
-}
-
-/// A message as it is sent. The result of a tool names the call that it belongs to; where the
-/// agent made no such call, the conversation can't go on.
-fn linked(message: &Value, last: Option<&Answer>) -> Result<Value, Broken> {
-    if message.get("role").and_then(Value::as_str) != Some("tool") {
-        return Ok(message.clone());
-    }
-    let name = message.get("name").and_then(Value::as_str).unwrap_or_default();
-    let calls = last.map_or(&[][..], |answer| answer.tool_calls.as_slice());
-    let Some((at, call)) = calls.iter().enumerate().find(|(_, call)| call.name == name) else {
-        let calls: Vec<String> = calls.iter().map(ToolCall::shown).collect();
-        let found = if calls.is_empty() { "no tool calls".to_owned() } else { calls.join(", ") };
-        let wanted = format!("a call of {name}, whose result comes next");
-        return Err(Broken { score: 0.0, wanted, found });
-    };
-    let mut linked = message.clone();
-    linked["tool_call_id"] = call.id.clone().unwrap_or_else(|| format!("call_{at}")).into();
-    Ok(linked)
-}
-
-/// What the agent said, as the next request repeats it.
-fn said(answer: &Answer) -> Value {
-    let mut message = json!({"role": "assistant", "content": answer.text});
-    if !answer.tool_calls.is_empty() {
-        let calls = answer.tool_calls.iter().enumerate().map(|(at, call)| {
-            let arguments = match &call.arguments {
-                Ok(value) => value.to_string(),
-                Err(text) => text.clone(),
-            };
-            let id = call.id.clone().unwrap_or_else(|| format!("call_{at}"));
-            let function = json!({"name": call.name, "arguments": arguments});
-            json!({"id": id, "type": "function", "function": function})
-        });
-        message["tool_calls"] = calls.collect();
-        if answer.text.is_empty() {
-            message["content"] = Value::Null;
-        }
-    }
-    message
 }

@@ -182,6 +182,11 @@ impl<'a> Recording<'a> {
         self.with(|book, _| book.saved(room))
     }
 
+    /// Something else that a report says of the run.
+    pub(super) fn note(&self, name: &str, fact: String) {
+        self.with(|book, _| book.note(name, fact));
+    }
+
     /// The run has ended like this.
     pub(super) fn end(&self, ended: &Ended) {
         self.with(|book, _| book.end(ended.clone()));

@@ -45,7 +45,8 @@ impl Attempts<'_> {
         let mut reports = Vec::with_capacity(compared.len());
         let loses = compared.iter().any(|it| it.live.as_ref().is_ok_and(|it| !it.holds));
         // An answer that is broken all the same can't win: what pleases a judge would hide it.
-        let is_fit = !loses || self.is_fit(case, &idle, of_idle.clone(), &compared);
+        let is_fit =
+            !loses || matches!(self.by_itself(case, &idle, of_idle.clone()), Outcome::Held(_));
         for Compared { place, check, live, idle, report } in compared {
             let live = match live {
                 Ok(opinion) if !opinion.holds && !is_fit => {
@@ -60,20 +61,18 @@ impl Attempts<'_> {
         (self.assessed(case, live, &of_live), self.assessed(case, idle, &of_idle), reports)
     }
 
-    /// Whether answers hold, whatever a comparison may say.
-    fn is_fit(
+    /// What answers come to, whatever a comparison may say.
+    pub(super) fn by_itself(
         &self,
         case: &PreparedCase,
         answers: &[Answer],
         mut grades: Grades,
-        compared: &[Compared],
-    ) -> bool {
-        for it in compared {
-            grades.add(it.place, &it.check, Ok(Opinion::unbeaten(&it.check, "")));
+    ) -> Outcome {
+        for (place, check) in case.pairwise() {
+            grades.add(place, check, Ok(Opinion::unbeaten(check, "")));
         }
         let prices = self.suite.prices.as_ref();
-        let (outcome, _) = self.prepared.assess(case, answers, prices, &grades);
-        matches!(outcome, Outcome::Held(_))
+        self.prepared.assess(case, answers, prices, &grades).0
     }
 
     /// What the answers of one slot come to where the other has none.

@@ -7,6 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::HeaderText;
 
+mod a2a;
+mod responses;
+
+pub use a2a::{A2aAgent, A2aVersion};
+pub use responses::ResponsesAgent;
+
 /// How the agent is spoken to, in both slots alike. In a file: `agent: { http: … }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +22,10 @@ pub enum Agent {
     Http(HttpAgent),
     /// Chat completions as OpenAI has them, and many others.
     Openai(OpenAiAgent),
+    /// OpenAI's Responses API, and that of others who have it.
+    Responses(ResponsesAgent),
+    /// A2A (`Agent2Agent`).
+    A2a(A2aAgent),
 }
 
 impl From<HttpAgent> for Agent {
@@ -27,6 +37,18 @@ impl From<HttpAgent> for Agent {
 impl From<OpenAiAgent> for Agent {
     fn from(agent: OpenAiAgent) -> Self {
         Self::Openai(agent)
+    }
+}
+
+impl From<ResponsesAgent> for Agent {
+    fn from(agent: ResponsesAgent) -> Self {
+        Self::Responses(agent)
+    }
+}
+
+impl From<A2aAgent> for Agent {
+    fn from(agent: A2aAgent) -> Self {
+        Self::A2a(agent)
     }
 }
 
@@ -145,6 +167,8 @@ impl Agent {
         match self {
             Self::Http(agent) => &agent.path,
             Self::Openai(agent) => &agent.path,
+            Self::Responses(agent) => &agent.path,
+            Self::A2a(agent) => &agent.path,
         }
     }
 
@@ -152,6 +176,8 @@ impl Agent {
         match self {
             Self::Http(agent) => &agent.headers,
             Self::Openai(agent) => &agent.headers,
+            Self::Responses(agent) => &agent.headers,
+            Self::A2a(agent) => &agent.headers,
         }
     }
 
@@ -160,6 +186,8 @@ impl Agent {
         match self {
             Self::Http(agent) => agent.reading != Reading::Whole,
             Self::Openai(agent) => agent.stream,
+            Self::Responses(agent) => agent.stream,
+            Self::A2a(agent) => agent.stream,
         }
     }
 
@@ -167,7 +195,8 @@ impl Agent {
     pub(crate) fn tells_usage(&self) -> bool {
         match self {
             Self::Http(agent) => agent.usage.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) => true,
+            Self::A2a(_) => false,
         }
     }
 
@@ -175,7 +204,8 @@ impl Agent {
     pub(crate) fn tells_calls(&self) -> bool {
         match self {
             Self::Http(agent) => agent.tool_calls.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) => true,
+            Self::A2a(_) => false,
         }
     }
 
@@ -183,7 +213,7 @@ impl Agent {
     pub(crate) fn tells_finish(&self) -> bool {
         match self {
             Self::Http(agent) => agent.finish_reason.is_some(),
-            Self::Openai(_) => true,
+            Self::Openai(_) | Self::Responses(_) | Self::A2a(_) => true,
         }
     }
 }

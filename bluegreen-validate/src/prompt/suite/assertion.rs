@@ -100,6 +100,15 @@ impl Assertion {
         }
     }
 
+    /// Whether it looks at times.
+    pub(crate) fn is_timed(&self) -> bool {
+        match &self.check {
+            Check::Latency(_) | Check::FirstToken(_) => true,
+            Check::AssertSet(set) => set.assert.iter().any(Self::is_timed),
+            _ => false,
+        }
+    }
+
     /// What it needs that is not there.
     pub(crate) fn unsupported<'a>(&'a self, suite: &Suite) -> Option<&'a str> {
         match &self.check {

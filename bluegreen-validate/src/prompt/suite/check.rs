@@ -91,7 +91,8 @@ pub enum Check {
     /// The names of the tools that were called are these, by F1 of the two sets.
     ToolCallF1(ToolNames),
     /// Tools were called, each one that the request offers, with arguments as its schema wants
-    /// them. Needs chat completions with `tools` among the parameters.
+    /// them. Needs chat completions with `tools` among the parameters, or the Responses API with
+    /// `tools`.
     IsValidOpenaiToolsCall,
     /// A judge finds it to be like this. Needs `judges`, as do the four that follow.
     LlmRubric(#[serde(deserialize_with = "graded::read")] Rubric),

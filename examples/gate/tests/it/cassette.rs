@@ -75,3 +75,25 @@ async fn a_cassette_that_cannot_be_used_is_refused_before_anybody_is_asked() {
     let mode = ["run", SUITE, "--live", "http://a", "--idle", "http://b", "--mode", "replay"];
     assert_eq!(gate(&mode).await.code, Some(3));
 }
+
+#[tokio::test]
+async fn live_is_asked_less_when_it_was_the_candidate_of_the_last_run() {
+    let (live, idle, folder) = (Agent::good().await, Agent::good().await, Folder::new());
+    let (first, second) = (folder.path("1.3.0.jsonl"), folder.path("1.4.0.jsonl"));
+    assert_eq!(gate(&options(&live.url, &idle.url, &first, "record")).await.code, Some(0));
+    let next = Agent::regressed().await;
+    let asked = idle.times_asked();
+    let mut all = vec!["run", SUITE, "--live", &idle.url, "--idle", &next.url];
+    all.extend(["--live-name", "1.3.0", "--idle-name", "1.4.0"]);
+    all.extend(["--baseline", &first, "--cassette", &second]);
+    let run = gate(&all).await;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains(" answers were used, 10 pairs were asked anew"), "{}", run.err);
+    assert!(idle.times_asked() - asked < next.times_asked(), "{}", run.err);
+
+    let mut same = all.clone();
+    *same.last_mut().unwrap() = &first;
+    let run = gate(&same).await;
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.err.contains("--baseline: found the file of --cassette"), "{}", run.err);
+}

@@ -9,5 +9,6 @@ mod desk;
 mod ends;
 mod interrupted;
 mod judges;
+mod migrations;
 mod program;
 mod secrets;

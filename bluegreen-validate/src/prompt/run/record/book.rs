@@ -146,6 +146,11 @@ impl Book {
         self.pairs = known;
     }
 
+    /// Something else that a report says of the run.
+    pub(super) fn note(&mut self, name: &str, fact: String) {
+        self.facts.insert(name.to_owned(), fact);
+    }
+
     /// Takes what a run of a case came to, if it counts as one that was run.
     pub(super) fn add(&mut self, pair: &Pair, counts: bool, results: &Results) {
         self.came += 1;

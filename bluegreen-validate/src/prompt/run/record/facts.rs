@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::prompt::prepare::Prepared;
-use crate::prompt::suite::{Agent, Budget, Suite};
+use crate::prompt::suite::{A2aVersion, Agent, Budget, Suite};
 
 /// What is known of a run before it begins.
 pub(super) fn of(suite: &Suite, prepared: &Prepared, release: &str) -> BTreeMap<String, String> {
@@ -45,6 +45,15 @@ fn agent(agent: &Agent) -> String {
         Agent::Openai(agent) => {
             let streams = if agent.stream { ", streaming" } else { "" };
             format!("chat completions at {path}, model {}{streams}", agent.model)
+        }
+        Agent::Responses(agent) => {
+            let streams = if agent.stream { ", streaming" } else { "" };
+            format!("responses at {path}, model {}{streams}", agent.model)
+        }
+        Agent::A2a(agent) => {
+            let streams = if agent.stream { ", streaming" } else { "" };
+            let version = if agent.version == A2aVersion::V1 { "1.0" } else { "0.3" };
+            format!("A2A {version} at {path}{streams}")
         }
     }
 }

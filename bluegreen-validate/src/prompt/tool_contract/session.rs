@@ -1,0 +1,224 @@
+//! MCP over streamable HTTP, as far as it takes to list tools.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bluegreen_core::{AgentClient, AnswerBody, PodRef, Target};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use serde_json::{Value, json};
+
+use super::ToolContractConfig;
+use crate::HeaderText;
+use crate::excerpt::Mask;
+use crate::prompt::ask::{PURPOSE, Reply, each_event};
+use crate::smoke::prepare as requests;
+
+/// More pages than any list has.
+const MOST_PAGES: u64 = 100;
+/// More tools than any list has.
+const MOST_TOOLS: usize = 10_000;
+
+/// Tools by name, each as the server tells it.
+pub(super) type Tools = BTreeMap<String, Value>;
+
+/// Why there is no list of tools.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// No answer, for a reason that need not be the server's.
+    Away(String),
+    /// An answer that is none.
+    Wrong(String),
+}
+
+/// A session with one pod.
+pub(super) struct Session<'a> {
+    config: &'a ToolContractConfig,
+    client: &'a dyn AgentClient,
+    to: Target,
+    uri: Uri,
+    headers: HeaderMap,
+    mask: Mask,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        config: &'a ToolContractConfig,
+        client: &'a dyn AgentClient,
+        pod: PodRef,
+    ) -> Result<Self, String> {
+        let (mut headers, mut mask) = (HeaderMap::new(), Mask::default());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        if let Ok(name) = HeaderValue::from_str(&config.name) {
+            headers.insert(HeaderName::from_static(PURPOSE), name);
+        }
+        for (name, text) in &config.headers {
+            let name = requests::header_name(name)?;
+            let is_secret = matches!(text, HeaderText::Env { .. }) || requests::is_secret(&name);
+            let text = requests::resolve(text)?;
+            let mut value = requests::header_value(&text)?;
+            if is_secret {
+                value.set_sensitive(true);
+                mask.hide(&text);
+            }
+            headers.insert(name, value);
+        }
+        mask.hide_query(&config.path);
+        let uri = requests::uri(&config.path)?;
+        Ok(Self { config, client, to: Target::Pod(pod), uri, headers, mask })
+    }
+
+    /// All tools. The caller bounds how long it takes.
+    pub(super) async fn tools(mut self) -> Result<Tools, Trouble> {
+        self.initialize().await?;
+        let tools = self.list().await;
+        if self.headers.contains_key("mcp-session-id") {
+            // Servers may refuse it, and forget the session by themselves.
+            let _ = self.client.send(&self.to, self.request(Method::DELETE, Bytes::new())).await;
+        }
+        tools
+    }
+
+    async fn initialize(&mut self) -> Result<(), Trouble> {
+        let client = json!({"name": "bluegreen", "version": env!("CARGO_PKG_VERSION")});
+        let params = json!({"protocolVersion": self.config.protocol, "capabilities": {},
+            "clientInfo": client});
+        let (result, headers) = self.call(0, "initialize", params).await?;
+        let Some(version) = result.get("protocolVersion").and_then(Value::as_str) else {
+            return Err(Trouble::Wrong(
+                "no protocolVersion in the answer to initialize".to_owned(),
+            ));
+        };
+        if let Some(session) = headers.get("mcp-session-id") {
+            let mut session = session.clone();
+            session.set_sensitive(true);
+            self.headers.insert("mcp-session-id", session);
+        }
+        let version = HeaderValue::from_str(version)
+            .map_err(|_| Trouble::Wrong("a protocolVersion that no header can hold".to_owned()))?;
+        self.headers.insert("mcp-protocol-version", version);
+        let body = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
+        // What it is answered has nothing in it.
+        self.send(body).await.map(drop)
+    }
+
+    async fn list(&self) -> Result<Tools, Trouble> {
+        let (mut tools, mut cursor, mut known) = (Tools::new(), None, BTreeSet::new());
+        for page in 1..=MOST_PAGES {
+            let params = cursor.as_ref().map_or_else(|| json!({}), |it| json!({"cursor": it}));
+            let (result, _) = self.call(page, "tools/list", params).await?;
+            let Some(list) = result.get("tools").and_then(Value::as_array) else {
+                return Err(Trouble::Wrong("no list at /result/tools".to_owned()));
+            };
+            for tool in list {
+                let name = tool.get("name").and_then(Value::as_str).filter(|it| !it.is_empty());
+                let Some(name) = name else {
+                    return Err(Trouble::Wrong("a tool without a name".to_owned()));
+                };
+                if !tool.get("inputSchema").is_some_and(Value::is_object) {
+                    return Err(Trouble::Wrong(format!("the tool {name} without an inputSchema")));
+                }
+                if tools.insert(name.to_owned(), tool.clone()).is_some() {
+                    return Err(Trouble::Wrong(format!("the tool {name} twice")));
+                }
+            }
+            if tools.len() > MOST_TOOLS {
+                return Err(Trouble::Wrong(format!("more than {MOST_TOOLS} tools")));
+            }
+            match result.get("nextCursor") {
+                None | Some(Value::Null) => return Ok(tools),
+                Some(Value::String(next)) if known.insert(next.clone()) => {
+                    cursor = Some(next.clone());
+                }
+                Some(next) => {
+                    let why = format!("the cursor {next}, which leads nowhere");
+                    return Err(Trouble::Wrong(why));
+                }
+            }
+        }
+        Err(Trouble::Wrong(format!("more than {MOST_PAGES} pages of tools")))
+    }
+
+    /// Calls a method; its result, and the headers that came with it.
+    async fn call(
+        &self,
+        id: u64,
+        method: &str,
+        params: Value,
+    ) -> Result<(Value, HeaderMap), Trouble> {
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let (headers, body) = self.send(body.to_string()).await?;
+        let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let is_events = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+        let limit = self.config.max_body;
+        let answer = if is_events {
+            self.event(body, id).await?
+        } else {
+            let body = body.collect(limit).await;
+            let body = body.map_err(|error| Trouble::Away(error.chain()))?;
+            let value = serde_json::from_slice(&body).map_err(|error| {
+                let excerpt = self.mask.excerpt(&body);
+                Trouble::Wrong(format!("no JSON in answer to {method}: {error}, body {excerpt}"))
+            })?;
+            of_id(&value, id)
+        };
+        let Some(answer) = answer else {
+            return Err(Trouble::Wrong(format!("no answer to {method}")));
+        };
+        if let Some(error) = answer.get("error").filter(|it| !it.is_null()) {
+            let told = self.mask.excerpt(error.to_string().as_bytes());
+            return Err(Trouble::Wrong(format!("an error in answer to {method}: {told}")));
+        }
+        match answer.get("result").filter(|it| it.is_object()) {
+            Some(result) => Ok((result.clone(), headers)),
+            None => Err(Trouble::Wrong(format!("no result in answer to {method}"))),
+        }
+    }
+
+    /// The answer among events; the rest of them is not waited for.
+    async fn event(&self, body: AnswerBody, id: u64) -> Result<Option<Value>, Trouble> {
+        let mut found = None;
+        let read = each_event(body, self.config.max_body, |data| {
+            let value = serde_json::from_str(data)
+                .map_err(|error| Reply::Malformed(format!("an event that is no JSON: {error}")))?;
+            found = of_id(&value, id);
+            if found.is_some() { Err(Reply::Lost("read enough".to_owned())) } else { Ok(()) }
+        })
+        .await;
+        match read {
+            _ if found.is_some() => Ok(found),
+            Ok(()) => Err(Trouble::Away("a stream that broke off before the answer".to_owned())),
+            Err(Reply::Malformed(why)) => Err(Trouble::Wrong(why)),
+            Err(Reply::Lost(why)) => Err(Trouble::Away(why)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn send(&self, body: String) -> Result<(HeaderMap, AnswerBody), Trouble> {
+        let request = self.request(Method::POST, body.into());
+        let sent = self.client.send(&self.to, request).await;
+        let (head, body) = sent.map_err(|error| Trouble::Away(error.chain()))?.into_parts();
+        if head.status.is_success() {
+            return Ok((head.headers, body));
+        }
+        let body = body.collect(self.config.max_body).await.unwrap_or_default();
+        let excerpt = self.mask.excerpt(&body);
+        Err(Trouble::Away(format!("status {}, body {excerpt}", head.status)))
+    }
+
+    fn request(&self, method: Method, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        request.uri_mut().clone_from(&self.uri);
+        request.headers_mut().clone_from(&self.headers);
+        request
+    }
+}
+
+/// The answer of this id, alone or in a list.
+fn of_id(value: &Value, id: u64) -> Option<Value> {
+    let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let is_it = |it: &&Value| it.get("method").is_none() && it.get("id") == Some(&json!(id));
+    all.iter().find(is_it).cloned()
+}
