@@ -10,6 +10,10 @@ use super::{Connector, Grade, Judge, LONGEST, Place, Task, verdict, words};
 use crate::prompt::suite::{JudgeModel, OpenAiAgent, Suite};
 use crate::prompt::template::Scope;
 
+/// In what words servers speak of the schema that they do not take, `_` and `-` read as blanks.
+const SCHEMA_WORDS: [&str; 5] =
+    ["response format", "responseformat", "schema", "structured output", "json object"];
+
 /// A model behind chat completions.
 pub(super) struct Chat {
     model: JudgeModel,
@@ -63,11 +67,15 @@ impl Chat {
         }
     }
 
-    /// Whether the server itself says that it does not take such a request; what stands in the body of
-    /// its answer is another matter.
+    /// Whether the server says by its status that it does not take such a request, and in the body
+    /// that it is for the schema. A request that is refused for anything else (a model that is
+    /// unknown, a text that is too long) would be refused without it, too, and be paid for twice.
     fn is_refused(&self, why: &str) -> bool {
         let said = why.strip_prefix(self.endpoint.name()).unwrap_or_default();
-        ["400", "422"].iter().any(|status| said.starts_with(&format!(": status {status} ")))
+        let by_status =
+            ["400", "422"].iter().any(|status| said.starts_with(&format!(": status {status} ")));
+        let said = said.to_lowercase().replace(['_', '-'], " ");
+        by_status && SCHEMA_WORDS.iter().any(|words| said.contains(words))
     }
 
     async fn text(

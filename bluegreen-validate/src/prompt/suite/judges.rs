@@ -17,8 +17,8 @@ use crate::HeaderText;
 ///     headers: { authorization: { env: JUDGE_AUTHORIZATION } }
 /// ```
 ///
-/// It is asked with temperature 0, the seed of the suite's rules, and for JSON of a schema; where it
-/// refuses the schema, once without. Of several judges each grades every answer, and more than half
+/// It is asked with temperature 0, the seed of the suite's rules, and for JSON of a schema. Where it
+/// refuses that and says that it is for the schema, it is asked once more without; both calls count. Of several judges each grades every answer, and more than half
 /// of all of them must agree: otherwise it can't be told how good the answer is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
