@@ -50,7 +50,13 @@ fn set(suite: &mut Suite, check: &Check) {
         if let Some(env) = &check.judge_authorization_env {
             judge = judge.header("authorization", HeaderText::Env { env: env.clone() });
         }
-        suite.judges.push(judge);
+        if !suite.judges.is_empty() {
+            let before: Vec<&str> = suite.judges.iter().map(JudgeModel::name).collect();
+            let before = before.join(", ");
+            eprintln!("--judge-url: {model} grades instead of the suite's judges: {before}");
+        }
+        // Beside others it would make a panel, of which more than half must agree.
+        suite.judges = vec![judge];
     }
     suite.rules.repeats = check.repeats.unwrap_or(suite.rules.repeats);
     suite.rules.margin = check.margin.unwrap_or(suite.rules.margin);

@@ -118,7 +118,7 @@ pub(crate) struct Check {
     /// Leave out cases that need what is not there (JavaScript, say), instead of refusing the suite.
     #[arg(long)]
     pub(crate) skip_unsupported: bool,
-    /// Let this model grade what a file of promptfoo's wants graded, besides the suite's `judges`: the
+    /// Let this model grade, instead of the suite's `judges` if it has any (which is told then): the
     /// address before `/chat/completions`, as `https://models.example/v1`.
     #[arg(long, value_name = "URL", requires = "judge_model")]
     pub(crate) judge_url: Option<String>,
