@@ -138,7 +138,7 @@ async fn as_many_better_as_worse_is_no_regression_and_mostly_worse_is() {
     let half =
         |number: usize| if number.is_multiple_of(2) { "it is on its way" } else { "no idea" };
     let other =
-        |number: usize| if !number.is_multiple_of(2) { "it is on its way" } else { "no idea" };
+        |number: usize| if number.is_multiple_of(2) { "no idea" } else { "it is on its way" };
     let (live, idle) = (saying(half).await, saying(other).await);
     let mut suite = comparing(vec![model(&judge)]);
     let (judgement, report) = judged(suite.clone(), &live, &idle).await;

@@ -53,7 +53,9 @@ fn set(suite: &mut Suite, check: &Check) {
         if !suite.judges.is_empty() {
             let before: Vec<&str> = suite.judges.iter().map(JudgeModel::name).collect();
             let before = before.join(", ");
-            eprintln!("--judge-url: {model} grades instead of the suite's judges: {before}");
+            show::say(&format!(
+                "--judge-url: {model} grades instead of the suite's judges: {before}"
+            ));
         }
         // Beside others it would make a panel, of which more than half must agree.
         suite.judges = vec![judge];

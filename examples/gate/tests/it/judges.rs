@@ -40,7 +40,18 @@ async fn run(judge: &Agent, agent: &Agent, folder: &Folder) -> Ended {
         "prompts": ["Where is my order?"],
         "tests": tests,
     });
-    let suite = folder.path("promptfooconfig.yaml");
+    graded(judge, agent, folder, "promptfooconfig.yaml", &config).await
+}
+
+/// Runs a suite with this judge.
+async fn graded(
+    judge: &Agent,
+    agent: &Agent,
+    folder: &Folder,
+    name: &str,
+    config: &Value,
+) -> Ended {
+    let suite = folder.path(name);
     std::fs::write(&suite, config.to_string()).unwrap();
     let (url, out) = (format!("{}/v1", judge.url), folder.path(""));
     let all = ["run", &suite, "--live", &agent.url, "--idle", &agent.url, "--out", &out];
@@ -69,4 +80,23 @@ async fn a_judge_that_says_nothing_of_use_passes_nobody() {
     let ended = run(&dull, &agent, &folder).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.out.contains("judge grader: words that are no JSON object"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_judge_of_the_command_line_grades_instead_of_the_suites_own() {
+    let (wise, agent, folder) = (judge(true).await, agent().await, Folder::new());
+    let cases: Vec<Value> = (0..30)
+        .map(|number| json!({"id": number.to_string(), "prompt": "Where is my order?"}))
+        .collect();
+    let config = json!({
+        "agent": {"openai": {"model": "agent"}},
+        // Nobody is there.
+        "judges": [{"url": "http://127.0.0.1:9/v1", "model": "old"}],
+        "defaults": {"assert": [{"llm-rubric": "Is polite."}]},
+        "cases": cases,
+    });
+    let ended = graded(&wise, &agent, &folder, "suite.json", &config).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("grader grades instead of the suite's judges: old"), "{ended:?}");
+    assert!(wise.times_asked() > 0);
 }
