@@ -11,8 +11,8 @@ mod line;
 mod session;
 mod tape;
 
-pub(super) use baseline::Known;
 pub use baseline::{Baseline, BaselineCounts};
+pub(super) use baseline::{Found, Known};
 pub(super) use session::{Asked, Session, Sought};
 use tape::Tape;
 

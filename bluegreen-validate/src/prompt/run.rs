@@ -106,10 +106,10 @@ pub(super) async fn run(
         // A run that was decided early has not asked everything: what decided it comes first.
         todo.sort_by_cached_key(|it| !session.has(&prepared.cases[it.case].id, it.repeat));
     }
-    let known = aids.baseline.map(|it| Known::of(it, mask, trial));
+    let known = aids.baseline.map(|it| Known::of(it, suite, mask, trial));
     // A replay asks nobody, so there is nothing to be saved.
     let known = known.filter(|_| replayed.is_none());
-    let before = known.as_ref().map(|known| Before::new(known, prepared, &todo));
+    let before = known.as_ref().map(|known| Before::new(known, suite, prepared, &todo));
     let before = before.as_ref();
     let attempts =
         Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session, before };

@@ -170,6 +170,13 @@ impl Suite {
         Digest::of(["bluegreen prompts 1", &text, super::judge::words().as_str()])
     }
 
+    /// One digest of how the agent is spoken to, and where in its answers is what.
+    pub(super) fn agent_digest(&self) -> Digest {
+        let agent = serde_json::to_value(&self.agent).unwrap_or_default();
+        let strict = if self.strict_templates { "strict" } else { "loose" };
+        Digest::of(["bluegreen agent 1", strict, &canonical(&agent)])
+    }
+
     /// One digest of what is asked: without assertions, rules and limits, none of which changes an
     /// answer.
     pub(super) fn asked_digest(&self) -> Digest {

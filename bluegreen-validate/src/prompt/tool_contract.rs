@@ -169,13 +169,20 @@ impl Validator for ToolContract {
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.config.name));
             return Err(error.with_source(ConfigError::new(&self.config.name, problems)));
         }
+        let mask = session::mask(&self.config).map_err(|why| {
+            let action = format!("prepare {}", self.config.name);
+            Error::new(ErrorKind::Rejected, action).with_source(why)
+        })?;
         let unknown = |why: String| Ok(Judgement::new(Verdict::Inconclusive, why));
         let pinned = self.config.tools.as_ref().map(verdict::pinned);
         let wanted = match pinned {
             Some(pinned) => pinned,
             None => match self.tools(trial, &trial.live).await? {
                 None => return unknown("live has no ready pod".to_owned()),
-                Some(Err(found)) => return unknown(format!("live offers no tools: {found}")),
+                Some(Err(found)) => {
+                    let found = mask.beginning_of(found.as_bytes());
+                    return unknown(format!("live offers no tools: {found}"));
+                }
                 Some(Ok(tools)) if tools.is_empty() => {
                     return unknown("live offers no tools, so there is nothing to keep".to_owned());
                 }
@@ -184,7 +191,7 @@ impl Validator for ToolContract {
         };
         match self.tools(trial, &trial.candidate).await? {
             None => unknown("the candidate has no ready pod".to_owned()),
-            Some(found) => Ok(verdict::judge(&self.config, &wanted, found)),
+            Some(found) => Ok(verdict::judge(&self.config, &wanted, found, &mask)),
         }
     }
 }

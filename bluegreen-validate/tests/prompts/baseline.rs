@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bluegreen_core::clock::minutes;
 use bluegreen_core::{Configuration, ErrorKind, Judgement, PodState, Trial, Validator, Verdict};
-use bluegreen_validate::prompt::{Baseline, Cassette, CassetteMode, Check, Recorder, Suite, Turn};
+use bluegreen_validate::prompt::{
+    Agent, Baseline, Cassette, CassetteMode, Check, Recorder, Suite, Turn,
+};
 use bluegreen_validate::{PromptRegression, Value, json};
 
 use crate::agents::{client, doing, message, number, reply};
-use crate::server::Server;
+use crate::server::{Server, answer};
 use crate::world::{assert_verdict, suite, trial};
 
 /// A file that ends with this value.
@@ -191,6 +193,13 @@ async fn answers_are_not_taken_that_may_not_be() {
         case.prompt = Some("Where is {{parcel}} now?".to_owned());
     }
     none(&asks, &now, "to another question").await;
+    let mut told = suite.clone();
+    let Agent::Http(agent) = &mut told.agent else { unreachable!("it is one") };
+    agent.tool_calls = Some("/calls".to_owned());
+    none(&told, &now, "of which something else was read").await;
+    let mut scored = suite.clone();
+    scored.rules.score_margin = Some(0.2);
+    none(&scored, &now, "whose scores decide").await;
     let times = (now.clock.now(), file.of("idle")[0]["at"].clone());
     file.change(|line| {
         if line["at"].is_string() {
@@ -241,6 +250,34 @@ async fn a_conversation_is_taken_whole_or_not_at_all() {
     assert_verdict(&judge(&suite, &next(&live, &idle), &baseline).await, Verdict::Pass);
     assert_eq!(baseline.counts().used, 0);
     assert!(count(&asked) - before >= 40);
+}
+
+#[tokio::test]
+async fn a_sample_that_could_not_be_compared_vouches_for_nothing() {
+    let (mut suite, file) = (once(60), File::new());
+    suite.rules.error_budget = 0.5;
+    before(&suite, &file).await;
+    let (idle, _) = agent(true).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    // Live is away at first.
+    let live = doing(move |got| {
+        let is_away = counted.fetch_add(1, Ordering::SeqCst) < 10;
+        let number = number(&message(&got));
+        async move {
+            if is_away {
+                answer(503, "away")
+            } else {
+                reply(&format!("Your parcel {number} is on its way."))
+            }
+        }
+    })
+    .await;
+    let baseline = file.baseline();
+    judge(&suite, &next(&live, &idle), &baseline).await;
+    let counts = baseline.counts();
+    assert_eq!((counts.used, counts.audited, counts.drifted), (0, 0, false), "{counts}");
+    assert!(count(&asked) > 20, "{counts}");
 }
 
 #[tokio::test]

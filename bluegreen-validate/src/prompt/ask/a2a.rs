@@ -139,11 +139,15 @@ impl<'a> Course<'a> {
             _ => return Err(Reply::Malformed(of_what(&self.said))),
         }
         let mut whole = self.artifacts.together();
+        if [&whole, &self.said, &self.remembered].into_iter().any(Parts::are_too_many) {
+            return Err(Reply::Malformed("an answer of more parts than can be read".to_owned()));
+        }
         whole.push_unless_known(self.said);
         if whole.is_empty() {
             whole = self.remembered;
         }
-        if whole.is_empty() {
+        // Of files alone nothing could be told, and whatever must not be in an answer is not.
+        if whole.says_nothing() {
             let what = if state == "message" { "a message" } else { "a task that is over" };
             return Err(Reply::Malformed(format!("{what}, without any part of an answer")));
         }

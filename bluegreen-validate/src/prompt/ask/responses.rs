@@ -46,7 +46,8 @@ impl<'a> Response<'a> {
             failed(&event)?;
             return Err(Reply::Malformed("an event without a type".to_owned()));
         };
-        match kind.strip_prefix("response.").unwrap_or(kind) {
+        let kind = kind.strip_prefix("response.").unwrap_or(kind);
+        match kind {
             "error" => {
                 failed(&event)?;
                 Err(failure(&event))
@@ -56,7 +57,12 @@ impl<'a> Response<'a> {
                     return Err(Reply::Malformed(format!("an event {kind} without a response")));
                 };
                 self.answer.usage = response.get("usage").and_then(Usage::read);
-                self.end = Some(response.clone());
+                let mut response = response.clone();
+                // Some servers leave it out of the response, and say it by the event alone.
+                if response.get("status").is_none_or(Value::is_null) {
+                    response["status"] = kind.into();
+                }
+                self.end = Some(response);
                 Ok(())
             }
             kind => {

@@ -15,6 +15,7 @@ use super::{CassetteMode, refused};
 use crate::excerpt::Mask;
 use crate::prompt::ask::Reply;
 use crate::prompt::report::redacted;
+use crate::prompt::suite::Suite;
 
 /// The answers of what is live now, from the [`Cassette`](super::Cassette) of an earlier run.
 ///
@@ -42,19 +43,21 @@ use crate::prompt::report::redacted;
 /// ```
 ///
 /// # What is taken from it
-/// An answer to the same request, in the same turn and repeat of the same case, by a slot that ran
-/// what live runs (its configuration with the images of its pods, as
-/// [`Cassette`](super::Cassette) says), not older than it may be. It is assessed anew, and by judges as the
-/// candidate's is: other assertions, rules and judges need no other baseline. An answer keeps its age when
-/// it goes into the cassette of this run, so none gets younger by being used.
+/// An answer to the same request, in the same turn and repeat of the same case, from a run that spoke to
+/// agents in the same way, by a slot that ran what live runs (its configuration with the images of its
+/// pods, as [`Cassette`](super::Cassette) says), not older than it may be. It is assessed anew, and by judges
+/// as the candidate's is: other assertions, rules and judges need no other baseline. An answer keeps
+/// its age when it goes into the cassette of this run, so none gets younger by being used.
 ///
 /// Live is asked all the same
-/// * for every case that looks at times, since those of another day are no measure;
+/// * for every case that looks at times, since those of another day are no measure, and for every case
+///   with `pairwise`, whose drift a sample can't show; for everything where `score_margin` is set;
 /// * for what was lost, hidden in part, or is of a conversation that can't be taken whole;
 /// * for a tenth of the pairs, and at least ten, that could have been taken, the first ones in the
 ///   order of the run. When live passes them significantly more or less often than its old
 ///   answers do (exact test of `McNemar`, two-sided, at 5 %), the provider of the model has changed:
-///   nothing more is taken, and the run says so. Ten pairs only show what is gross.
+///   nothing more is taken, and the run says so. Ten pairs only show what is gross. Nothing is taken,
+///   either, where fewer than four in five of them could be compared.
 #[derive(Clone)]
 pub struct Baseline(Arc<Shared>);
 
@@ -166,10 +169,18 @@ pub(in crate::prompt) struct Found {
 }
 
 impl<'a> Known<'a> {
-    pub(in crate::prompt) fn of(baseline: &'a Baseline, mask: &'a Mask, trial: &Trial) -> Self {
+    pub(in crate::prompt) fn of(
+        baseline: &'a Baseline,
+        suite: &Suite,
+        mask: &'a Mask,
+        trial: &Trial,
+    ) -> Self {
         let live = runs(&trial.live);
         let state = baseline.state();
+        let agent = suite.agent_digest();
         let head = state.tape.head.as_ref();
+        // Answers stand there as they were read: by other rules they would be others.
+        let head = head.filter(|head| head.agent.as_deref() == Some(agent.as_str()));
         // What was live then comes first: it was asked beside something else than itself.
         let both = head.map(|head| [("live", &head.live), ("idle", &head.idle)]);
         let ours = both.into_iter().flatten().filter(|(_, ran)| ran.digest == live.as_str());
@@ -193,22 +204,29 @@ impl<'a> Known<'a> {
         self.slots.iter().any(|slot| state.tape.has_heard(slot, case, repeat))
     }
 
-    /// The answer to a question, whose `request` is made with a conversation of a fixed name.
+    /// The slots of the earlier run that may be meant. A conversation is one slot's alone.
+    pub(in crate::prompt) fn slots(&self) -> &[&'static str] {
+        &self.slots
+    }
+
+    /// What a slot of the earlier run answered to a question, whose `request` is made with a
+    /// conversation of a fixed name.
     pub(in crate::prompt) fn find(
         &self,
         asked: Asked<'_>,
         request: &Request<Bytes>,
     ) -> Option<Found> {
         let mut state = self.baseline.state();
-        let found = self.slots.iter().find_map(|slot| {
-            let key = key(Asked { slot, ..asked }, &self.live, request, self.mask);
-            // A line that can't be read any more is none.
-            let line = state.tape.find(key.as_str()).ok().flatten()?;
-            // One from the future would never be too old.
-            let is_fresh = line.at <= self.now && self.now.since(line.at) <= self.baseline.0.oldest;
-            (is_fresh && !line.hidden).then_some(line)
-        })?;
-        Some(Found { reply: found.reply.reply(), conversation: found.conversation, at: found.at })
+        let key = key(asked, &self.live, request, self.mask);
+        // A line that can't be read any more is none.
+        let line = state.tape.find(key.as_str()).ok().flatten()?;
+        // One from the future would never be too old.
+        let is_fresh = line.at <= self.now && self.now.since(line.at) <= self.baseline.0.oldest;
+        if !is_fresh || line.hidden {
+            return None;
+        }
+        let reply = line.reply.reply();
+        Some(Found { reply, conversation: line.conversation, at: line.at })
     }
 
     /// Counts answers for which live was not asked.

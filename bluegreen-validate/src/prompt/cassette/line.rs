@@ -23,6 +23,9 @@ pub(super) struct Head {
     pub(super) suite: Named,
     pub(super) live: Named,
     pub(super) idle: Named,
+    /// The digest of how agents are spoken to, and where in an answer is what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) agent: Option<String>,
     pub(super) recorded: Timestamp,
 }
 

@@ -59,6 +59,7 @@ impl<'a> Session<'a> {
             suite: Named::new(&suite.name, &suite.asked_digest()),
             live: named(&trial.live, &live),
             idle: named(&trial.candidate, &idle),
+            agent: Some(suite.agent_digest().to_string()),
             recorded: trial.clock.now(),
         };
         let path = &cassette.0.path;

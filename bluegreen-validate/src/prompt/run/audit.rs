@@ -19,6 +19,8 @@ const ALPHA: f64 = 0.05;
 pub(super) struct Audit {
     taken: HashSet<(usize, u32)>,
     anew: HashSet<(usize, u32)>,
+    /// Whether a look before this one has found that live answers otherwise.
+    is_known_to_drift: bool,
     seen: watch::Sender<Seen>,
 }
 
@@ -43,12 +45,13 @@ impl Audit {
     /// waits for them, so no run waits for ever.
     pub(super) fn of(known: &Known<'_>, prepared: &Prepared, todo: &[Slotted]) -> Self {
         let case = |it: &Slotted| &prepared.cases[it.case];
-        let fit = |it: &&Slotted| !is_timed(case(it)) && known.has(&case(it).id, it.repeat);
+        let fit = |it: &&Slotted| may_be_taken(case(it)) && known.has(&case(it).id, it.repeat);
         let mut fit = todo.iter().filter(fit).map(|it| (it.case, it.repeat));
         let all = fit.clone().count();
         let anew: HashSet<_> = fit.by_ref().take((all / ONE_IN).max(AT_LEAST)).collect();
         let (seen, _) = watch::channel(Seen { left: anew.len(), ..Seen::default() });
-        Self { taken: fit.collect(), anew, seen }
+        let is_known_to_drift = known.baseline().counts().drifted;
+        Self { taken: fit.collect(), anew, is_known_to_drift, seen }
     }
 
     /// Whether a pair is asked anew although it could be taken.
@@ -61,13 +64,15 @@ impl Audit {
     /// # Cancel safety
     /// Safe: it only waits.
     pub(super) async fn may_take(&self, it: Slotted) -> bool {
-        if !self.taken.contains(&(it.case, it.repeat)) {
+        if self.is_known_to_drift || !self.taken.contains(&(it.case, it.repeat)) {
             return false;
         }
         let mut seen = self.seen.subscribe();
         let seen = seen.wait_for(|seen| seen.left == 0).await;
         // The sender lives as long as this does.
-        seen.is_ok_and(|seen| !seen.has_drifted())
+        // Of pairs that could not be compared nothing is known, and nothing is no good news.
+        let enough = |seen: &Seen| seen.audited * 5 >= self.anew.len() as u64 * 4;
+        seen.is_ok_and(|seen| !seen.has_drifted() && enough(&seen))
     }
 
     /// Takes what a pair came to that was asked anew: before and now, whether it passed, where that
@@ -86,7 +91,8 @@ impl Audit {
     }
 }
 
-/// Whether a case looks at times.
-fn is_timed(case: &PreparedCase) -> bool {
-    case.assertions().any(|it| it.assertion().is_timed())
+/// Whether old answers to a case are as good as new ones, and a sample can show that they are: times are
+/// of their day, and a comparison of two slots is none of one alone.
+fn may_be_taken(case: &PreparedCase) -> bool {
+    case.pairwise().next().is_none() && !case.assertions().any(|it| it.assertion().is_timed())
 }

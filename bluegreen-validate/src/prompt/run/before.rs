@@ -1,12 +1,16 @@
 //! Live's answers from an earlier run, instead of asking for them again.
 
+use bytes::Bytes;
+use http::Request;
+
 use super::attempt::{Attempts, Talk, Took, Tried};
 use super::audit::Audit;
 use super::dialogue::Dialogue;
 use super::schedule::Slotted;
 use crate::prompt::assess::Outcome;
-use crate::prompt::cassette::{Asked, Known, Sought};
+use crate::prompt::cassette::{Asked, Found, Known, Sought};
 use crate::prompt::prepare::{Prepared, PreparedCase};
+use crate::prompt::suite::Suite;
 
 /// What live answered before, and whether that may be taken.
 pub(super) struct Before<'a> {
@@ -15,7 +19,14 @@ pub(super) struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    pub(super) fn new(known: &'a Known<'a>, prepared: &Prepared, todo: &[Slotted]) -> Self {
+    pub(super) fn new(
+        known: &'a Known<'a>,
+        suite: &Suite,
+        prepared: &Prepared,
+        todo: &[Slotted],
+    ) -> Self {
+        // Scores decide there, and a sample that passes or fails says nothing of them.
+        let todo = if suite.rules.score_margin.is_some() { &[] } else { todo };
         Self { known, audit: Audit::of(known, prepared, todo) }
     }
 }
@@ -77,18 +88,45 @@ impl Attempts<'_> {
         slotted: Slotted,
         is_used: bool,
     ) -> Option<Remembered> {
+        let of = |slot: &&'static str| self.remembered_of(known, slot, case, slotted);
+        let (remembered, taken) = known.slots().iter().find_map(of)?;
+        if is_used {
+            known.used(taken.len());
+            let Some(session) = self.session else { return Some(remembered) };
+            for (asked, request, found) in &taken {
+                let asked = Asked { slot: "live", ..*asked };
+                if let Sought::Ask(key) = session.seek(asked, request, false) {
+                    let (name, body) = (&found.conversation, request.body());
+                    session.keep(&key, asked, name, body, &found.reply, found.at);
+                }
+            }
+        }
+        Some(remembered)
+    }
+
+    /// The same as one slot of the earlier run had it.
+    fn remembered_of<'c>(
+        &self,
+        known: &Known<'_>,
+        slot: &'static str,
+        case: &'c PreparedCase,
+        slotted: Slotted,
+    ) -> Option<(Remembered, Vec<Taken<'c>>)> {
         let (mut dialogue, mut broken) = (Dialogue::default(), None);
-        let mut taken = Vec::with_capacity(case.turns.len());
+        let mut taken: Vec<Taken<'_>> = Vec::with_capacity(case.turns.len());
         for (turn, said) in case.turns.iter().enumerate() {
             if let Err(tried) = dialogue.say(said) {
                 broken = Some(tried);
                 break;
             }
-            let asked = Asked { slot: "live", case: &case.id, turn, repeat: slotted.repeat };
+            let asked = Asked { slot, case: &case.id, turn, repeat: slotted.repeat };
             let Prepared { asker: agent, templates, .. } = self.prepared;
             let messages = &dialogue.messages;
             let request = agent.request(templates, &case.vars, messages, "conversation").ok()?;
             let found = known.find(asked, &request)?;
+            if taken.first().is_some_and(|(.., it)| it.conversation != found.conversation) {
+                return None;
+            }
             let reply = found.reply.clone();
             taken.push((asked, request, found));
             if let Err(tried) = dialogue.hear(reply) {
@@ -96,23 +134,13 @@ impl Attempts<'_> {
                 break;
             }
         }
-        if is_used {
-            known.used(taken.len());
-            let Some(session) = self.session else { return Some(remembered(dialogue, broken)) };
-            for (asked, request, found) in &taken {
-                if let Sought::Ask(key) = session.seek(*asked, request, false) {
-                    let (name, body) = (&found.conversation, request.body());
-                    session.keep(&key, *asked, name, body, &found.reply, found.at);
-                }
-            }
-        }
-        Some(remembered(dialogue, broken))
+        let remembered = broken.map_or(Remembered::Whole(dialogue), Remembered::Broken);
+        Some((remembered, taken))
     }
 }
 
-fn remembered(dialogue: Dialogue, broken: Option<Box<Tried>>) -> Remembered {
-    broken.map_or(Remembered::Whole(dialogue), Remembered::Broken)
-}
+/// A question, what asked it, and what was answered.
+type Taken<'c> = (Asked<'c>, Request<Bytes>, Found);
 
 /// A conversation from before.
 enum Remembered {

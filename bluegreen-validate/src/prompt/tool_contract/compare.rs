@@ -152,6 +152,12 @@ impl Look {
             let shown = |it: Value| format!("additionalProperties {it}");
             self.add(path, is_mild, shown(before), shown(after));
         }
+        // Without these, what they let through or described is up to others.
+        for name in ["patternProperties", "prefixItems", "minContains"] {
+            if let (Some(before), None) = (old.get(name), new.get(name)) {
+                self.say(path, format!("{name} {before}"), format!("no {name}"));
+            }
+        }
         for (name, after) in new {
             let name = name.as_str();
             let is_other = ANNOTATIONS.contains(&name) || KNOWN.contains(&name);
@@ -185,8 +191,12 @@ fn required(schema: &Map<String, Value>) -> BTreeSet<&str> {
 
 /// The only values that are taken, if there are such.
 fn values(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
-    let one = schema.get("const").map(|it| vec![it]);
-    one.or_else(|| Some(schema.get("enum")?.as_array()?.iter().collect()))
+    let some = schema.get("enum").and_then(Value::as_array);
+    match (schema.get("const"), some) {
+        (Some(one), Some(some)) => Some(some.iter().filter(|it| *it == one).collect()),
+        (Some(one), None) => Some(vec![one]),
+        (None, some) => some.map(|some| some.iter().collect()),
+    }
 }
 
 fn kind(schema: &Map<String, Value>) -> String {
@@ -249,6 +259,10 @@ mod tests {
             (tool(&json!({"type": "integer", "enum": [1]})), "id: any value / one of [1]"),
             (tool(&json!({"type": "integer", "const": 1})), "id: any value / one of [1]"),
             (tool(&json!({"type": "integer", "not": {}})), "id: no not / not {}"),
+            (
+                tool(&json!({"type": "integer", "const": 1, "enum": [2]})),
+                "id: any value / one of []",
+            ),
             (tool(&json!(false)), "id: {\"type\":\"integer\"} / false"),
         ] {
             assert_eq!(hard(&wanted, &found), [said], "{found}");
@@ -283,6 +297,23 @@ mod tests {
         let said: Vec<String> =
             schemas(&wanted, &found).into_iter().map(|it| it.argument).collect();
         assert_eq!(said, ["lines[].id", "to.zip", "$defs.Zip"]);
+    }
+
+    #[test]
+    fn what_let_others_through_is_missed() {
+        for (wanted, said) in [
+            (
+                json!({"patternProperties": {"^x": {}}, "additionalProperties": false}),
+                "patternProperties {\"^x\":{}}",
+            ),
+            (json!({"prefixItems": [{}], "items": false}), "prefixItems [{}]"),
+            (json!({"minContains": 0, "contains": {}}), "minContains 0"),
+        ] {
+            let mut found = wanted.clone();
+            let name = said.split(' ').next().unwrap();
+            found.as_object_mut().unwrap().remove(name);
+            assert_eq!(hard(&wanted, &found), [format!(": {said} / no {name}")]);
+        }
     }
 
     #[test]

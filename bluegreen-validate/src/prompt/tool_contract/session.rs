@@ -31,6 +31,19 @@ pub(super) enum Trouble {
     Wrong(String),
 }
 
+/// What hides the secrets of the settings.
+pub(super) fn mask(config: &ToolContractConfig) -> Result<Mask, String> {
+    let mut mask = Mask::default();
+    for (name, text) in &config.headers {
+        let is_env = matches!(text, HeaderText::Env { .. });
+        if is_env || requests::is_secret(&requests::header_name(name)?) {
+            mask.hide(&requests::resolve(text)?);
+        }
+    }
+    mask.hide_query(&config.path);
+    Ok(mask)
+}
+
 /// A session with one pod.
 pub(super) struct Session<'a> {
     config: &'a ToolContractConfig,
@@ -47,7 +60,7 @@ impl<'a> Session<'a> {
         client: &'a dyn AgentClient,
         pod: PodRef,
     ) -> Result<Self, String> {
-        let (mut headers, mut mask) = (HeaderMap::new(), Mask::default());
+        let (mut headers, mask) = (HeaderMap::new(), mask(config)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         if let Ok(name) = HeaderValue::from_str(&config.name) {
@@ -60,11 +73,9 @@ impl<'a> Session<'a> {
             let mut value = requests::header_value(&text)?;
             if is_secret {
                 value.set_sensitive(true);
-                mask.hide(&text);
             }
             headers.insert(name, value);
         }
-        mask.hide_query(&config.path);
         let uri = requests::uri(&config.path)?;
         Ok(Self { config, client, to: Target::Pod(pod), uri, headers, mask })
     }

@@ -53,16 +53,17 @@ pub(super) fn judge(
     config: &ToolContractConfig,
     all: &BTreeMap<String, Wanted>,
     found: Result<Tools, String>,
+    mask: &Mask,
 ) -> Judgement {
     let tools = match found {
         Ok(tools) => tools,
         Err(found) => {
-            let finding = finding("the candidate", "a list of tools", &found);
+            let finding = finding(mask, "the candidate", "a list of tools", &found);
             return Judgement::new(Verdict::Fail, "the candidate offers no tools")
                 .with_evidence(vec![finding]);
         }
     };
-    let mut seen = Seen { config, hard: Vec::new(), mild: Vec::new() };
+    let mut seen = Seen { config, mask, hard: Vec::new(), mild: Vec::new() };
     for (name, wanted) in all {
         if let Some(tool) = tools.get(name) {
             seen.tool(name, wanted, tool);
@@ -73,7 +74,8 @@ pub(super) fn judge(
         seen.missing(name, like.map(|(name, _)| name.as_str()));
     }
     for name in tools.keys().filter(|name| !all.contains_key(*name)) {
-        seen.add(config.more, finding(&format!("tool {name}"), "no such tool", "a new tool"));
+        let subject = format!("tool {name}");
+        seen.add(config.more, finding(mask, &subject, "no such tool", "a new tool"));
     }
     seen.judgement(all.len())
 }
@@ -81,6 +83,7 @@ pub(super) fn judge(
 /// What was seen of the candidate's tools.
 struct Seen<'a> {
     config: &'a ToolContractConfig,
+    mask: &'a Mask,
     /// What the candidate fails by.
     hard: Vec<Finding>,
     mild: Vec<Finding>,
@@ -92,7 +95,7 @@ impl Seen<'_> {
             || "no such tool".to_owned(),
             |like| format!("no such tool, but `{like}`, which takes the same"),
         );
-        self.hard.push(finding(&format!("tool {name}"), "the tool", &found));
+        self.hard.push(finding(self.mask, &format!("tool {name}"), "the tool", &found));
     }
 
     fn tool(&mut self, name: &str, wanted: &Wanted, tool: &Value) {
@@ -103,7 +106,7 @@ impl Seen<'_> {
             let found = ToolContract::digest_of(name, schema);
             if found.as_str() != digest {
                 let found = format!("{}, of {schema}", found.as_str());
-                self.hard.push(finding(&subject, digest, &found));
+                self.hard.push(finding(self.mask, &subject, digest, &found));
             }
         }
         for difference in wanted.schema.iter().flat_map(|wanted| schemas(wanted, schema)) {
@@ -112,18 +115,24 @@ impl Seen<'_> {
                 argument => format!("{subject}, argument {argument}"),
             };
             let strictness = if difference.is_mild { words } else { Strictness::Fail };
-            self.add(strictness, finding(&subject, &difference.wanted, &difference.found));
+            self.add(
+                strictness,
+                finding(self.mask, &subject, &difference.wanted, &difference.found),
+            );
         }
         if let Some(wanted) = wanted.description.as_deref().filter(|it| *it != description(tool)) {
             let shown = |text: &str| format!("the description {text:?}");
-            self.add(words, finding(&subject, &shown(wanted), &shown(description(tool))));
+            self.add(
+                words,
+                finding(self.mask, &subject, &shown(wanted), &shown(description(tool))),
+            );
         }
         let output = tool.get("outputSchema");
         if let Some(wanted) = wanted.output.as_ref().filter(|it| Some(*it) != output) {
             let shown = |it: Option<&Value>| {
                 it.map_or_else(|| "no outputSchema".to_owned(), |it| format!("outputSchema {it}"))
             };
-            self.add(words, finding(&subject, &shown(Some(wanted)), &shown(output)));
+            self.add(words, finding(self.mask, &subject, &shown(Some(wanted)), &shown(output)));
         }
     }
 
@@ -136,7 +145,7 @@ impl Seen<'_> {
     }
 
     fn judgement(self, tools: usize) -> Judgement {
-        let Self { config, hard, mild } = self;
+        let Self { config, mask, hard, mild } = self;
         let count = |number: usize, what: &str| {
             if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
         };
@@ -151,20 +160,20 @@ impl Seen<'_> {
         };
         let mut findings: Vec<Finding> = hard.into_iter().chain(mild).collect();
         if findings.is_empty() {
-            findings.push(finding(&config.name, &of, &format!("{of} as wanted")));
+            findings.push(finding(mask, &config.name, &of, &format!("{of} as wanted")));
         }
         let more = findings.len().saturating_sub(MOST);
         if more > 0 {
             findings.truncate(MOST);
             let found = format!("{more} more findings like these, left out here");
-            findings.push(finding(&config.name, "all findings", &found));
+            findings.push(finding(mask, &config.name, "all findings", &found));
         }
         Judgement::new(verdict, summary).with_evidence(findings)
     }
 }
 
 /// A finding; what servers say is long, and may have anything in it.
-fn finding(subject: &str, wanted: &str, found: &str) -> Finding {
-    let shown = |text: &str| Mask::default().beginning_of(text.as_bytes());
+fn finding(mask: &Mask, subject: &str, wanted: &str, found: &str) -> Finding {
+    let shown = |text: &str| mask.beginning_of(text.as_bytes());
     Finding::new(shown(subject), shown(wanted), shown(found)).asked("tools/list")
 }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::super::Reply;
 use crate::prompt::answer::Answer;
 
+/// More parts, or artifacts, than an answer has that is meant to be read.
+const MOST: usize = 1000;
+
 /// What parts come to: text, and data beside it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
@@ -54,6 +57,16 @@ impl Parts {
 
     pub(super) fn is_empty(&self) -> bool {
         self.texts.iter().all(String::is_empty) && self.data.is_empty() && self.others == 0
+    }
+
+    /// Whether nothing of it can be looked at.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.texts.iter().all(String::is_empty) && self.data.is_empty()
+    }
+
+    /// Whether there are more of them than can be compared in a moment.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.texts.len() + self.data.len() + self.others > MOST
     }
 
     pub(super) fn text(&self) -> String {
@@ -111,6 +124,9 @@ impl Artifacts {
         let known = self.0.iter().position(|(known, _)| *known == id);
         let index = known.unwrap_or(self.0.len());
         if known.is_none() {
+            if self.0.len() == MOST {
+                return Err(Reply::Malformed(format!("more than {MOST} artifacts")));
+            }
             self.0.push((id, Parts::default()));
         }
         let parts = &mut self.0[index].1;

@@ -156,3 +156,20 @@ fn what_failed_is_lost_and_what_is_no_answer_malformed() {
         assert!(matches!(found, Err(Reply::Malformed(_))), "{text}: {found:?}");
     }
 }
+
+#[test]
+fn parts_that_can_not_be_read_are_no_answer() {
+    let message = |parts: Value| json!({"message": {"role": "ROLE_AGENT", "parts": parts}});
+    let files = message(json!([{"file": {"uri": "https://example.com/a"}}]));
+    let many: Vec<Value> = (0..1001).map(|number| json!({"data": {"a": number}})).collect();
+    let artifacts: Vec<Value> = (0..1001)
+        .map(|number| {
+            let artifact = json!({"artifactId": number.to_string(), "parts": [{"text": "a"}]});
+            json!({"artifactUpdate": {"taskId": "t", "artifact": artifact}})
+        })
+        .collect();
+    for results in [vec![files], vec![message(many.into())], artifacts] {
+        let found = read(&results, true);
+        assert!(matches!(found, Err(Reply::Malformed(_))), "{found:?}");
+    }
+}

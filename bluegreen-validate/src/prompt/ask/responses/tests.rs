@@ -189,3 +189,18 @@ fn what_it_took_is_told_also_where_it_is_no_answer() {
     assert!(response.end().is_err());
     assert_eq!(answer.usage, Some(Usage { input: 30, output: 4 }));
 }
+
+#[test]
+fn an_event_says_how_a_response_ended_that_does_not_say_it_itself() {
+    let end = |kind: &str| {
+        let mut events = events(&output());
+        let last = events.last_mut().unwrap();
+        last["type"] = format!("response.{kind}").into();
+        last["response"]["status"] = Value::Null;
+        streamed(&events)
+    };
+    assert_eq!(end("completed").unwrap().text, "It is here");
+    assert!(matches!(end("incomplete"), Err(Reply::Malformed(_))));
+    assert!(matches!(end("failed"), Err(Reply::Lost(_))));
+    assert!(matches!(end("cancelled"), Err(Reply::Lost(_))));
+}
