@@ -263,7 +263,10 @@ impl Migrations {
         let is_it = |source: &&Source| {
             source.below.strip_prefix(applied.as_str()).is_some_and(|rest| {
                 let goes_on = |c: char| c.is_ascii_alphanumeric();
-                !rest.starts_with(goes_on)
+                // `V2` is not `V2.1`.
+                let digit = |c: char| c.is_ascii_digit();
+                let is_finer = rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(digit));
+                !rest.starts_with(goes_on) && !is_finer
             })
         };
         let Some(last) = self

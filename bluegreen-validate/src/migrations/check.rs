@@ -128,6 +128,10 @@ fn statement(
         let mut found = finding(source, &mask, At { place: at, excerpt: excerpt.clone(), said });
         if let Some(index) = yes {
             used[index] = true;
+            if found.rule == Rule::MissingLockTimeout {
+                // It was allowed for this statement, and for no other.
+                judge.known.session.told = false;
+            }
             found.allowed = Some(allowed[index].reason.clone());
             review.notices.push(found);
         } else if found.danger == Danger::Blocks && judge.settings.locks == Locks::Notice {

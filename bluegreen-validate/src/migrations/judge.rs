@@ -149,8 +149,9 @@ impl<'a> Judge<'a> {
     /// A lock that readers or writers wait for is asked for on `what`.
     fn locks(&mut self, what: &str) {
         let session = &mut self.known.session;
-        let bounded = session.lock_timeout || session.local_lock_timeout;
-        if bounded || session.told || self.settings.lock_timeout_elsewhere {
+        // What the files say comes after what was said elsewhere.
+        let said = session.local_lock_timeout.or(session.lock_timeout);
+        if said.unwrap_or(self.settings.lock_timeout_elsewhere) || session.told {
             return;
         }
         session.told = true;

@@ -52,8 +52,11 @@ pub(super) struct Known {
 pub(super) struct Session {
     /// The line of the `BEGIN`.
     pub(super) transaction: Option<u64>,
-    pub(super) lock_timeout: bool,
-    pub(super) local_lock_timeout: bool,
+    /// Whether waits are bounded, where it has been said; in the transaction, that comes first.
+    pub(super) lock_timeout: Option<bool>,
+    pub(super) local_lock_timeout: Option<bool>,
+    /// Where names without a schema are looked for was said, so what they mean is not known.
+    pub(super) path_is_set: bool,
     /// It has been said that there is none.
     pub(super) told: bool,
     /// Constraints that were added in the open transaction.
@@ -63,13 +66,19 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn ends_transaction(&mut self) {
         self.transaction = None;
-        self.local_lock_timeout = false;
+        self.local_lock_timeout = None;
         self.constraints.clear();
     }
 }
 
 impl Known {
     pub(super) fn make(&mut self, kind: Kind, key: Option<Key>) {
+        // A function is more than its name: one with other arguments may have been there before.
+        if kind == Kind::Function {
+            return;
+        }
+        let path_is_set = self.session.path_is_set;
+        let key = key.filter(|key| key.len() > 1 || !path_is_set);
         self.made.extend(key.map(|key| (kind, key)));
     }
 
@@ -93,6 +102,7 @@ impl Known {
 
     /// Names without a schema mean something else from now on.
     pub(super) fn forget_unqualified(&mut self) {
+        self.session.path_is_set = true;
         self.made.retain(|(_, key)| key.len() > 1);
         self.columns.retain(|key, _| key.len() > 1);
     }

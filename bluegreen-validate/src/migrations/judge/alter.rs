@@ -86,7 +86,7 @@ impl Judge<'_> {
                 self.add_column(table, new, column_def, *if_not_exists);
             }
             // Old versions know nothing of a new table, and nobody waits for it.
-            _ if new => {}
+            _ if new && !is_about_another(operation) => {}
             AlterTableOperation::DropColumn { column_names, drop_behavior, .. } => {
                 let cascades = drop_behavior.is_some_and(|it| it.to_string() == "CASCADE");
                 for name in column_names {
@@ -214,4 +214,10 @@ impl Judge<'_> {
             "keep the partition until no version that reads it runs; then, in a contract release",
         );
     }
+}
+
+/// Whether a table becomes, or ceases to be, a part of another one, which may be old.
+fn is_about_another(operation: &AlterTableOperation) -> bool {
+    let text = operation.to_string().to_ascii_uppercase();
+    ["ATTACH", "DETACH", "INHERIT", "NO INHERIT"].iter().any(|it| text.starts_with(it))
 }

@@ -118,7 +118,8 @@ impl Judge<'_> {
     pub(super) fn modify_column(&mut self, table: &ObjectName, ident: &Ident, to: &DataType) {
         let key = self.key(table);
         let name = column(self.settings.dialect, ident);
-        if self.known.column(key.as_ref(), &name).is_some() {
+        // MySQL's form says the whole column anew, and may leave out the default that old writers need.
+        if self.is_postgres() && self.known.column(key.as_ref(), &name).is_some() {
             return;
         }
         let (table, column, to) = (shown(table), shown(ident), shown(to));

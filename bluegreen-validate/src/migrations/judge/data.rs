@@ -131,14 +131,15 @@ impl Judge<'_> {
 
     fn delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let tables: Vec<&ObjectName> = if delete.tables.is_empty() {
-            from.iter().filter_map(only_table).collect()
-        } else {
-            delete.tables.iter().collect()
+        // What stands before FROM may be other names of what stands behind it.
+        let tables: Vec<Option<&ObjectName>> = from.iter().map(only_table).collect();
+        let is_new = |table: &Option<&ObjectName>| {
+            table.is_some_and(|table| self.is_new(Kind::Table, table))
         };
-        if !tables.is_empty() && tables.iter().all(|table| self.is_new(Kind::Table, table)) {
+        if !tables.is_empty() && tables.iter().all(is_new) {
             return self.calls();
         }
+        let tables: Vec<&ObjectName> = tables.into_iter().flatten().collect();
         let table = tables.first().map_or_else(|| "the table".to_owned(), shown);
         let (rule, which) = match delete.selection {
             None => (Rule::DeleteAllRows, "any row"),
@@ -210,7 +211,9 @@ impl Judge<'_> {
         let values =
             [Keyword::VALUES, Keyword::SELECT, Keyword::SET, Keyword::WITH, Keyword::USING];
         let from = self.words.iter().position(|token| is_one_of(token, &values)).unwrap_or(0);
-        let words = &self.words[from..];
+        // What a DELETE calls may stand anywhere behind its table.
+        let deletes = self.words.first().is_some_and(|it| is_one_of(it, &[Keyword::DELETE]));
+        let words = &self.words[if deletes { 1 } else { from }..];
         let writes = [Keyword::DELETE, Keyword::UPDATE, Keyword::INSERT, Keyword::MERGE];
         // The first word is that of the statement itself, and DO UPDATE is part of an INSERT.
         let within = words.windows(2).any(|two| {
@@ -219,10 +222,13 @@ impl Judge<'_> {
         if within {
             return self.opaque("a query that writes within another statement");
         }
-        let called = words.windows(2).find_map(|two| match two {
+        let called = words.windows(2).enumerate().find_map(|(at, two)| match two {
             [Token::Word(word), Token::LParen] => {
                 let name = word.value.to_ascii_lowercase();
+                // What another schema calls so is another function.
+                let is_of_schema = at > 0 && words[at - 1] == Token::Period;
                 let harmless = word.quote_style.is_none()
+                    && !is_of_schema
                     && (HARMLESS.contains(&name.as_str()) || is_syntax(word.keyword));
                 (!harmless).then_some(name)
             }

@@ -10,7 +10,10 @@ impl Judge<'_> {
     pub(super) fn create_index(&mut self, index: &CreateIndex) {
         let table = &index.table_name;
         if let Some(name) = index.name.as_ref().filter(|_| !index.if_not_exists) {
-            let key = self.key(name);
+            // In MySQL it is its table's alone, in PostgreSQL it stands in its table's schema.
+            let schema = self.key(table).map(|mut key| (key.pop(), key).1);
+            let key = self.key(name).filter(|key| self.is_postgres() && key.len() == 1);
+            let key = schema.zip(key).map(|(schema, name)| [schema, name].concat());
             self.known.make(Kind::Index, key);
         }
         if self.is_new(Kind::Table, table) {

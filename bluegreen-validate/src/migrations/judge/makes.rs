@@ -96,6 +96,10 @@ impl Judge<'_> {
         if !view.temporary {
             self.made(Kind::View, "view", &view.name, replaces, view.if_not_exists);
         }
+        // Its query runs now.
+        if view.materialized {
+            self.calls();
+        }
     }
 
     fn made(&mut self, kind: Kind, what: &str, name: &ObjectName, replaces: bool, maybe: bool) {

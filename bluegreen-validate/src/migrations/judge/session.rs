@@ -69,7 +69,11 @@ impl Judge<'_> {
         }
         let timeout = if self.is_postgres() { "lock_timeout" } else { "lock_wait_timeout" };
         if name == timeout {
-            let bounds = values.len() == 1 && values.first().is_some_and(bounds);
+            let is_default = values.len() == 1
+                && matches!(values.first(), Some(it) if it.to_string().eq_ignore_ascii_case("default"));
+            let unit = if self.is_postgres() { 1 } else { 1000 };
+            let bounds = values.len() == 1 && values.first().is_some_and(|it| bounds(it, unit));
+            let bounds = (!is_default).then_some(bounds);
             let session = &mut self.known.session;
             match scope {
                 // Outside a transaction it is over at once.
@@ -88,8 +92,8 @@ impl Judge<'_> {
     fn reset(&mut self, name: &ObjectName) {
         let name = name.to_string().to_ascii_lowercase();
         if name.is_empty() || name == "lock_timeout" {
-            self.known.session.lock_timeout = false;
-            self.known.session.local_lock_timeout = false;
+            self.known.session.lock_timeout = None;
+            self.known.session.local_lock_timeout = None;
         }
         if name.is_empty() || name == "search_path" {
             self.known.forget_unqualified();
@@ -108,8 +112,12 @@ impl Judge<'_> {
     }
 }
 
-/// Whether it is a time and not 0, which is for ever.
-fn bounds(value: &Expr) -> bool {
+/// The longest wait for a lock that bounds anything: everybody behind it waits as long.
+const LONGEST_MILLIS: u64 = 60_000;
+
+/// Whether it is a time that bounds a wait, and not 0, which is for ever. A number without a unit is of so
+/// many milliseconds.
+fn bounds(value: &Expr, unit: u64) -> bool {
     let Expr::Value(value) = value else { return false };
     let text = match &value.value {
         Value::Number(number, _) => number.clone(),
@@ -118,5 +126,15 @@ fn bounds(value: &Expr) -> bool {
     };
     let text = text.trim();
     let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse::<u64>().is_ok_and(|value| value > 0)
+    let unit = match text[digits.len()..].trim() {
+        "" => unit,
+        "ms" => 1,
+        "s" => 1000,
+        "min" => LONGEST_MILLIS,
+        // Microseconds are rounded, and hours are no bound.
+        _ => return false,
+    };
+    digits
+        .parse::<u64>()
+        .is_ok_and(|value| (1..=LONGEST_MILLIS).contains(&value.saturating_mul(unit)))
 }
