@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::{Autoscaler, Autoscalers, Kind, patch};
-use crate::rights::Rules;
+use crate::rights::{Right, Rules};
 use crate::stamp::Stamp;
 use crate::trial::refusal;
 use crate::{owners, printable};
@@ -29,6 +29,12 @@ pub(crate) async fn problems(
         // The missing right is a problem already, or becomes one: who may not read a ScaledObject
         // may not write it either.
         Err(error) if error.kind() == ErrorKind::Rejected => {
+            // Who may not even list them is told so with the rights of the slot, and nothing is known
+            // of who makes them.
+            let list = [Right::new("list", "autoscaling", "horizontalpodautoscalers")];
+            if !rules.missing(of.client, of.settings, &list).await?.is_empty() {
+                return Ok(Vec::new());
+            }
             let missing = rules.missing(of.client, of.settings, &Kind::Keda.rights()).await?;
             return Ok(missing.into_iter().map(named_after_object).collect());
         }

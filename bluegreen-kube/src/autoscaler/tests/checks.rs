@@ -90,6 +90,17 @@ async fn rights_are_asked_for_where_there_is_one_and_by_its_kind() {
 }
 
 #[tokio::test]
+async fn who_may_not_list_autoscalers_is_told_that_and_nothing_of_keda() {
+    for stand_in in [world().await, keda(&json!({})).await] {
+        stand_in.deny(Denial::new("list", "horizontalpodautoscalers"));
+        let found = told(&stand_in, 2, plan(2)).await;
+        assert!(!found.is_empty(), "{found:?}");
+        let rights: Vec<&str> = found.iter().map(|it| it.object.as_str()).collect();
+        assert!(rights.iter().all(|it| it.contains("list horizontalpodautoscalers")), "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn keda_does_not_rest_at_zero_and_may_be_paused() {
     let paused = json!({"autoscaling.keda.sh/paused-replicas": "3"});
     let found = told(&keda(&paused).await, 2, plan(0)).await;
