@@ -133,10 +133,9 @@ impl Judge<'_> {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         // What stands before FROM may be other names of what stands behind it.
         let tables: Vec<Option<&ObjectName>> = from.iter().map(only_table).collect();
-        let is_new = |table: &Option<&ObjectName>| {
-            table.is_some_and(|table| self.is_new(Kind::Table, table))
-        };
-        if !tables.is_empty() && tables.iter().all(is_new) {
+        let is_new =
+            |table: Option<&ObjectName>| table.is_some_and(|table| self.is_new(Kind::Table, table));
+        if !tables.is_empty() && tables.iter().copied().all(is_new) {
             return self.calls();
         }
         let tables: Vec<&ObjectName> = tables.into_iter().flatten().collect();
