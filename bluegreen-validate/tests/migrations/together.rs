@@ -146,41 +146,71 @@ fn locks_may_be_notices_and_what_breaks_may_not() {
 
 #[test]
 fn what_only_looks_new_or_bounded_is_judged() {
-    let pg = |sql: &str| Migrations::postgres().text("1.sql", sql.to_owned()).review();
-    let my = |sql: &str| Migrations::mysql().text("1.sql", sql.to_owned()).review();
-    for sql in [
-        "-- bluegreen: allow missing-lock-timeout because tiny is unused\n\
-         ALTER TABLE tiny ADD COLUMN a int;\nALTER TABLE orders ADD COLUMN b int;",
-        "SET lock_timeout = '1d'; ALTER TABLE orders ADD COLUMN b int;",
-        "SET lock_timeout = '2s'; BEGIN; SET LOCAL lock_timeout = 0; \
-         ALTER TABLE orders ADD COLUMN b int; COMMIT;",
-        "SET lock_timeout = '2s'; CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql \
-         AS $$ SELECT 1 $$; DROP FUNCTION total(numeric);",
-        "SET lock_timeout = '2s'; BEGIN; SET LOCAL search_path = other; \
-         CREATE TABLE orders (id int); COMMIT; DROP TABLE orders;",
-        "SET lock_timeout = '2s'; CREATE TABLE p (id int) PARTITION BY RANGE (id); \
-         ALTER TABLE p ATTACH PARTITION orders FOR VALUES FROM (0) TO (10);",
-        "SET lock_timeout = '2s'; CREATE INDEX CONCURRENTLY i ON other.t (a); DROP INDEX i;",
-        "CREATE MATERIALIZED VIEW m AS SELECT tidy_up();",
-        "SELECT app.format();",
-        "CREATE TABLE n (id int); DELETE FROM n WHERE tidy_up() OR id IN (SELECT 1);",
-    ] {
-        let review = pg(sql);
-        assert_eq!(review.verdict(), Verdict::Fail, "{sql}\n{review}");
-    }
-    let timeout = "SET SESSION lock_wait_timeout = 2;";
-    for sql in [
-        "SET SESSION lock_wait_timeout = 31536000; \
-         ALTER TABLE o ADD COLUMN n INT, ALGORITHM=INSTANT;"
-            .to_owned(),
-        format!(
-            "{timeout} ALTER TABLE o ADD COLUMN n INT NOT NULL DEFAULT 0, ALGORITHM=INSTANT; \
-             ALTER TABLE o MODIFY COLUMN n INT NOT NULL, LOCK=NONE;"
+    let postgres: [(&str, &[&str]); 10] = [
+        (
+            "-- bluegreen: allow missing-lock-timeout because tiny is unused\n\
+             ALTER TABLE tiny ADD COLUMN a int;\nALTER TABLE orders ADD COLUMN b int;",
+            &["missing-lock-timeout"],
         ),
-        format!("{timeout} CREATE INDEX i ON small (a) LOCK=NONE; DROP INDEX i ON orders;"),
-        "CREATE TABLE o (id INT); DELETE o FROM orders AS o;".to_owned(),
-    ] {
-        let review = my(&sql);
-        assert_eq!(review.verdict(), Verdict::Fail, "{sql}\n{review}");
+        (
+            "SET lock_timeout = '1d'; ALTER TABLE orders ADD COLUMN b int;",
+            &["missing-lock-timeout"],
+        ),
+        (
+            "SET lock_timeout = '2s'; BEGIN; SET LOCAL lock_timeout = 0; \
+             ALTER TABLE orders ADD COLUMN b int; COMMIT;",
+            &["missing-lock-timeout"],
+        ),
+        (
+            "SET lock_timeout = '2s'; CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql \
+             AS $$ SELECT 1 $$; DROP FUNCTION total(numeric);",
+            &["drop-function"],
+        ),
+        (
+            "SET lock_timeout = '2s'; BEGIN; SET LOCAL search_path = other; \
+             CREATE TABLE orders (id int); COMMIT; DROP TABLE orders;",
+            &["drop-table"],
+        ),
+        (
+            "SET lock_timeout = '2s'; CREATE TABLE p (id int) PARTITION BY RANGE (id); \
+             ALTER TABLE p ATTACH PARTITION orders FOR VALUES FROM (0) TO (10);",
+            &["partition-locks"],
+        ),
+        (
+            "SET lock_timeout = '2s'; CREATE INDEX CONCURRENTLY i ON other.t (a); DROP INDEX i;",
+            &["drop-index", "index-not-concurrently"],
+        ),
+        ("CREATE MATERIALIZED VIEW m AS SELECT tidy_up();", &["opaque-code"]),
+        ("SELECT app.format();", &["opaque-code"]),
+        (
+            "CREATE TABLE n (id int); DELETE FROM n WHERE tidy_up() OR id IN (SELECT 1);",
+            &["opaque-code"],
+        ),
+    ];
+    let mysql: [(&str, &[&str]); 4] = [
+        (
+            "SET SESSION lock_wait_timeout = 31536000; \
+             ALTER TABLE o ADD COLUMN n INT, ALGORITHM=INSTANT;",
+            &["missing-lock-timeout"],
+        ),
+        (
+            "SET SESSION lock_wait_timeout = 2; \
+             ALTER TABLE o ADD COLUMN n INT NOT NULL DEFAULT 0, ALGORITHM=INSTANT; \
+             ALTER TABLE o MODIFY COLUMN n INT NOT NULL, LOCK=NONE;",
+            &["change-column-type"],
+        ),
+        (
+            "SET SESSION lock_wait_timeout = 2; CREATE INDEX i ON small (a) LOCK=NONE; \
+             DROP INDEX i ON orders;",
+            &["drop-index"],
+        ),
+        ("CREATE TABLE o (id INT); DELETE o FROM orders AS o;", &["delete-all-rows"]),
+    ];
+    let postgres = postgres.map(|row| (Migrations::postgres(), row));
+    for (gate, (sql, wanted)) in
+        postgres.into_iter().chain(mysql.map(|row| (Migrations::mysql(), row)))
+    {
+        let review = gate.text("1.sql", sql.to_owned()).review();
+        assert_eq!(rules(&review), wanted, "{sql}\n{review}");
     }
 }
