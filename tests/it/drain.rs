@@ -87,7 +87,7 @@ async fn streams_end_before_their_slot_gets_smaller_and_soon_after_it_does() {
     println!("released {after:?} after the last stream, of which {quiet:?} were to be quiet");
     assert!(after >= quiet, "{after:?}");
     assert_eq!(said(&cluster).await, "blue has had nothing in hand for 3s");
-    assert_eq!(agent.pods(Color::Blue).await.len(), 0);
+    agent.is_retired(Color::Blue).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +127,7 @@ async fn a_slot_whose_streams_do_not_end_gets_smaller_where_they_may_be_cut() {
     let said = said(&cluster).await;
     assert!(said.contains("blue still has 1 in hand at "), "{said}");
     assert!(said.ends_with("what is left is cut off"), "{said}");
-    assert_eq!(agent.pods(Color::Blue).await.len(), 0);
+    agent.is_retired(Color::Blue).await;
     let ending = async { while answer.piece().await.is_some() {} };
     tokio::time::timeout(seconds(60), ending).await.expect("the stream should be cut");
 }

@@ -157,6 +157,13 @@ impl Agent {
         pods
     }
 
+    /// Asserts that a slot was given up. A controller ends its pods some time after their number
+    /// was written, so this waits for what was written to become true.
+    pub async fn is_retired(&self, color: Color) {
+        self.settled(&format!("agent-{color}")).await;
+        assert_eq!(self.pods(color).await.len(), 0, "the pods of {color}");
+    }
+
     /// Ends the process in a pod, as a crash does.
     pub async fn crash(&self, pod: &Pod) {
         let ip = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).unwrap();
