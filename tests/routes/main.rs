@@ -12,6 +12,7 @@ mod example;
 mod experiment;
 mod gateway;
 mod ingress;
+mod ingress_canary;
 mod share;
 
 use std::net::SocketAddr;

@@ -11,6 +11,9 @@ use crate::{Agent, folder, free_ports, log, program, version_at};
 /// How long a proxy may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Traefik's provider for Ingresses with the annotations of ingress-nginx.
+pub const NGINX: &str = "kubernetesingressnginx";
+
 /// Starts both for the namespace of an agent, Contour with these arguments too. Both end with what is
 /// returned.
 pub async fn contour(agent: &Agent, arguments: &[String]) -> Vec<Child> {
@@ -57,10 +60,12 @@ pub async fn define_contour() {
 /// Starts Traefik at a port of its own for the namespace of an agent, with one of its providers.
 pub fn traefik(agent: &Agent, front: u16, provider: &str) -> Vec<Child> {
     let namespace = agent.namespace().name();
+    // Its provider of ingress-nginx's annotations has that one's option.
+    let only = if provider == NGINX { "watchnamespace" } else { "namespaces" };
     let traefik = program("BLUEGREEN_TRAEFIK")
         .arg(format!("--entrypoints.web.address=127.0.0.1:{front}"))
         .arg(format!("--providers.{provider}=true"))
-        .arg(format!("--providers.{provider}.namespaces={namespace}"))
+        .arg(format!("--providers.{provider}.{only}={namespace}"))
         .args(["--global.checknewversion=false", "--global.sendanonymoususage=false"])
         .stderr(log(&folder(namespace), "traefik"))
         .spawn();

@@ -6,6 +6,10 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
+mod canary;
+
+pub use canary::{CANARY, define_nginx};
+
 const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
 const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml");
 const ROLE_OF_INGRESS: &str = include_str!("../../bluegreen-kube/rbac-ingress.yaml");
