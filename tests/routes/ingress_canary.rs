@@ -10,15 +10,13 @@ use bluegreen_core::plan::Until;
 use bluegreen_core::{Color, EvidenceKind, Outcome, PhaseName, Plan, Vantage};
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{
-    Agent, CANARY, INGRESS, Load, Manifests, NGINX, SERVICE, change, define_nginx, free_ports, plan,
-    reachable, seconds, traefik,
+    Agent, CANARY, INGRESS, Load, Manifests, NGINX, Release, SERVICE, change, define_nginx,
+    free_ports, plan, reachable, reaches, seconds, traefik,
 };
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::process::Child;
-use tokio::task::JoinHandle;
 
-use crate::holds;
 use crate::share::{self, Answers};
 
 const SHARES: [u32; 3] = [5, 25, 50];
@@ -50,9 +48,9 @@ async fn a_canary_ingress_around_a_path_through_traefik() {
 async fn release(around: Around) {
     let scene = Scene::of(around).await;
     let load = Load::start(scene.address);
-    let release = scene.begin(scene.plan(&SHARES, |_| true));
+    let mut release = scene.begin(scene.plan(&SHARES, |_| true));
     for (step, percent) in SHARES.into_iter().enumerate() {
-        holds(&scene.two, step).await;
+        scene.holds(&mut release, step).await;
         let asked = f64::from(percent) / 100.0;
         share::arrives(scene.address, "1.3.0", asked).await;
         let answers = Answers::of(scene.address, EACH).await;
@@ -65,7 +63,7 @@ async fn release(around: Around) {
         assert!((low..=high).contains(&found), "{found} of {EACH}, wanted {low} to {high}");
         scene.two.operations().promote("ann").await.unwrap();
     }
-    bluegreen_tests::reaches(&scene.two, PhaseName::Baking).await;
+    scene.bakes(&mut release).await;
     scene.answers("1.3.0", WHOLE).await;
     scene.two.operations().promote("ann").await.unwrap();
     let ended = release.await.unwrap().unwrap();
@@ -87,8 +85,6 @@ struct Scene {
     two: Cluster,
     _programs: Vec<Child>,
 }
-
-type Release = JoinHandle<Result<Outcome, bluegreen_core::OperationError>>;
 
 impl Scene {
     async fn of(around: Around) -> Self {
@@ -133,6 +129,22 @@ impl Scene {
     fn begin(&self, plan: Plan) -> Release {
         let releaser = self.one.releaser();
         tokio::spawn(async move { releaser.run(change("1.3.0"), &plan).await })
+    }
+
+    /// Returns once a step of the release is held.
+    async fn holds(&self, release: &mut Release, step: usize) {
+        tokio::select! {
+            () = crate::holds(&self.two, step) => {}
+            ended = release => panic!("it should hold: {ended:?}"),
+        }
+    }
+
+    /// Returns once the candidate is live.
+    async fn bakes(&self, release: &mut Release) {
+        tokio::select! {
+            () = reaches(&self.two, PhaseName::Baking) => {}
+            ended = release => panic!("it should bake: {ended:?}"),
+        }
     }
 
     /// Asserts that a version answers so many requests, all of them.

@@ -130,8 +130,10 @@ impl Asked {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             !text.is_empty() && text.len() <= 256 && text.chars().all(is_plain)
         };
+        // ingress-nginx drops any other value, and then it is `always` that leads to the canary.
         let is_value = |text: &str| {
-            !text.is_empty() && text.len() <= 1024 && text.chars().all(|c| c.is_ascii_graphic())
+            let is_basic = |c: char| c.is_ascii_alphanumeric() || "-._~/:".contains(c);
+            !text.is_empty() && text.len() <= 1024 && text.chars().all(is_basic)
         };
         let (header, value) = match &self.header {
             Some((header, value)) => (Some(header), value.as_ref()),
@@ -140,8 +142,9 @@ impl Asked {
         let names = header.into_iter().chain(&self.cookie);
         let bad = names.filter(|it| !is_name(it)).chain(value.filter(|it| !is_value(it)));
         let bad: Vec<String> = bad.map(|text| quoted(text)).collect();
-        (!bad.is_empty())
-            .then(|| format!("a pin with {}, which is no name or value", bad.join(", ")))
+        (!bad.is_empty()).then(|| {
+            format!("a pin with {}, which is no name or value that nginx takes", bad.join(", "))
+        })
     }
 
     /// Reads annotations.
@@ -298,6 +301,10 @@ mod tests {
             vec![cookie("slot", "never", Blue)],
             vec![header("x slot", "1", Green)],
             vec![header("x-slot", "a\nb", Green)],
+            // ingress-nginx would drop these values.
+            vec![header("x-slot", "team=a", Green)],
+            vec![header("x-slot", "new*", Green)],
+            vec![header("x-slot", "a,b", Green)],
             vec![header("x-slot", "", Green)],
         ] {
             let mut routing = Routing::all(Blue);

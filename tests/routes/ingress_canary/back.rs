@@ -1,10 +1,10 @@
 //! The way back, by another process, from each share and from the whole.
 
-use bluegreen_core::{Color, Outcome, PhaseName, Reason};
-use bluegreen_tests::{Load, reaches};
+use bluegreen_core::{Color, Outcome, Reason};
+use bluegreen_tests::Load;
 
 use super::{Around, SHARES, Scene};
-use crate::{holds, share};
+use crate::share;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn back_from_each_share_through_traefik() {
@@ -22,23 +22,22 @@ async fn back_from_each(around: Around) {
     let scene = Scene::of(around).await;
     for last in 0..=SHARES.len() {
         let load = Load::start(scene.address);
-        let release = scene.begin(scene.plan(&SHARES, |number| number == last));
+        let mut release = scene.begin(scene.plan(&SHARES, |number| number == last));
         let at = match SHARES.get(last) {
             Some(percent) => {
-                holds(&scene.two, last).await;
+                scene.holds(&mut release, last).await;
                 share::arrives(scene.address, "1.3.0", f64::from(*percent) / 100.0).await;
                 *percent
             }
             None => {
-                reaches(&scene.two, PhaseName::Baking).await;
+                scene.bakes(&mut release).await;
                 scene.answers("1.3.0", 500).await;
                 100
             }
         };
         scene.two.operations().rollback("ann", "wrong refunds").await.unwrap();
         let ended = release.await.unwrap().unwrap();
-        let is_asked =
-            matches!(&ended, Outcome::RolledBack { reason: Reason::Requested { .. } });
+        let is_asked = matches!(&ended, Outcome::RolledBack { reason: Reason::Requested { .. } });
         assert!(is_asked, "{ended}");
         scene.answers("1.2.0", 500).await;
         scene.rests_at(Color::Blue).await;

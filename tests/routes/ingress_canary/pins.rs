@@ -2,16 +2,15 @@
 
 use std::net::SocketAddr;
 
-use bluegreen_core::{Color, Outcome, Pin, PhaseName};
-use bluegreen_tests::{Load, reaches};
+use bluegreen_core::{Color, Outcome, Pin};
+use bluegreen_tests::Load;
 
 use super::{Around, Scene};
-use crate::holds;
 use crate::share::{self, pinned};
 
 const HEADER: &str = "x-slot";
 const COOKIE: &str = "slot";
-/// A cookie that says something else beside it.
+/// A cookie among others, and one with another value.
 const OTHERS: [(&str, &str); 2] = [("theme=dark; slot=always", "1.3.0"), ("slot=maybe", "1.2.0")];
 /// How often each of them is asked.
 const TIMES: usize = 50;
@@ -35,9 +34,9 @@ async fn pins() {
         cookie("never", Color::Blue),
     ];
     let load = Load::start(address);
-    let release = scene.begin(plan);
+    let mut release = scene.begin(plan);
 
-    holds(&scene.two, 0).await;
+    scene.holds(&mut release, 0).await;
     all(address, HEADER, "new", "1.3.0").await;
     all(address, HEADER, "old", "1.2.0").await;
     // With a value of its own, this one is none.
@@ -50,7 +49,7 @@ async fn pins() {
     scene.answers("1.2.0", 2_000).await;
     scene.two.operations().promote("ann").await.unwrap();
 
-    holds(&scene.two, 1).await;
+    scene.holds(&mut release, 1).await;
     share::arrives(address, "1.3.0", 0.5).await;
     for (value, version) in [("always", "1.3.0"), ("never", "1.2.0")] {
         all(address, HEADER, value, version).await;
@@ -58,7 +57,7 @@ async fn pins() {
     }
     scene.two.operations().promote("ann").await.unwrap();
 
-    reaches(&scene.two, PhaseName::Baking).await;
+    scene.bakes(&mut release).await;
     for value in ["always", "never", "new"] {
         all(address, HEADER, value, "1.3.0").await;
     }
