@@ -49,18 +49,19 @@ mod tests;
 /// ingress-nginx drops a header's value that has other characters than letters, digits and `-._~/:`, and
 /// the header leads to the candidate by `always` then: such pins are refused, too.
 ///
-/// What of this was tried with real traffic (`tests/routes`) went through Traefik 3.7.13, whose provider
-/// `kubernetesIngressNGINX` reads the same annotations: a release in steps and the way back from each,
-/// around either switch, and pins. ingress-nginx itself was not run. Where Traefik differs:
+/// What was tried with real traffic (`tests/routes`) went through Traefik 3.7.13, whose provider
+/// `kubernetesIngressNGINX` reads the same annotations: releases in steps and the way back from each step,
+/// around either switch, and pins. ingress-nginx itself was not run. Where Traefik differs, by its source:
 ///
 /// * It gives shares by turns, not by chance: of 20 requests at 5 %, one is the candidate's.
-/// * It takes up one change at once, and the next 2 s later (`providers.providersThrottleDuration`). Let a
-///   step hold for longer than that; 3.5 s for ingress-nginx.
+/// * It takes up one change at once, and the next 2 s after that (`providers.providersThrottleDuration`).
+///   Let a step be held for longer; for ingress-nginx, for more than 3.5 s.
 /// * It knows a primary by its Service and port: every Ingress of the namespace that leads there gives the
 ///   canary its share, whether or not the canary has its host.
 /// * Of `nginx.ingress.kubernetes.io/canary`, it takes `true` only, in any case; `1` and `t` make a second
 ///   primary.
-/// * A primary without endpoints leaves the canary its share.
+/// * A primary without endpoints fails its own share of the requests, and not the canary's.
+/// * A canary without endpoints is none, and its pins are not, either: they go to live.
 ///
 /// Needs the verbs of the switch that it is around, and `get`, `list`, `watch` and `patch` on
 /// `ingresses` of `networking.k8s.io` and on `services`.

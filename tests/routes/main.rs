@@ -1,8 +1,8 @@
-//! Releases by the weights of routes and by the paths of an Ingress, under constant traffic through
-//! real gateways.
+//! Releases by the weights of routes, by the paths of an Ingress and by the annotations of a canary
+//! beside it, under constant traffic through real gateways.
 //!
 //! ```console
-//! $ tests/routes/run                       # both gateways, some three minutes
+//! $ tests/routes/run                       # both gateways, some ten minutes
 //! $ tests/routes/run traefik
 //! ```
 

@@ -23,17 +23,14 @@ async fn back_from_each(around: Around) {
     for last in 0..=SHARES.len() {
         let load = Load::start(scene.address);
         let mut release = scene.begin(scene.plan(&SHARES, |number| number == last));
-        let at = match SHARES.get(last) {
-            Some(percent) => {
-                scene.holds(&mut release, last).await;
-                share::arrives(scene.address, "1.3.0", f64::from(*percent) / 100.0).await;
-                *percent
-            }
-            None => {
-                scene.bakes(&mut release).await;
-                scene.answers("1.3.0", 500).await;
-                100
-            }
+        let at = if let Some(percent) = SHARES.get(last) {
+            scene.holds(&mut release, last).await;
+            share::arrives(scene.address, "1.3.0", f64::from(*percent) / 100.0).await;
+            *percent
+        } else {
+            scene.bakes(&mut release).await;
+            scene.answers("1.3.0", 500).await;
+            100
         };
         scene.two.operations().rollback("ann", "wrong refunds").await.unwrap();
         let ended = release.await.unwrap().unwrap();
