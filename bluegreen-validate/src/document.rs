@@ -9,6 +9,8 @@ mod repair;
 #[cfg(feature = "yaml")]
 mod yaml;
 
+#[cfg(feature = "prompts")]
+pub(crate) use read::read_with_notes;
 pub(crate) use read::{Original, Source, read};
 
 /// The deepest level. Each is read in calls of its own, and the stack of a thread has to do for all of

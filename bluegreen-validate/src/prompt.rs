@@ -19,6 +19,7 @@ mod answer;
 mod ask;
 mod assess;
 mod cassette;
+mod grader;
 mod judge;
 mod pattern;
 mod prepare;
@@ -31,13 +32,16 @@ mod template;
 mod tool_contract;
 
 pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteMode};
+#[cfg(any(test, feature = "mocks"))]
+pub use grader::MockGrader;
+pub use grader::{AgentAnswer, AgentToolCall, Exchange, Grade, Grader, GraderInput, TokenUsage};
 pub use run::{Recorder, RunProgress};
 pub use suite::{
     A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
-    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, HttpAgent,
-    JudgeModel, Likeness, Limits, Message, OpenAiAgent, Pairwise, Prices, Reading, ResponsesAgent,
-    Rubric, Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported,
-    Webhook,
+    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, GraderCheck,
+    HttpAgent, JudgeModel, Likeness, Limits, Message, OpenAiAgent, Pairwise, Prices, Reading,
+    ResponsesAgent, Rubric, Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory,
+    Turn, Unsupported, Webhook,
 };
 pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 
@@ -245,6 +249,15 @@ impl PromptRegression {
         self
     }
 
+    /// The same with a [`Grader`] of one's own, which assertions name.
+    ///
+    /// No file has it, so it is to be brought whenever a suite was read.
+    #[must_use]
+    pub fn grading(mut self, grader: impl Grader + 'static) -> Self {
+        self.suite = self.suite.grading(grader);
+        self
+    }
+
     /// The same with answers from a file, into which those go that are asked.
     #[must_use]
     pub fn with_cassette(mut self, cassette: &Cassette) -> Self {
@@ -311,8 +324,7 @@ impl PromptRegression {
             suite.embeddings.iter().map(|it| ("embeddings.url".into(), it.url.as_str()));
         let mut hooks = Vec::new();
         for case in &suite.cases {
-            let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
-            case.assert.iter().chain(of_turns).for_each(|it| it.webhooks(&mut hooks));
+            case.assert.iter().chain(case.turns_asserts()).for_each(|it| it.webhooks(&mut hooks));
         }
         suite.defaults.assert.iter().for_each(|it| it.webhooks(&mut hooks));
         let hooks: BTreeSet<&str> = hooks.into_iter().map(|it| it.url.as_str()).collect();

@@ -28,6 +28,16 @@ impl Source<'_> {
     }
 }
 
+/// What is said of a definition that is not refused for it.
+#[derive(Debug)]
+pub(crate) struct Note {
+    /// The way to what it is about.
+    pub(crate) path: Vec<Step>,
+    /// Where that stands: `suite.yaml:9:12`.
+    pub(crate) place: String,
+    pub(crate) problem: Problem,
+}
+
 /// Gives the way in the document to what is at some path in the value made of it.
 pub(crate) type Original<'a> = &'a dyn Fn(&[Step]) -> Vec<Step>;
 
@@ -40,27 +50,42 @@ pub(crate) fn read<T: DeserializeOwned>(
     source: Source<'_>,
     check: impl Fn(&T, Original<'_>) -> Vec<(Vec<Step>, Problem)>,
 ) -> Result<T, Vec<Problem>> {
+    read_with_notes(source, check).map(|(value, _)| value)
+}
+
+/// The same with what `check` says that refuses nothing: the path, file, line and column, and what
+/// it is.
+pub(crate) fn read_with_notes<T: DeserializeOwned>(
+    source: Source<'_>,
+    check: impl Fn(&T, Original<'_>) -> Vec<(Vec<Step>, Problem)>,
+) -> Result<(T, Vec<Note>), Vec<Problem>> {
     let mut root = parse(source)?;
     let decoded = repair::decode::<T>(&mut root);
     let mut problems: Vec<(Place, Problem)> = Vec::new();
+    let mut notes = Vec::new();
     for fault in &decoded.faults {
         let place = fault.place.unwrap_or(root.place);
         problems.push((place, source.problem(place, &fault.path).found(fault.message.clone())));
     }
     if let Some(value) = &decoded.value {
         for (path, mut problem) in check(value, &|path| root.original(path)) {
-            if decoded.is_tainted(&path) || !problem.is_refusal() {
+            if decoded.is_tainted(&path) {
                 continue;
             }
             let place = root.place_of(&path);
             let Place { line, column } = place;
+            if !problem.is_refusal() {
+                let place = format!("{}:{line}:{column}", source.name);
+                notes.push(Note { path, place, problem });
+                continue;
+            }
             problem.object = format!("{}:{line}:{column}, {}", source.name, problem.object);
             problems.push((place, problem));
         }
     }
     problems.sort_by_key(|(place, _)| (place.line, place.column));
     match decoded.value {
-        Some(value) if problems.is_empty() => Ok(value),
+        Some(value) if problems.is_empty() => Ok((value, notes)),
         _ => Err(problems.into_iter().map(|(_, problem)| problem).collect()),
     }
 }

@@ -150,6 +150,10 @@ impl<'a> Workshop<'a> {
             }
             return Ok(Check::ToolCalls(wanted));
         }
+        if let Check::Grader(mut it) = check {
+            it.value = self.templates.value(&it.value, vars)?;
+            return Ok(Check::Grader(it));
+        }
         let value = serde_json::to_value(&check).map_err(|error| error.to_string())?;
         if !super::template::is_template(&value.to_string()) {
             return Ok(check);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::answer::Answer;
+use super::grader::Grade;
 use super::prepare::{Prepared, PreparedCase};
 use super::suite::{Check, FactScores, Suite};
 use super::template::Scope;
@@ -19,6 +20,7 @@ mod chat;
 mod embeddings;
 mod endpoint;
 mod opinion;
+mod own;
 mod pair;
 mod place;
 mod verdict;
@@ -72,15 +74,6 @@ impl Task<'_> {
     }
 }
 
-/// A verdict.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Grade {
-    pub(super) pass: bool,
-    /// From 0 to 1.
-    pub(super) score: f64,
-    pub(super) reason: String,
-}
-
 /// Who grades. It does not know which slot an answer is of.
 #[async_trait]
 pub(super) trait Judge: Send + Sync {
@@ -105,6 +98,7 @@ pub(super) struct Judging {
     judges: Vec<Arc<dyn Judge>>,
     embedder: Option<Embedder>,
     hooks: HashMap<String, webhook::Hook>,
+    own: own::Own,
     secret: String,
     known: Known<Grade>,
 }
@@ -133,7 +127,8 @@ impl Judging {
                 }
             }
         }
-        Ok(Self { judges, embedder, hooks, secret: secret(suite, trial), known: Known::default() })
+        let (secret, own) = (secret(suite, trial), own::Own::new(suite));
+        Ok(Self { judges, embedder, hooks, own, secret, known: Known::default() })
     }
 
     /// Grades all answers of a case that want it. The budget that is spent, if one is.
@@ -150,9 +145,14 @@ impl Judging {
         for (place, (asserts, answer)) in places.enumerate() {
             let checks = asserts.iter().flat_map(|it| it.graded());
             for check in checks.filter(|it| !matches!(it, Check::Pairwise(_))) {
-                let (question, answer) = (asked(case, answers, place), answer.shown());
-                let about = About { question: &question, answer: &answer, vars: &case.vars };
-                match self.opinion(check, &about, purse).await {
+                let opinion = if let Check::Grader(it) = check {
+                    self.own.opinion(it, (case, answers, place), answer, purse).await
+                } else {
+                    let (question, answer) = (asked(case, answers, place), answer.shown());
+                    let about = About { question: &question, answer: &answer, vars: &case.vars };
+                    self.opinion(check, &about, purse).await
+                };
+                match opinion {
                     Ok(opinion) => grades.add(place, check, Ok(opinion)),
                     Err(Stop::Untold(why)) => grades.add(place, check, Err(why)),
                     Err(Stop::Budget(budget)) => return Err(budget),

@@ -16,10 +16,12 @@ use crate::document::{Original, Step};
 mod agents;
 mod assertions;
 mod flaws;
+mod graders;
 mod judges;
 mod settings;
 
 use flaws::Flaws;
+pub(super) use graders::NAMED;
 
 /// A suite made ready.
 pub(super) struct Prepared {
@@ -114,7 +116,7 @@ pub(super) fn prepare(
                 let Some(ready) = one(suite, case, flaws, &mut workshop) else { return };
                 // Unless it is to be left out, its assertion has been refused by now.
                 if let Some(what) = suite.unsupported(case) {
-                    skipped.push((case.id.clone(), what.to_owned()));
+                    skipped.push((case.id.clone(), what));
                 } else {
                     cases.push(ready);
                     places.push(index);

@@ -27,6 +27,14 @@ pub(super) fn from_file(path: &Path) -> Result<Suite, ConfigError> {
 
 /// Reads a suite from a text.
 pub(super) fn from_text(name: &str, text: &str) -> Result<Suite, ConfigError> {
-    document::read(Source { name, text }, |suite, original| prepare::prepare(suite, original).1)
-        .map_err(|problems| ConfigError::new(name, problems))
+    let check = |suite: &Suite, original: document::Original<'_>| {
+        prepare::prepare(&suite.while_reading(), original).1
+    };
+    let (mut suite, notes) = document::read_with_notes(Source { name, text }, check)
+        .map_err(|problems| ConfigError::new(name, problems))?;
+    for note in notes.into_iter().filter(|note| note.problem.code == prepare::NAMED) {
+        let (path, grader) = (document::text_of(&note.path), note.problem.found);
+        suite.graders.found_at(path, grader, note.place);
+    }
+    Ok(suite)
 }

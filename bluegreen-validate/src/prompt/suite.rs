@@ -16,6 +16,7 @@ mod assertion;
 mod case;
 mod check;
 mod graded;
+mod graders;
 mod judges;
 mod limits;
 mod params;
@@ -25,7 +26,8 @@ pub use agent::{A2aAgent, A2aVersion, Agent, HttpAgent, OpenAiAgent, Reading, Re
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;
-pub use graded::{Criteria, FactScores, Factuality, Pairwise, Rubric, Webhook};
+pub use graded::{Criteria, FactScores, Factuality, GraderCheck, Pairwise, Rubric, Webhook};
+use graders::Graders;
 pub use judges::{EmbeddingModel, JudgeModel};
 pub use limits::{Budget, Prices};
 pub use params::{
@@ -95,6 +97,9 @@ pub struct Suite {
     /// otherwise, or an empty text, as in promptfoo's files.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub strict_templates: bool,
+    /// Graders of one's own, which are code, and in no file.
+    #[serde(skip)]
+    pub(crate) graders: Graders,
 }
 
 /// What holds for every case of a [`Suite`] that does not say otherwise.
@@ -151,11 +156,13 @@ impl Suite {
             defaults: Defaults::default(),
             cases: cases.into_iter().collect(),
             strict_templates: true,
+            graders: Graders::default(),
         }
     }
 
-    /// One digest of all settings, with all files that they name. It depends on nothing else: the
-    /// order of keys in a file, or the value of an environment variable, makes no other digest.
+    /// One digest of all settings, with all files that they name, and the names and versions of the
+    /// graders of one's own that assertions name. It depends on nothing else: the order of keys in a
+    /// file, or the value of an environment variable, makes no other digest.
     pub fn digest(&self) -> Digest {
         // Everything in it has text keys and finite numbers, so this does not fail; and if it
         // ever did, the error's text would not be the digest of any settings that work.
@@ -163,11 +170,17 @@ impl Suite {
             Ok(value) => canonical(&value),
             Err(error) => error.to_string(),
         };
-        if self.judges.is_empty() {
-            return Digest::of(["bluegreen prompts 1", &text]);
-        }
+        let mut parts = vec!["bluegreen prompts 1", text.as_str()];
         // Judges that are asked in other words are other judges.
-        Digest::of(["bluegreen prompts 1", &text, super::judge::words().as_str()])
+        let words = super::judge::words();
+        if !self.judges.is_empty() {
+            parts.push(words.as_str());
+        }
+        // What nobody names grades nothing.
+        for (name, version) in self.graders_in_use() {
+            parts.extend(["grader", name, version]);
+        }
+        Digest::of(parts)
     }
 
     /// One digest of how the agent is spoken to, and where in its answers is what.
@@ -193,9 +206,8 @@ impl Suite {
     }
 
     /// Whether a case has everything that it needs.
-    pub(super) fn unsupported<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
-        let of_turns = case.turns.iter().flat_map(|turn| &turn.assert);
-        let mut all = self.defaults.assert.iter().chain(&case.assert).chain(of_turns);
+    pub(super) fn unsupported(&self, case: &Case) -> Option<String> {
+        let mut all = self.defaults.assert.iter().chain(&case.assert).chain(case.turns_asserts());
         all.find_map(|it| it.unsupported(self))
     }
 }

@@ -11,6 +11,7 @@ mod cassette;
 mod conformance;
 mod fake;
 mod files;
+mod graders;
 mod judges;
 mod limits;
 mod openai;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bluegreen_validate::prompt::HttpAgent;
+use async_trait::async_trait;
+use bluegreen_validate::prompt::{Grade, Grader, GraderInput, HttpAgent};
 use bluegreen_validate::{ConfigError, PromptRegression, json};
 
 use crate::shown;
@@ -17,6 +18,7 @@ pub(crate) fn run(given: &[u8]) {
                 let again = PromptRegression::from_text("again.json", &written);
                 let again = again.expect("what was written can be read");
                 assert_eq!((again.suite(), again.suite().digest()), (suite, suite.digest()));
+                let gate = graded(gate);
                 assert!(!gate.problems().iter().any(bluegreen_core::Problem::is_refusal));
                 let _ = (gate.power(0.1), format!("{gate:?}"));
             }
@@ -24,6 +26,40 @@ pub(crate) fn run(given: &[u8]) {
         }
     }
     promptfoo(text);
+}
+
+/// A grader of whatever name.
+struct Named(String);
+
+#[async_trait]
+impl Grader for Named {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn version(&self) -> &str {
+        "1"
+    }
+
+    fn is_timed(&self) -> bool {
+        false
+    }
+
+    async fn grade(&self, _: &GraderInput) -> bluegreen_core::Result<Grade> {
+        Ok(Grade::pass())
+    }
+}
+
+/// The same with every grader that it names: who reads a suite brings them afterwards.
+fn graded(mut gate: PromptRegression) -> PromptRegression {
+    loop {
+        let named = gate.problems().into_iter().find_map(|problem| {
+            let name = problem.found.strip_prefix("`grader: ")?.strip_suffix('`')?;
+            (problem.code == "prompt-unsupported").then(|| name.to_owned())
+        });
+        let Some(name) = named else { return gate };
+        gate = gate.grading(Named(name));
+    }
 }
 
 /// The same as a configuration of promptfoo's, which may name files: such as are elsewhere are not

@@ -59,13 +59,7 @@ pub(super) fn of_service(body: &str) -> Result<Grade, String> {
 
 fn graded(pass: bool, score: Option<f64>, reason: String) -> Result<Grade, String> {
     let score = score.unwrap_or(if pass { 1.0 } else { 0.0 });
-    if !(0.0..=1.0).contains(&score) {
-        return Err(format!("the score {score}, of 0 to 1"));
-    }
-    if (pass && score <= 0.0) || (!pass && score >= 1.0) {
-        return Err(format!("a verdict that contradicts itself: pass {pass}, score {score}"));
-    }
-    Ok(Grade { pass, score, reason })
+    Grade { pass, score, reason }.checked()
 }
 
 #[derive(Deserialize)]

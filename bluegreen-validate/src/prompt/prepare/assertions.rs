@@ -20,11 +20,11 @@ impl Flaws<'_> {
         let key = if assertion.not { format!("not-{name}") } else { name.to_owned() };
         self.within(key.as_str(), |flaws| match &assertion.check {
             Check::AssertSet(set) => flaws.check_set(&set.assert, set.threshold, workshop),
-            Check::Unsupported(it) => flaws.check_unsupported(&it.kind, UNSUPPORTED),
+            check @ Check::Unsupported(_) => flaws.check_unsupported(check, UNSUPPORTED),
             check => {
                 if let Some(mend) = flaws.suite.ungraded(check) {
                     let mend = format!("{mend}, or set skip_unsupported to leave such cases out");
-                    flaws.check_unsupported(check.name(), &mend);
+                    flaws.check_unsupported(check, &mend);
                 }
                 flaws.check_graded(check);
                 if assertion.not && matches!(check, Check::Pairwise(_)) {
@@ -55,10 +55,17 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_unsupported(&mut self, kind: &str, mend: &str) {
+    fn check_unsupported(&mut self, check: &Check, mend: &str) {
         let skips = self.suite.skip_unsupported;
+        let kind = check.kind();
+        let place = match check {
+            // It was no problem yet when the file was read.
+            Check::Grader(it) => self.placed(&it.name),
+            _ => String::new(),
+        };
         self.add(|object| {
-            let problem = Problem::new("prompt-unsupported", object).found(format!("`{kind}`"));
+            let problem = Problem::new("prompt-unsupported", format!("{place}{object}"));
+            let problem = problem.found(format!("`{kind}`"));
             if skips {
                 problem.wanted("what can be looked at here; the case is left out").warning()
             } else {

@@ -60,6 +60,11 @@ impl<'a> Flaws<'a> {
         }
     }
 
+    /// Where in the file the check has come to.
+    pub(super) fn path(&self) -> String {
+        text_of(&(self.original)(&self.at))
+    }
+
     /// `prompts, cases[1] (parcel), assert[0]`.
     fn object(&self, path: &[Step]) -> String {
         let mut parts = vec![self.suite.name.clone()];

@@ -31,6 +31,7 @@ impl Flaws<'_> {
                 });
             }
         });
+        self.within("graders", Self::check_brought);
         if let Some(model) = &suite.embeddings {
             self.within("embeddings", |flaws| flaws.check_embeddings(model));
         }
@@ -126,6 +127,7 @@ impl Flaws<'_> {
                 like.to.iter().for_each(|text| self.check_measure(text));
             }
             Check::Webhook(hook) => self.check_hook(hook),
+            Check::Grader(it) => self.check_grader(it),
             _ => {}
         }
     }

@@ -98,7 +98,7 @@ fn what_is_graded_keeps_its_meaning_and_who_grades_it() {
     // Without anybody who grades, its case can never pass.
     let text = "tests:\n  - assert: [{type: llm-rubric, value: x}]\n";
     let mut suite = read(text).unwrap();
-    assert_eq!(suite.unsupported(&suite.cases[0]), Some("llm-rubric"));
+    assert_eq!(suite.unsupported(&suite.cases[0]).as_deref(), Some("llm-rubric"));
     suite.judges.push(crate::prompt::suite::JudgeModel::new("http://a/v1", "m"));
     assert_eq!(suite.unsupported(&suite.cases[0]), None);
 }
@@ -109,7 +109,7 @@ fn what_is_said_about_the_grading_is_followed_or_makes_its_case_unsupported() {
         let text = format!("tests:\n  - {{{test}}}\n");
         let mut suite = read(&text).unwrap();
         suite.judges.push(crate::prompt::suite::JudgeModel::new("http://a/v1", judge));
-        suite.unsupported(&suite.cases[0]).map(str::to_owned)
+        suite.unsupported(&suite.cases[0])
     };
     let assert = "assert: [{type: llm-rubric, value: x}]";
     let with = format!("options: {{provider: 'openai:chat:m'}}, {assert}");
@@ -334,5 +334,5 @@ fn options_that_nobody_knows_are_refused_by_name() {
         "tests:\n  - options: {postprocess: output.a}\n    assert: [{type: equals, value: x}]\n",
     )
     .unwrap();
-    assert_eq!(suite.unsupported(&suite.cases[0]), Some("postprocess"));
+    assert_eq!(suite.unsupported(&suite.cases[0]).as_deref(), Some("postprocess"));
 }

@@ -8,6 +8,7 @@ use super::schedule::Slotted;
 use crate::paired::stats::{McNemar, Table};
 use crate::prompt::cassette::{Baseline, Known};
 use crate::prompt::prepare::{Prepared, PreparedCase};
+use crate::prompt::suite::Suite;
 
 /// The share of the pairs that could be taken for which live is asked all the same.
 const ONE_IN: usize = 10;
@@ -43,9 +44,15 @@ impl Seen {
 impl Audit {
     /// The first of what is to be run is asked anew. Those pairs are begun before any other that
     /// waits for them, so no run waits for ever.
-    pub(super) fn of(known: &Known<'_>, prepared: &Prepared, todo: &[Slotted]) -> Self {
+    pub(super) fn of(
+        known: &Known<'_>,
+        suite: &Suite,
+        prepared: &Prepared,
+        todo: &[Slotted],
+    ) -> Self {
         let case = |it: &Slotted| &prepared.cases[it.case];
-        let fit = |it: &&Slotted| may_be_taken(case(it)) && known.has(&case(it).id, it.repeat);
+        let fit =
+            |it: &&Slotted| may_be_taken(suite, case(it)) && known.has(&case(it).id, it.repeat);
         let mut fit = todo.iter().filter(fit).map(|it| (it.case, it.repeat));
         let all = fit.clone().count();
         let anew: HashSet<_> = fit.by_ref().take((all / ONE_IN).max(AT_LEAST)).collect();
@@ -93,6 +100,7 @@ impl Audit {
 
 /// Whether old answers to a case are as good as new ones, and a sample can show that they are: times are
 /// of their day, and a comparison of two slots is none of one alone.
-fn may_be_taken(case: &PreparedCase) -> bool {
-    case.pairwise().next().is_none() && !case.assertions().any(|it| it.assertion().is_timed())
+fn may_be_taken(suite: &Suite, case: &PreparedCase) -> bool {
+    let is_timed = case.assertions().any(|it| it.assertion().is_timed(suite));
+    case.pairwise().next().is_none() && !is_timed
 }

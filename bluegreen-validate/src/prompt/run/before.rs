@@ -27,7 +27,7 @@ impl<'a> Before<'a> {
     ) -> Self {
         // Scores decide there, and a sample that passes or fails says nothing of them.
         let todo = if suite.rules.score_margin.is_some() { &[] } else { todo };
-        Self { known, audit: Audit::of(known, prepared, todo) }
+        Self { known, audit: Audit::of(known, suite, prepared, todo) }
     }
 }
 

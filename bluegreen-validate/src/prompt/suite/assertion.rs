@@ -101,20 +101,21 @@ impl Assertion {
     }
 
     /// Whether it looks at times.
-    pub(crate) fn is_timed(&self) -> bool {
+    pub(crate) fn is_timed(&self, suite: &Suite) -> bool {
         match &self.check {
             Check::Latency(_) | Check::FirstToken(_) => true,
-            Check::AssertSet(set) => set.assert.iter().any(Self::is_timed),
+            Check::Grader(it) => suite.graders.named(&it.name).is_some_and(|it| it.is_timed()),
+            Check::AssertSet(set) => set.assert.iter().any(|it| it.is_timed(suite)),
             _ => false,
         }
     }
 
     /// What it needs that is not there.
-    pub(crate) fn unsupported<'a>(&'a self, suite: &Suite) -> Option<&'a str> {
+    pub(crate) fn unsupported(&self, suite: &Suite) -> Option<String> {
         match &self.check {
-            Check::Unsupported(unsupported) => Some(&unsupported.kind),
+            check @ Check::Unsupported(_) => Some(check.kind()),
             Check::AssertSet(set) => set.assert.iter().find_map(|it| it.unsupported(suite)),
-            check => suite.ungraded(check).map(|_| check.name()),
+            check => suite.ungraded(check).map(|_| check.kind()),
         }
     }
 }

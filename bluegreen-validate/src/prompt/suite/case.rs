@@ -77,6 +77,11 @@ impl Case {
         self
     }
 
+    /// What the answers of its turns must be like.
+    pub(crate) fn turns_asserts(&self) -> impl Iterator<Item = &Assertion> {
+        self.turns.iter().flat_map(|turn| &turn.assert)
+    }
+
     /// Sets a variable.
     #[must_use]
     pub fn var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {

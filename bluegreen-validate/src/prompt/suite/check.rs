@@ -7,7 +7,7 @@ use bluegreen_core::clock::duration_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::graded::{self, Criteria, Factuality, Pairwise, Rubric, Webhook};
+use super::graded::{self, Criteria, Factuality, GraderCheck, Pairwise, Rubric, Webhook};
 use super::text;
 use super::{
     AssertSet, Distance, Likeness, Limits, TokenLimits, ToolCount, ToolNames, Trajectory,
@@ -109,6 +109,8 @@ pub enum Check {
     Similar(Likeness),
     /// A service lets it pass.
     Webhook(#[serde(deserialize_with = "graded::read")] Webhook),
+    /// A [`Grader`](crate::prompt::Grader) of one's own lets it pass.
+    Grader(#[serde(deserialize_with = "graded::read")] GraderCheck),
     /// Several assertions with a threshold of their own.
     AssertSet(AssertSet),
     /// What can't be looked at here: JavaScript, a service that is not reached. In no file of
@@ -159,8 +161,19 @@ impl Check {
             Self::Pairwise(_) => "pairwise",
             Self::Similar(_) => "similar",
             Self::Webhook(_) => "webhook",
+            Self::Grader(_) => "grader",
             Self::AssertSet(_) => "assert-set",
             Self::Unsupported(_) => "unsupported",
+        }
+    }
+
+    /// Its name; what it is called where it comes from, if it can't be looked at here; and the
+    /// grader where that is one's own.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::Unsupported(it) => it.kind.clone(),
+            Self::Grader(it) => format!("grader: {}", it.name),
+            other => other.name().to_owned(),
         }
     }
 
@@ -175,8 +188,9 @@ impl Check {
         }
     }
 
-    /// Whether something outside grades it.
+    /// Whether something else grades it.
     pub(crate) fn is_graded(&self) -> bool {
-        self.judges().is_some() || matches!(self, Self::Similar(_) | Self::Webhook(_))
+        let others = matches!(self, Self::Similar(_) | Self::Webhook(_) | Self::Grader(_));
+        others || self.judges().is_some()
     }
 }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 
 use super::text;
 use crate::HeaderText;
@@ -130,6 +131,24 @@ pub struct Webhook {
     pub headers: BTreeMap<String, HeaderText>,
 }
 
+/// A [`Grader`](crate::prompt::Grader) of one's own lets an answer pass.
+///
+/// In a file it may be the name alone: `grader: whole-parcels`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct GraderCheck {
+    /// The name of the grader. It is no template.
+    pub name: String,
+    /// What it is told besides the case and the answer. Strings in it are templates; one that is one
+    /// `{{ … }}` and nothing else becomes the value itself.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub value: Value,
+    /// The smallest score from 0 to 1 that will do. The grader must let it pass besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
 impl Rubric {
     /// What the answer must be like.
     pub fn new(rubric: impl Into<String>) -> Self {
@@ -156,6 +175,13 @@ impl Criteria {
     pub fn new(criteria: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let criteria = criteria.into_iter().map(Into::into).collect();
         Self { criteria, threshold: most(), judges: Vec::new() }
+    }
+}
+
+impl GraderCheck {
+    /// The grader of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Null, threshold: None }
     }
 }
 
@@ -217,6 +243,14 @@ impl Short for Criteria {
 
 impl Short for Webhook {
     const WANTED: &'static str = "an address, or a map with `url`";
+
+    fn short(texts: Vec<String>) -> Option<Self> {
+        only(texts).map(Self::new)
+    }
+}
+
+impl Short for GraderCheck {
+    const WANTED: &'static str = "the name of a grader, or a map with `name`";
 
     fn short(texts: Vec<String>) -> Option<Self> {
         only(texts).map(Self::new)

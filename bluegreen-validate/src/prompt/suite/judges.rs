@@ -107,6 +107,11 @@ impl Suite {
             let none = self.embeddings.is_none();
             return none.then(|| "add `embeddings: { url, model }` to the suite".to_owned());
         }
+        if let Check::Grader(it) = check {
+            let mend =
+                format!("bring a grader called `{}` with `PromptRegression::grading`", it.name);
+            return (!self.graders.has(&it.name)).then_some(mend);
+        }
         let named = check.judges()?;
         if self.judges.is_empty() {
             return Some("add `judges: [{ url, model }]` to the suite".to_owned());

@@ -16,6 +16,11 @@ pub(super) fn of(suite: &Suite, prepared: &Prepared, release: &str) -> BTreeMap<
     if let Some(judges) = judges(suite) {
         say("judges", judges);
     }
+    let own = suite.graders_in_use().into_iter();
+    let own: Vec<String> = own.map(|(name, it)| format!("{name} (version {it})")).collect();
+    if !own.is_empty() {
+        say("graders", own.join(", "));
+    }
     if let Some(budget) = budget(suite.budget) {
         say("budget", budget);
     }
