@@ -27,6 +27,8 @@ mod promptfoo;
 mod read;
 mod report;
 mod run;
+#[cfg(feature = "schema")]
+mod schema;
 mod suite;
 mod template;
 mod tool_contract;
@@ -36,6 +38,9 @@ pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteM
 pub use grader::MockGrader;
 pub use grader::{AgentAnswer, AgentToolCall, Exchange, Grade, Grader, GraderInput, TokenUsage};
 pub use run::{Recorder, RunProgress};
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use schema::suite_schema;
 pub use suite::{
     A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
     Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, GraderCheck,

@@ -41,6 +41,7 @@ pub use params::{
 /// Unknown fields are refused by name.
 /// [`PromptRegression::from_file`](super::PromptRegression::from_file) shows a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Suite {
@@ -55,6 +56,7 @@ pub struct Suite {
     pub concurrency: u32,
     /// How long one answer may take, from sending to its end; 60 s unless told otherwise.
     #[serde(default = "minute", with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::duration"))]
     pub timeout: Duration,
     /// The most bytes of the body of one answer; 1 MiB unless told otherwise.
     #[serde(default = "mebibyte")]
@@ -66,6 +68,7 @@ pub struct Suite {
     /// The longest pause that an answer of 429 may ask for; one that asks for more is given up at
     /// once, and never asked again too early. 2 min unless told otherwise.
     #[serde(default = "two_minutes", with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::duration"))]
     pub longest_pause: Duration,
     /// What the run may cost.
     #[serde(default)]
@@ -92,6 +95,7 @@ pub struct Suite {
     #[serde(default)]
     pub defaults: Defaults,
     /// The cases.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub cases: Vec<Case>,
     /// Whether a name that nothing stands behind is an error in templates, as it is unless told
     /// otherwise, or an empty text, as in promptfoo's files.
@@ -104,6 +108,7 @@ pub struct Suite {
 
 /// What holds for every case of a [`Suite`] that does not say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Defaults {

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     /// Judge the SQL files of a release by what they do to the slot that runs meanwhile. Connects to
     /// nothing. Exit codes: 0 all is safe, 1 something is not, 3 files that cannot be used.
     Migrations(MigrationFiles),
+    /// Print what a suite may look like, as JSON Schema: for editors.
+    Schema,
 }
 
 /// Migrations, and how they are applied.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use bluegreen_core::Verdict;
+use bluegreen_validate::prompt::suite_schema;
 use clap::Parser;
 
 mod check;
@@ -50,6 +51,10 @@ async fn main() -> ExitCode {
         Command::Run(it) => Box::pin(run::run(*it)).await,
         Command::Render(it) => reports::render(&it),
         Command::Migrations(it) => migrations::judge(&it),
+        Command::Schema => {
+            show::out(&[format!("{:#}", suite_schema())]);
+            Ok(Verdict::Pass)
+        }
     };
     if let Err(failure) = &end {
         show::failure(failure);

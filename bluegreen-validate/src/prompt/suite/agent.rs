@@ -15,6 +15,7 @@ pub use responses::ResponsesAgent;
 
 /// How the agent is spoken to, in both slots alike. In a file: `agent: { http: … }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Agent {
@@ -59,6 +60,7 @@ impl From<A2aAgent> for Agent {
 /// (all but the last) and `conversation` (a name that no other conversation has). A string that is
 /// one `{{ … }}` and nothing else becomes the value itself, not its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpAgent {
@@ -69,6 +71,7 @@ pub struct HttpAgent {
     pub path: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// The body: a string is sent as text, everything else as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +98,7 @@ pub struct HttpAgent {
 
 /// How the body of an answer is read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reading {
@@ -126,6 +130,7 @@ impl HttpAgent {
 
 /// An agent that speaks chat completions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OpenAiAgent {
@@ -134,6 +139,7 @@ pub struct OpenAiAgent {
     pub path: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// The name of the model, as the agent wants it.
     pub model: String,

@@ -9,7 +9,9 @@ use super::Assertion;
 
 /// One case of a [`Suite`](super::Suite).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = crate::prompt::schema::either("prompt", "turns"))))]
 #[non_exhaustive]
 pub struct Case {
     /// What reports call it. No other case of the suite is called so.
@@ -99,7 +101,9 @@ impl Case {
 
 /// One turn of a [`Case`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = crate::prompt::schema::either("prompt", "messages"))))]
 #[non_exhaustive]
 pub struct Turn {
     /// What the user says, a template.
@@ -122,6 +126,7 @@ impl Turn {
 
 /// A message of a [`Turn`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Message {

@@ -21,27 +21,60 @@ use super::{
 /// answer has no tokens in it, say, is an error of the run, and neither held nor not, also under
 /// `not-`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Check {
     /// The answer is this text; or, of a list or map, JSON that is equal to it.
     Equals(Value),
     /// It has this text in it.
-    Contains(#[serde(deserialize_with = "text::one")] String),
+    Contains(
+        #[serde(deserialize_with = "text::one")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text"))]
+        String,
+    ),
     /// The same, whatever the case of letters.
-    Icontains(#[serde(deserialize_with = "text::one")] String),
+    Icontains(
+        #[serde(deserialize_with = "text::one")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text"))]
+        String,
+    ),
     /// It has one of these texts in it.
-    ContainsAny(#[serde(deserialize_with = "text::list")] Vec<String>),
+    ContainsAny(
+        #[serde(deserialize_with = "text::list")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::texts"))]
+        Vec<String>,
+    ),
     /// It has all of these texts in it.
-    ContainsAll(#[serde(deserialize_with = "text::list")] Vec<String>),
+    ContainsAll(
+        #[serde(deserialize_with = "text::list")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::texts"))]
+        Vec<String>,
+    ),
     /// It has one of these texts in it, whatever the case of letters.
-    IcontainsAny(#[serde(deserialize_with = "text::list")] Vec<String>),
+    IcontainsAny(
+        #[serde(deserialize_with = "text::list")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::texts"))]
+        Vec<String>,
+    ),
     /// It has all of these texts in it, whatever the case of letters.
-    IcontainsAll(#[serde(deserialize_with = "text::list")] Vec<String>),
+    IcontainsAll(
+        #[serde(deserialize_with = "text::list")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::texts"))]
+        Vec<String>,
+    ),
     /// It begins with this text.
-    StartsWith(#[serde(deserialize_with = "text::one")] String),
+    StartsWith(
+        #[serde(deserialize_with = "text::one")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text"))]
+        String,
+    ),
     /// It ends with this text.
-    EndsWith(#[serde(deserialize_with = "text::one")] String),
+    EndsWith(
+        #[serde(deserialize_with = "text::one")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text"))]
+        String,
+    ),
     /// It has a match of this regular expression in it: ECMAScript's without flags, unanchored.
     /// With look-around or backreferences, or `\b` where there are letters other than ASCII, it
     /// can't be told of answers of more than 32 KiB. Half of a letter beyond U+FFFF (`\ud83d`) is
@@ -50,9 +83,21 @@ pub enum Check {
     /// It is JSON, and as this JSON Schema wants it if there is one.
     /// With look-around or backreferences in its patterns, it can't be told of an answer with more
     /// than 32 KiB of texts in it.
-    IsJson(Option<Value>),
+    IsJson(
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::some_schema")
+        )]
+        Option<Value>,
+    ),
     /// It has a JSON object in it that is as this JSON Schema wants it, if there is one.
-    ContainsJson(Option<Value>),
+    ContainsJson(
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::some_schema")
+        )]
+        Option<Value>,
+    ),
     /// It is JSON with these values at these JSON pointers.
     Json(BTreeMap<String, Value>),
     /// It is JSON with something at each of these JSON pointers.
@@ -73,9 +118,17 @@ pub enum Check {
     /// them (F1).
     SimilarWords(Likeness),
     /// It was complete after this time.
-    Latency(#[serde(with = "duration_text")] Duration),
+    Latency(
+        #[serde(with = "duration_text")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::duration"))]
+        Duration,
+    ),
     /// Its first token came within this time. Needs an agent that streams.
-    FirstToken(#[serde(with = "duration_text")] Duration),
+    FirstToken(
+        #[serde(with = "duration_text")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::duration"))]
+        Duration,
+    ),
     /// So many tokens. Needs an agent that tells them.
     Tokens(TokenLimits),
     /// It cost at most this much, by the suite's prices.
@@ -95,27 +148,77 @@ pub enum Check {
     /// `tools`.
     IsValidOpenaiToolsCall,
     /// A judge finds it to be like this. Needs `judges`, as do the four that follow.
-    LlmRubric(#[serde(deserialize_with = "graded::read")] Rubric),
+    LlmRubric(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<Rubric>")
+        )]
+        Rubric,
+    ),
     /// Its facts do not contradict these, a judge finds.
-    Factuality(#[serde(deserialize_with = "graded::read")] Factuality),
+    Factuality(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<Factuality>")
+        )]
+        Factuality,
+    ),
     /// It meets this criterion, a judge finds, which says yes or no and gives no score.
     #[serde(rename = "model-graded-closedqa")]
-    ClosedQa(#[serde(deserialize_with = "graded::read")] Rubric),
+    ClosedQa(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<Rubric>")
+        )]
+        Rubric,
+    ),
     /// A judge gives it so many points by these criteria.
-    GEval(#[serde(deserialize_with = "graded::read")] Criteria),
+    GEval(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short_or_list::<Criteria>")
+        )]
+        Criteria,
+    ),
     /// It is not worse than the other slot's answer to the same question, a judge finds.
-    Pairwise(#[serde(deserialize_with = "graded::read")] Pairwise),
+    Pairwise(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<Pairwise>")
+        )]
+        Pairwise,
+    ),
     /// It means the same as one of these texts, by the cosine of their vectors. Needs `embeddings`.
     Similar(Likeness),
     /// A service lets it pass.
-    Webhook(#[serde(deserialize_with = "graded::read")] Webhook),
+    Webhook(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<Webhook>")
+        )]
+        Webhook,
+    ),
     /// A [`Grader`](crate::prompt::Grader) of one's own lets it pass.
-    Grader(#[serde(deserialize_with = "graded::read")] GraderCheck),
+    Grader(
+        #[serde(deserialize_with = "graded::read")]
+        #[cfg_attr(
+            feature = "schema",
+            schemars(schema_with = "crate::prompt::schema::short::<GraderCheck>")
+        )]
+        GraderCheck,
+    ),
     /// Several assertions with a threshold of their own.
     AssertSet(AssertSet),
     /// What can't be looked at here: JavaScript, a service that is not reached. In no file of
     /// ours; other formats are read so.
     #[serde(skip_deserializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unsupported(Unsupported),
 }
 

@@ -15,6 +15,7 @@ use crate::HeaderText;
 ///
 /// In a file it may be the text alone: `llm-rubric: Is polite, and names a date.`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rubric {
@@ -32,6 +33,7 @@ pub struct Rubric {
 ///
 /// In a file it may be the text alone: `factuality: It takes 14 days.`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Factuality {
@@ -48,6 +50,7 @@ pub struct Factuality {
 /// What a relation of an answer's facts to the right ones is worth, from 0 to 1. One that is worth
 /// nothing does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FactScores {
@@ -79,11 +82,13 @@ impl FactScores {
 ///
 /// In a file it may be a text or a list: `g-eval: [Is coherent., Is to the point.]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Criteria {
     /// The criteria.
     #[serde(deserialize_with = "text::one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text_or_texts"))]
     pub criteria: Vec<String>,
     /// The smallest mean from 0 to 1 that will do; 0.7 unless told otherwise.
     #[serde(default = "most")]
@@ -105,6 +110,7 @@ pub struct Criteria {
 ///
 /// It stands by itself: neither in a set nor under `not-`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pairwise {
@@ -121,6 +127,7 @@ pub struct Pairwise {
 ///
 /// In a file it may be the address alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Webhook {
@@ -128,6 +135,7 @@ pub struct Webhook {
     pub url: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
 }
 
@@ -135,6 +143,7 @@ pub struct Webhook {
 ///
 /// In a file it may be the name alone: `grader: whole-parcels`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GraderCheck {

@@ -21,6 +21,7 @@ use crate::HeaderText;
 /// refuses that and says that it is for the schema, it is asked once more without; both calls count. Of several judges each grades every answer, and more than half
 /// of all of them must agree: otherwise it can't be told how good the answer is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JudgeModel {
@@ -33,6 +34,7 @@ pub struct JudgeModel {
     pub model: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// More fields of the request. `null` leaves one out that is sent otherwise: some models take no
     /// `temperature`.
@@ -78,6 +80,7 @@ impl JudgeModel {
 
 /// A model that makes vectors of texts, for the check `similar`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct EmbeddingModel {
@@ -87,6 +90,7 @@ pub struct EmbeddingModel {
     pub model: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// What its tokens cost; what the suite says unless told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]

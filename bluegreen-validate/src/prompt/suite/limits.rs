@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// When a budget is spent before the verdict is certain, what was not asked counts as lost: the
 /// verdict is then `Inconclusive`, or `Fail`, never `Pass`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Budget {
@@ -26,11 +27,13 @@ pub struct Budget {
     pub money: Option<f64>,
     /// How long. The deadline of the trial holds anyway.
     #[serde(skip_serializing_if = "Option::is_none", with = "crate::optional_duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::duration"))]
     pub time: Option<Duration>,
 }
 
 /// What a million tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Prices {

@@ -9,6 +9,7 @@ use super::{Assertion, text};
 
 /// A number between two others, both included.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
@@ -43,11 +44,13 @@ impl Limits {
 
 /// A distance to a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Distance {
     /// The text.
     #[serde(deserialize_with = "text::one")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text"))]
     pub to: String,
     /// The largest distance; 5 unless told otherwise.
     #[serde(default = "five")]
@@ -56,11 +59,13 @@ pub struct Distance {
 
 /// A likeness to one of several texts, from 0 to 1; the best counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Likeness {
     /// The text, or several.
     #[serde(deserialize_with = "text::one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::text_or_texts"))]
     pub to: Vec<String>,
     /// The smallest likeness that will do.
     pub at_least: f64,
@@ -68,6 +73,7 @@ pub struct Likeness {
 
 /// Limits for numbers of tokens.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokenLimits {
@@ -84,6 +90,7 @@ pub struct TokenLimits {
 
 /// Which calls of tools there must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Trajectory {
@@ -96,6 +103,7 @@ pub struct Trajectory {
 
 /// How the calls that an agent made and those that are wanted go together.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CallMode {
@@ -114,6 +122,7 @@ pub enum CallMode {
 
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ToolCallRule {
@@ -133,6 +142,7 @@ impl ToolCallRule {
 
 /// The arguments of a call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Arguments {
@@ -152,6 +162,7 @@ pub struct Arguments {
 
 /// Whether a call may have other arguments than wanted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ArgumentMode {
@@ -164,6 +175,7 @@ pub enum ArgumentMode {
 
 /// How often tools are called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ToolCount {
@@ -191,6 +203,7 @@ impl ToolCount {
 
 /// Names of tools.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ToolNames {
@@ -203,6 +216,7 @@ pub struct ToolNames {
 
 /// Several assertions that count as one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AssertSet {
@@ -215,6 +229,7 @@ pub struct AssertSet {
 
 /// What can't be looked at here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Unsupported {

@@ -40,6 +40,7 @@ use crate::HeaderText;
 /// # Ok::<(), bluegreen_validate::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct A2aAgent {
@@ -47,6 +48,7 @@ pub struct A2aAgent {
     pub path: String,
     /// Headers to send, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// The version of the protocol.
     pub version: A2aVersion,
@@ -64,6 +66,7 @@ pub struct A2aAgent {
 
 /// A version of A2A. In a file: `"1.0"` or `"0.3"`, in quotes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum A2aVersion {
     /// 1.0: the methods `SendMessage`, `SendStreamingMessage` and `GetTask`, and the header

@@ -42,6 +42,7 @@ use crate::HeaderText;
 /// # Ok::<(), bluegreen_validate::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResponsesAgent {
@@ -50,6 +51,7 @@ pub struct ResponsesAgent {
     pub path: String,
     /// Headers to send, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::prompt::schema::headers"))]
     pub headers: BTreeMap<String, HeaderText>,
     /// The name of the model, as the agent wants it.
     pub model: String,
