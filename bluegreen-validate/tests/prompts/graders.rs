@@ -55,7 +55,7 @@ impl Saying {
 
 #[async_trait]
 impl Grader for Saying {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "own"
     }
 

@@ -37,7 +37,7 @@ impl Grader for Named {
         &self.0
     }
 
-    fn version(&self) -> &str {
+    fn version(&self) -> &'static str {
         "1"
     }
 
