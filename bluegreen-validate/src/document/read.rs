@@ -30,6 +30,7 @@ impl Source<'_> {
 
 /// What is said of a definition that is not refused for it.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "prompts"), allow(dead_code, reason = "only suites are read with notes"))]
 pub(crate) struct Note {
     /// The way to what it is about.
     pub(crate) path: Vec<Step>,
