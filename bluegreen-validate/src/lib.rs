@@ -14,6 +14,9 @@ mod load;
 #[cfg(feature = "migrations")]
 #[cfg_attr(docsrs, doc(cfg(feature = "migrations")))]
 pub mod migrations;
+#[cfg(feature = "notify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "notify")))]
+pub mod notify;
 mod observations;
 mod optional_duration;
 pub mod paired;
@@ -26,6 +29,8 @@ pub mod prompt;
 #[cfg(any(feature = "prompts", feature = "report"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "prompts", feature = "report"))))]
 pub mod report;
+#[cfg(any(feature = "notify", feature = "prompts"))]
+mod retry_after;
 pub mod sequential;
 mod smoke;
 

@@ -1,10 +1,10 @@
 //! One question to an agent, and what came back, within limits of time and size.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bluegreen_core::{AgentClient, AnswerBody, Clock, Target};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::suite::{A2aVersion, Agent, Suite};
 use super::template::{Scope, Templates};
 use crate::HeaderText;
 use crate::excerpt::Mask;
+use crate::retry_after::retry_after;
 use crate::smoke::prepare;
 
 mod a2a;
@@ -334,36 +335,4 @@ fn scope(vars: &Scope, messages: &[Value], conversation: &str) -> Scope {
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.trim_start().to_ascii_lowercase().starts_with("application/json")
-}
-
-/// The pause that an answer asks for, in seconds or until a time.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    // The date is that of the server's clock, which its answer may tell.
-    let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
-    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
-    Some(until.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_is_told_in_seconds_or_by_a_date() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(retry_after(&headers), None);
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("90"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(90)));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 27 Nov 2026 10:00:30 GMT"));
-        let date = HeaderValue::from_static("Fri, 27 Nov 2026 10:00:00 GMT");
-        headers.insert(http::header::DATE, date);
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("soon"));
-        assert_eq!(retry_after(&headers), None);
-    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Cli {
     /// `/metrics:vllm:num_requests_running+vllm:num_requests_waiting`, or `/status:/streams+/queue`.
     #[arg(long, global = true, env = "BLUEGREEN_IN_FLIGHT", value_name = "PATH:NUMBER[+NUMBER]")]
     pub(crate) in_flight: Option<InFlight>,
+    #[command(flatten)]
+    pub(crate) notify: crate::notify::Notify,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -93,7 +95,8 @@ pub(crate) enum Command {
     Status,
     /// Take the old version back, during a release or after it.
     Rollback(Why),
-    /// Call a release off.
+    /// Call a release off; `deny` is the same, for one that waits for approval.
+    #[command(visible_alias = "deny")]
     Abort(Why),
     /// End the current wait: the approval, the step, the bake.
     Promote,

@@ -7,10 +7,11 @@ use bluegreen_core::{
     OperationError, Operations, Outcome, PhaseName, Progress, Releaser, Reporter, Slot, Status,
 };
 use bluegreen_kube::Cluster;
+use bluegreen_validate::notify::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command, Gates, Output, Release, Why};
-use crate::{Failure, client, release, show};
+use crate::{Failure, client, notify, release, show};
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
@@ -22,43 +23,51 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     }
     let cluster =
         builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
-    let session = Session { cluster, actor: cli.actor, json };
-    let operations = session.cluster.operations();
-    let actor = session.actor.as_str();
-    match cli.command {
-        Command::Init => session.done(&session.cluster.init().await),
-        Command::Detach => session.done(&session.cluster.detach().await),
-        Command::Plan(it) => session.plan(&it).await,
-        Command::Deploy(it) => session.deploy(&it).await,
-        Command::Resume(gates) => session.resume(&gates).await,
-        Command::Status => session.status(operations.status().await),
-        Command::Rollback(why) => {
-            let back = session.watched().rollback(actor, &why.reason).await;
-            session.back(back, &why).await
-        }
-        Command::Abort(why) => {
-            let back = session.watched().abort(actor, &why.reason).await;
-            session.back(back, &why).await
-        }
-        Command::Promote => session.status(operations.promote(actor).await),
-        Command::Approve => session.status(operations.approve(actor).await),
-        Command::Pause => session.status(operations.pause(actor).await),
-        Command::Continue => session.status(operations.unpause(actor).await),
-        Command::History => {
-            show::history(&operations.history().await?, json);
-            Ok(())
-        }
-    }
+    let notifier = cli.notify.notifier(&cluster.ports())?;
+    let session = Session { cluster, actor: cli.actor, json, notifier };
+    let done = session.carry_out(cli.command).await;
+    notify::flush(session.notifier.as_ref()).await;
+    done
 }
 
-/// An agent, and who does something with it.
+/// An agent, who does something with it, and who is told.
 struct Session {
     cluster: Cluster,
     actor: String,
     json: bool,
+    notifier: Option<Notifier>,
 }
 
 impl Session {
+    async fn carry_out(&self, command: Command) -> Result<(), Failure> {
+        let operations = self.cluster.operations();
+        let actor = self.actor.as_str();
+        match command {
+            Command::Init => self.done(&self.cluster.init().await),
+            Command::Detach => self.done(&self.cluster.detach().await),
+            Command::Plan(it) => self.plan(&it).await,
+            Command::Deploy(it) => self.deploy(&it).await,
+            Command::Resume(gates) => self.resume(&gates).await,
+            Command::Status => self.status(operations.status().await),
+            Command::Rollback(why) => {
+                let back = self.watched().rollback(actor, &why.reason).await;
+                self.back(back, &why).await
+            }
+            Command::Abort(why) => {
+                let back = self.watched().abort(actor, &why.reason).await;
+                self.back(back, &why).await
+            }
+            Command::Promote => self.status(operations.promote(actor).await),
+            Command::Approve => self.status(operations.approve(actor).await),
+            Command::Pause => self.status(operations.pause(actor).await),
+            Command::Continue => self.status(operations.unpause(actor).await),
+            Command::History => {
+                show::history(&operations.history().await?, self.json);
+                Ok(())
+            }
+        }
+    }
+
     fn done(
         &self,
         done: &bluegreen_core::Result<Vec<bluegreen_kube::Done>>,
@@ -99,7 +108,11 @@ impl Session {
     }
 
     fn watched(&self) -> Operations {
-        self.cluster.operations().report(show::Screen::new())
+        let (screen, notifier) = (show::Screen::new(), self.notifier.clone());
+        self.cluster.operations().report(move |progress: &Progress| {
+            screen.report(progress);
+            notifier.iter().for_each(|it| it.report(progress));
+        })
     }
 
     async fn plan(&self, it: &Release) -> Result<(), Failure> {
@@ -134,9 +147,11 @@ impl Session {
         let holder = cluster.liveness().holder();
         let events = std::sync::Arc::new(cluster.events(holder.as_str()));
         let (screen, heard) = (show::Screen::new(), events.clone());
+        let notifier = self.notifier.clone();
         let releaser = releaser.report(move |progress: &Progress| {
             screen.report(progress);
             heard.report(progress);
+            notifier.iter().for_each(|it| it.report(progress));
         });
         let outcome = interruptible(go(&releaser)).await;
         let resigning = releaser.operations().resign().await;

@@ -8,6 +8,8 @@ use clap::Parser;
 mod cli;
 mod client;
 mod commands;
+mod https;
+mod notify;
 mod release;
 mod show;
 
