@@ -132,17 +132,13 @@ impl Notifier {
             return Err(refuse(problems));
         }
         let sender = Sender::new(config.format, ports);
-        let deliverer = Deliverer::new(&config, sender, client, ports.clock.clone())
-            .map_err(|problem| refuse(vec![problem]))?;
-        let queue = Arc::new(Queue::new(config.queue));
+        let (most, detail) = (config.queue, config.detail);
+        let deliverer =
+            Deliverer::new(config, sender, client, ports.clock.clone()).map_err(refuse)?;
+        let queue = Arc::new(Queue::new(most));
         let task = tokio::spawn(deliverer.run(queue.clone()));
         let owner = Owner { task: task.abort_handle(), queue: queue.clone() };
-        Ok(Self {
-            queue,
-            clock: ports.clock.clone(),
-            detail: config.detail,
-            _owner: Arc::new(owner),
-        })
+        Ok(Self { queue, clock: ports.clock.clone(), detail, _owner: Arc::new(owner) })
     }
 
     /// Returns once everything reported so far is delivered or given up, or after `limit`, with what

@@ -52,14 +52,14 @@ impl Deliverer {
     /// # Errors
     /// What is wrong with the settings, all of which their problems name too.
     pub(super) fn new(
-        config: &NotifyConfig,
+        config: NotifyConfig,
         sender: Sender,
         client: Arc<dyn AgentClient>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Vec<Problem>> {
         let problem = |field: &str| {
-            Problem::new("notify-settings", format!("notify, {field}"))
-                .wanted("one that can be sent")
+            let problem = Problem::new("notify-settings", format!("notify, {field}"));
+            vec![problem.wanted("one that can be sent")]
         };
         let address = config.address().map_err(|_| problem("url"))?;
         let mut headers = HeaderMap::new();
@@ -77,7 +77,7 @@ impl Deliverer {
             mask: mask(&address.path, config.bearer.as_ref()),
             path: address.path,
             headers,
-            keys: config.keys.clone(),
+            keys: config.keys,
             tries: config.tries,
             timeout: config.timeout,
             first_pause: config.first_pause,

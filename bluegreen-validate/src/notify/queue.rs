@@ -238,8 +238,8 @@ mod tests {
         let (first, lost) = queue.next().await;
         assert_eq!((first.what, lost), ("released", 3));
         queue.end(&first, End::GivenUp("status 400".into()));
-        let (last, lost) = queue.next().await;
-        assert_eq!((last.text.as_str(), lost), ("3", 4));
+        let (next, lost) = queue.next().await;
+        assert_eq!((next.text.as_str(), lost), ("3", 4));
         // More outcomes than fit: the newest are worth most.
         let queue = Queue::new(2);
         for _ in 0..3 {

@@ -75,7 +75,7 @@ fn deliverer(config: &NotifyConfig, receiver: &Arc<Receiver>) -> Deliverer {
     let cluster = MemoryCluster::new("agent", Configuration::default());
     let ports = cluster.ports("driver-1");
     let sender = Sender::new(Format::CloudEvents, &ports);
-    Deliverer::new(config, sender, receiver.clone(), Arc::new(receiver.clock)).unwrap()
+    Deliverer::new(config.clone(), sender, receiver.clone(), Arc::new(receiver.clock)).unwrap()
 }
 
 async fn deliver(config: &NotifyConfig, receiver: &Arc<Receiver>) -> End {
@@ -106,7 +106,8 @@ async fn pauses_grow_with_a_jitter_and_each_try_is_signed_anew() {
     let seen = receiver.seen.lock().unwrap();
     let tolerance = Duration::from_secs(1);
     for (at, request) in seen.iter() {
-        verify(&[key.clone()], request.headers(), request.body(), *at, tolerance).unwrap();
+        verify(std::slice::from_ref(&key), request.headers(), request.body(), *at, tolerance)
+            .unwrap();
         assert_eq!(request.headers()["content-type"], "application/cloudevents+json");
         assert_eq!(request.headers()[ID], seen[0].1.headers()[ID]);
         assert_eq!(request.body(), seen[0].1.body());
