@@ -195,6 +195,10 @@ impl Driver {
             Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,
             Effect::Judge { deadline } => return self.gates(record, deadline, ahead).await,
             Effect::AwaitApproval { deadline } => self.await_approval(record, deadline).await,
+            Effect::AwaitThaw { until } => {
+                self.sleep_until(until).await;
+                EventKind::Thawed
+            }
             Effect::Shift { to } => return self.shift(record, &to, ahead).await,
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,

@@ -129,6 +129,20 @@ impl Operations {
         self.tell(EventKind::Promote { actor: actor.into() }).await
     }
 
+    /// Lets traffic move in spite of a freeze, now and for the rest of the release. Who and why stay
+    /// in the history.
+    ///
+    /// # Errors
+    /// [`OperationError::Illegal`] if the plan has no freeze, no step is still to come, or there is no
+    /// name or reason.
+    pub async fn override_freeze(
+        &self,
+        actor: impl Into<Actor>,
+        reason: impl Into<String>,
+    ) -> Result<Status, OperationError> {
+        self.tell(EventKind::OverrideFreeze { actor: actor.into(), reason: reason.into() }).await
+    }
+
     /// Stops the release where it is. Guards go on watching, and the way back stays open.
     pub async fn pause(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
         self.tell(EventKind::Pause { actor: actor.into() }).await

@@ -9,9 +9,12 @@ use crate::{EvidenceKind, Routing, Share};
 
 mod check;
 mod drain;
+mod freeze;
 mod parts;
 
 pub use drain::{DrainPlan, Leave, OnExpiry};
+pub(crate) use freeze::Frozen;
+pub use freeze::{Freeze, FreezeOverride};
 pub use parts::{
     Allowance, Approval, Bake, Barrier, Conversations, Experiment, Hook, HookPoint, OnDrift,
     OnUndecided, Step, Until, WarmUp,
@@ -57,6 +60,12 @@ pub struct Plan {
     pub warm_up: Option<WarmUp>,
     /// Somebody must say yes before traffic moves.
     pub approval: Option<Approval>,
+    /// When no traffic is given to the candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
+    /// Who lets it move all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<FreezeOverride>,
     /// A comparison of two versions under real traffic.
     pub experiment: Option<Experiment>,
     /// Points where a release waits for the others of its group.
@@ -102,6 +111,8 @@ impl Default for Plan {
             look: Duration::from_secs(15),
             warm_up: None,
             approval: None,
+            freeze: None,
+            freeze_override: None,
             experiment: None,
             barriers: Vec::new(),
             hooks: Vec::new(),
@@ -196,6 +207,29 @@ impl Plan {
     pub fn approval(mut self, timeout: Duration) -> Self {
         self.approval = Some(Approval { timeout });
         self
+    }
+
+    /// When no traffic is given to the candidate.
+    #[must_use]
+    pub fn freeze(mut self, freeze: Freeze) -> Self {
+        self.freeze = Some(freeze);
+        self
+    }
+
+    /// Lets traffic move in spite of a freeze. Who and why stay in the history.
+    #[must_use]
+    pub fn override_freeze(
+        mut self,
+        by: impl Into<crate::Actor>,
+        reason: impl Into<String>,
+    ) -> Self {
+        self.freeze_override = Some(FreezeOverride::new(by, reason));
+        self
+    }
+
+    /// Whether no traffic may be given to a candidate now.
+    pub(crate) fn frozen(&self, at: crate::Timestamp) -> Option<Frozen> {
+        self.freeze.as_ref().filter(|_| self.freeze_override.is_none())?.at(at)
     }
 
     /// How long the longest stream lasts: pods of both slots must get so much time to end.

@@ -21,11 +21,14 @@
 //!
 //! [`Record::next`] says what to do, from the record alone; [`Record::apply`] says what the record
 //! is after something has happened. Neither waits, reads a clock or performs anything: time comes
-//! in with the events. Phases that the plan lacks are skipped inside `apply`.
+//! in with the events. Phases that the plan lacks are skipped inside `apply`. What comes to a step
+//! during a freeze waits in `Frozen` before it is `Shifting`, and goes back from there as from where
+//! it came.
 
 mod drift;
 mod effect;
 mod event;
+mod freeze;
 mod holding;
 mod outcome;
 mod phase;

@@ -99,6 +99,7 @@ impl Driver {
             PhaseName::WarmingUp
                 | PhaseName::Validating
                 | PhaseName::AwaitingApproval
+                | PhaseName::Frozen
                 | PhaseName::Draining
         );
         if !is_ours {

@@ -223,7 +223,7 @@ fn is_decided(step: &Step) -> bool {
 fn is_over(record: &Record, guard: &str) -> bool {
     let last = record.plan.steps.iter().rposition(is_decided);
     let is_after = |last: usize| match &record.phase {
-        Phase::Holding { step, .. } => *step > last,
+        Phase::Frozen { step, .. } | Phase::Holding { step, .. } => *step > last,
         phase => matches!(phase, Phase::Baking { .. }),
     };
     last.is_some_and(is_after) && is_primary(record, guard)

@@ -83,6 +83,15 @@ impl Driver {
             },
             |(change, _)| change.clone(),
         );
+        if let Some(frozen) = plan.frozen(read) {
+            problems.push(
+                Problem::new("frozen", "plan, freeze")
+                    .found(format!("{}, until {}", frozen.why, frozen.until))
+                    .wanted("a time at which traffic may move")
+                    .mend("the release waits for it before its first traffic")
+                    .warning(),
+            );
+        }
         let replicas = live_state.map_or(1, super::deploy::wanted);
         let replicas = replicas.saturating_add(plan.headroom);
         let found = self.checks(&change, plan, live, replicas, &mut unread).await?;

@@ -19,6 +19,7 @@ mod drain;
 mod drift;
 mod experiments;
 mod faults;
+mod freeze;
 mod known;
 mod lease;
 mod preflight;

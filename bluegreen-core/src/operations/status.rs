@@ -62,6 +62,7 @@ fn awaited(record: &Record) -> String {
         Phase::WarmingUp { .. } => "the candidate's pods to get warm",
         Phase::Validating { .. } => "the gates",
         Phase::AwaitingApproval { .. } => "somebody who says yes",
+        Phase::Frozen { .. } => "the end of a freeze",
         Phase::Shifting { .. } => "traffic to follow",
         Phase::Holding { .. } => "the end of the step",
         Phase::Baking { .. } => "the end of the bake",
@@ -86,6 +87,8 @@ fn operations(record: &Record) -> Vec<&'static str> {
     }
     operations.extend(match &record.phase {
         Phase::AwaitingApproval { .. } => &["approve", "abort"][..],
+        Phase::Frozen { step: 0, .. } => &["override-freeze", "pause", "abort"],
+        Phase::Frozen { .. } => &["override-freeze", "pause", "rollback"],
         Phase::Holding { .. } | Phase::Baking { .. } => &["promote", "pause", "rollback"],
         Phase::Draining { .. } | Phase::Unpinning { .. } => &["rollback"],
         Phase::Retiring | Phase::Returning { .. } | Phase::Restoring { .. } => &[],

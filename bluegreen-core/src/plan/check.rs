@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Conversations, OnUndecided, Plan, Until};
+use super::{Conversations, Freeze, OnUndecided, Plan, Until};
 use crate::clock::days;
 use crate::{EvidenceKind, Problem, Share};
 
@@ -22,6 +22,7 @@ impl Plan {
         self.check_durations(&mut problems);
         self.check_drain(&mut problems);
         self.check_counts(&mut problems);
+        self.check_freeze(&mut problems);
         self.check_unsupported(&mut problems);
         problems
     }
@@ -173,6 +174,17 @@ impl Plan {
         check("history", self.history, 1, 1_000);
         if let EvidenceKind::Answers { in_a_row, .. } = self.evidence {
             check("evidence.in_a_row", in_a_row, 1, 10_000);
+        }
+    }
+
+    fn check_freeze(&self, problems: &mut Vec<Problem>) {
+        problems.extend(self.freeze.iter().flat_map(Freeze::problems));
+        if self.freeze_override.as_ref().is_some_and(|it| !it.is_complete()) {
+            problems.push(
+                Problem::new("plan-freeze", "plan, freeze_override")
+                    .found("no name, or no reason")
+                    .wanted("who lets traffic move in spite of the freeze, and why"),
+            );
         }
     }
 

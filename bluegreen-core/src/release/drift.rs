@@ -71,7 +71,8 @@ impl Record {
             let back = Routing::all(self.envelope.live);
             let is_back = matches!(&drift.what, Drifted::Routing(Some(found)) if *found == back);
             // More traffic would go to what no gate has seen.
-            let is_between_steps = matches!(phase, Phase::Holding { .. });
+            let is_between_steps =
+                matches!(phase, Phase::Holding { .. } | Phase::Frozen { step: 1.., .. });
             let is_unseen = is_between_steps && matches!(drift.what, Drifted::Candidate(_));
             if is_back || is_unseen || self.plan.on_drift == OnDrift::Return {
                 self.stuck = None;
@@ -131,7 +132,9 @@ impl Record {
                 self.envelope.routing = found.clone();
                 let last = self.plan.steps.len().saturating_sub(1);
                 Some(match phase {
-                    Phase::Holding { .. } if *found == Routing::all(candidate) => {
+                    Phase::Holding { .. } | Phase::Frozen { .. }
+                        if *found == Routing::all(candidate) =>
+                    {
                         self.after_shift(last, at)
                     }
                     phase => phase.clone(),
@@ -156,7 +159,13 @@ impl Record {
 
 /// Whether the candidate has traffic, and nothing is under way with it.
 fn has_traffic(phase: &Phase) -> bool {
-    matches!(phase, Phase::Holding { .. } | Phase::Baking { .. } | Phase::Draining { .. })
+    matches!(
+        phase,
+        Phase::Frozen { step: 1.., .. }
+            | Phase::Holding { .. }
+            | Phase::Baking { .. }
+            | Phase::Draining { .. }
+    )
 }
 
 #[cfg(test)]

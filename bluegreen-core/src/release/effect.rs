@@ -42,6 +42,8 @@ pub enum Effect {
     Judge { deadline: Timestamp },
     /// Wait until somebody says yes.
     AwaitApproval { deadline: Timestamp },
+    /// Wait until traffic may move.
+    AwaitThaw { until: Timestamp },
     /// Make the routing `to`, and see that traffic follows.
     Shift { to: Routing },
     /// Let guards look until then.
@@ -69,6 +71,7 @@ impl Effect {
             | Self::WarmUp { .. }
             | Self::Judge { .. }
             | Self::AwaitApproval { .. }
+            | Self::AwaitThaw { .. }
             | Self::Hold { .. }
             | Self::Drain { .. }
             | Self::Keep { .. } => true,
@@ -90,7 +93,10 @@ impl Record {
             return Next::Wait(Wait::Stuck(stuck.clone()));
         }
         // Guards go on watching while a hold is paused, and the way back is never paused.
-        let watched = matches!(self.phase, Phase::Holding { .. } | Phase::Baking { .. });
+        let watched = matches!(
+            self.phase,
+            Phase::Holding { .. } | Phase::Baking { .. } | Phase::Frozen { step: 1.., .. }
+        );
         if self.paused.is_some() && !watched && !self.phase.name().is_backward() {
             return Next::Wait(Wait::Paused);
         }
@@ -101,15 +107,16 @@ impl Record {
             Phase::WarmingUp { deadline } => Effect::WarmUp { deadline: *deadline },
             Phase::Validating { deadline } => Effect::Judge { deadline: *deadline },
             Phase::AwaitingApproval { deadline } => Effect::AwaitApproval { deadline: *deadline },
+            Phase::Frozen { step: 0, until } => Effect::AwaitThaw { until: *until },
             Phase::Shifting { step } => Effect::Shift {
                 to: self
                     .plan
                     .routing(self.envelope.live, *step)
                     .unwrap_or_else(|| Routing::all(self.candidate_color())),
             },
-            Phase::Holding { until, .. } | Phase::Baking { until, .. } => {
-                Effect::Hold { until: *until }
-            }
+            Phase::Frozen { until, .. }
+            | Phase::Holding { until, .. }
+            | Phase::Baking { until, .. } => Effect::Hold { until: *until },
             Phase::Draining { deadline } => {
                 Effect::Drain { slot: self.envelope.live, deadline: *deadline }
             }

@@ -39,6 +39,8 @@ pub enum EventKind {
     Passed,
     /// Somebody said yes.
     Approved { actor: Actor },
+    /// A freeze is over, as far as is known.
+    Thawed,
     /// Traffic follows the routing of the step.
     Shifted { evidence: Evidence },
     /// All guards looked once.
@@ -73,6 +75,8 @@ pub enum EventKind {
     Rollback { actor: Actor, reason: String },
     /// Somebody ends the current wait: the step, the bake, the approval.
     Promote { actor: Actor },
+    /// Somebody lets traffic move in spite of a freeze.
+    OverrideFreeze { actor: Actor, reason: String },
     /// Somebody stops it where it is.
     Pause { actor: Actor },
     /// Somebody lets it go on.
@@ -108,6 +112,7 @@ impl EventKind {
             Self::Warmed => "warmed",
             Self::Passed => "passed",
             Self::Approved { .. } => "approved",
+            Self::Thawed => "thawed",
             Self::Shifted { .. } => "shifted",
             Self::Looked { .. } => "looked",
             Self::Drained { .. } => "drained",
@@ -125,6 +130,7 @@ impl EventKind {
             Self::Abort { .. } => "abort",
             Self::Rollback { .. } => "rollback",
             Self::Promote { .. } => "promote",
+            Self::OverrideFreeze { .. } => "override freeze",
             Self::Pause { .. } => "pause",
             Self::Continue { .. } => "continue",
             Self::Resume { .. } => "resume",

@@ -54,6 +54,10 @@ impl Record {
             return Phase::Returning { reason: Reason::Unfit { message: message.clone() } };
         }
         let (until, limit, step) = match &phase {
+            // Its hold had ended well before: what is undecided now was decided then.
+            Phase::Frozen { step, until } if self.paused.is_none() && at >= *until => {
+                return self.shifting(*step, at);
+            }
             Phase::Holding { step, until, limit } => (*until, *limit, Some(*step)),
             Phase::Baking { until, limit } => (*until, *limit, None),
             _ => return phase,
@@ -65,7 +69,7 @@ impl Record {
         match decides {
             Some(Until::Decided { .. }) => {
                 if let Some(winner) = look.winner.or((at >= until).then_some(Winner::Live)) {
-                    return self.conclude(winner, step.unwrap_or_default());
+                    return self.conclude(winner, step.unwrap_or_default(), at);
                 }
                 return phase;
             }
@@ -97,15 +101,15 @@ impl Record {
             }
         }
         match step {
-            Some(step) => Phase::Shifting { step: step.saturating_add(1) },
+            Some(step) => self.shifting(step.saturating_add(1), at),
             None => self.after_bake(at),
         }
     }
 
-    fn conclude(&mut self, winner: Winner, step: usize) -> Phase {
+    fn conclude(&mut self, winner: Winner, step: usize, at: Timestamp) -> Phase {
         self.winner = Some(winner);
         match winner {
-            Winner::Candidate => Phase::Shifting { step: step.saturating_add(1) },
+            Winner::Candidate => self.shifting(step.saturating_add(1), at),
             Winner::Live => Phase::Returning { reason: Reason::Concluded { winner } },
         }
     }

@@ -37,6 +37,13 @@ pub enum Phase {
         /// Until when.
         deadline: Timestamp,
     },
+    /// No traffic is given to the candidate at this time. Guards watch what it has.
+    Frozen {
+        /// The step that is waited for.
+        step: usize,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Traffic moves.
     Shifting {
         /// To the routing of this step.
@@ -106,6 +113,7 @@ impl Phase {
             Self::WarmingUp { .. } => PhaseName::WarmingUp,
             Self::Validating { .. } => PhaseName::Validating,
             Self::AwaitingApproval { .. } => PhaseName::AwaitingApproval,
+            Self::Frozen { .. } => PhaseName::Frozen,
             Self::Shifting { .. } => PhaseName::Shifting,
             Self::Holding { .. } => PhaseName::Holding,
             Self::Baking { .. } => PhaseName::Baking,
@@ -127,7 +135,8 @@ impl Phase {
             | Self::Validating { deadline }
             | Self::AwaitingApproval { deadline }
             | Self::Draining { deadline } => Some(*deadline),
-            Self::Holding { until, .. }
+            Self::Frozen { until, .. }
+            | Self::Holding { until, .. }
             | Self::Baking { until, .. }
             | Self::KeepingFailed { until, .. } => Some(*until),
             Self::Preflight
@@ -153,7 +162,9 @@ impl Phase {
                 *until = until.plus(by);
                 *limit = limit.plus(by);
             }
-            Self::Preflight
+            // The end of a freeze is that of the calendar.
+            Self::Frozen { .. }
+            | Self::Preflight
             | Self::Deploying
             | Self::Shifting { .. }
             | Self::Unpinning { .. }
@@ -178,6 +189,7 @@ pub enum PhaseName {
     WarmingUp,
     Validating,
     AwaitingApproval,
+    Frozen,
     Shifting,
     Holding,
     Baking,
@@ -205,6 +217,7 @@ impl PhaseName {
             Self::WarmingUp => "warming up",
             Self::Validating => "validating",
             Self::AwaitingApproval => "awaiting approval",
+            Self::Frozen => "frozen",
             Self::Shifting => "shifting",
             Self::Holding => "holding",
             Self::Baking => "baking",

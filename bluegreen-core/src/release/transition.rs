@@ -1,7 +1,7 @@
 //! The record after an event: one match.
 
 use super::{Event, EventKind, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck};
-use crate::plan::OnExpiry;
+use crate::plan::{FreezeOverride, OnExpiry};
 use crate::{Routing, Timestamp};
 
 impl Record {
@@ -39,7 +39,7 @@ impl Record {
         let illegal = IllegalEvent::new(self.phase.name(), &kind);
         Ok(match (self.phase.clone(), kind) {
             // Forward.
-            (Phase::Preflight, EventKind::Checked) => Phase::Deploying,
+            (Phase::Preflight, EventKind::Checked) => self.begun(at),
             (Phase::Preflight, EventKind::Refused { problems }) => {
                 Phase::Done { outcome: Outcome::Refused { problems } }
             }
@@ -56,23 +56,28 @@ impl Record {
             (
                 Phase::AwaitingApproval { .. },
                 EventKind::Approved { .. } | EventKind::Promote { .. },
-            ) => Phase::Shifting { step: 0 },
+            ) => self.shifting(0, at),
+            (Phase::Frozen { step, .. }, EventKind::Thawed) => self.shifting(step, at),
+            (phase, EventKind::OverrideFreeze { actor, reason }) => {
+                self.after_override(phase, actor, reason).ok_or(illegal)?
+            }
             (Phase::Shifting { step }, EventKind::Shifted { .. }) => {
                 if let Some(routing) = self.plan.routing(self.envelope.live, step) {
                     self.envelope.routing = routing;
                 }
                 self.after_shift(step, at)
             }
-            (Phase::Holding { .. } | Phase::Baking { .. }, EventKind::Looked { look }) => {
-                self.after_look(&look, at)
-            }
+            (
+                Phase::Frozen { step: 1.., .. } | Phase::Holding { .. } | Phase::Baking { .. },
+                EventKind::Looked { look },
+            ) => self.after_look(&look, at),
             (Phase::Holding { step, .. }, EventKind::Approved { .. })
                 if self.awaits_approval(step) =>
             {
-                Phase::Shifting { step: step.saturating_add(1) }
+                self.shifting(step.saturating_add(1), at)
             }
             (Phase::Holding { step, .. }, EventKind::Promote { .. }) => {
-                Phase::Shifting { step: step.saturating_add(1) }
+                self.shifting(step.saturating_add(1), at)
             }
             (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
             (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {
@@ -119,6 +124,7 @@ impl Record {
                 Phase::WarmingUp { .. }
                 | Phase::Validating { .. }
                 | Phase::AwaitingApproval { .. }
+                | Phase::Frozen { step: 0, .. }
                 | Phase::Shifting { step: 0 },
                 EventKind::CandidateChanged { .. },
             ) => self.judge_again(at),
@@ -215,7 +221,7 @@ impl Record {
         self.passed = Some(self.change.digest.clone());
         match &self.plan.approval {
             Some(approval) => Phase::AwaitingApproval { deadline: at.plus(approval.timeout) },
-            None => Phase::Shifting { step: 0 },
+            None => self.shifting(0, at),
         }
     }
 
@@ -228,8 +234,10 @@ impl Record {
             | Phase::RollingOut { .. }
             | Phase::WarmingUp { .. }
             | Phase::Validating { .. }
-            | Phase::AwaitingApproval { .. } => Some(self.keep_failed(reason, false, at)),
-            Phase::Shifting { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Frozen { step: 0, .. } => Some(self.keep_failed(reason, false, at)),
+            Phase::Frozen { .. }
+            | Phase::Shifting { .. }
             | Phase::Holding { .. }
             | Phase::Baking { .. }
             | Phase::Draining { .. }
@@ -291,6 +299,9 @@ impl EventKind {
             Self::Abort { actor, reason } => format!("{actor} aborts: {reason}"),
             Self::Rollback { actor, reason } => format!("{actor} rolls back: {reason}"),
             Self::Promote { actor } => format!("{actor} promotes"),
+            Self::OverrideFreeze { actor, reason } => {
+                FreezeOverride::new(actor.clone(), reason).to_string()
+            }
             Self::Pause { actor } => format!("{actor} pauses"),
             Self::Continue { actor } => format!("{actor} continues"),
             Self::Resume { actor } => format!("{actor} resumes"),
@@ -301,6 +312,7 @@ impl EventKind {
             | Self::Ready { .. }
             | Self::Warmed
             | Self::Passed
+            | Self::Thawed
             | Self::Looked { .. }
             | Self::Retired
             | Self::Restored

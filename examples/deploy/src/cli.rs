@@ -102,6 +102,12 @@ pub(crate) enum Command {
     Promote,
     /// Say yes to a release that waits for approval.
     Approve,
+    /// Let traffic move in spite of a freeze. Who and why stay in the history.
+    OverrideFreeze {
+        /// The reason.
+        #[arg(long)]
+        reason: String,
+    },
     /// Stop a release where it is.
     Pause,
     /// Let a paused release go on.
@@ -158,6 +164,16 @@ pub(crate) struct Release {
     /// Wait so long for somebody who approves before traffic moves.
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIMEOUT")]
     pub(crate) approval: Option<Duration>,
+    /// A time at which no traffic is given to the new version: `Fri 16:00 - Mon 08:00`, `2026-12-24`,
+    /// `2026-12-24 12:00 - 2027-01-02 08:00`. The release waits; a rollback never does.
+    #[arg(long, value_name = "WINDOW")]
+    pub(crate) freeze: Vec<String>,
+    /// The time zone of these times.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", requires = "freeze")]
+    pub(crate) freeze_zone: String,
+    /// Let traffic move all the same, and why.
+    #[arg(long, value_name = "REASON", requires = "freeze")]
+    pub(crate) override_freeze: Option<String>,
     /// Let a problem of this code pass.
     #[arg(long, value_name = "CODE")]
     pub(crate) allow: Vec<String>,

@@ -59,6 +59,9 @@ impl Session {
             }
             Command::Promote => self.status(operations.promote(actor).await),
             Command::Approve => self.status(operations.approve(actor).await),
+            Command::OverrideFreeze { reason } => {
+                self.status(operations.override_freeze(actor, reason).await)
+            }
             Command::Pause => self.status(operations.pause(actor).await),
             Command::Continue => self.status(operations.unpause(actor).await),
             Command::History => {
@@ -111,13 +114,16 @@ impl Session {
         let (screen, notifier) = (show::Screen::new(), self.notifier.clone());
         self.cluster.operations().report(move |progress: &Progress| {
             screen.report(progress);
-            notifier.iter().for_each(|it| it.report(progress));
+            if let Some(notifier) = &notifier {
+                notifier.report(progress);
+            }
         })
     }
 
     async fn plan(&self, it: &Release) -> Result<(), Failure> {
         let change = release::change(it, self.only_container().await?.as_deref())?;
-        let problems = self.releaser(&it.gates)?.check(&change, &release::plan(it)).await?;
+        let problems =
+            self.releaser(&it.gates)?.check(&change, &release::plan(it, &self.actor)).await?;
         show::problems(&problems, self.json);
         if problems.iter().any(bluegreen_core::Problem::is_refusal) {
             return Err(Failure::Outcome(Outcome::Refused { problems: Vec::new() }));
@@ -127,7 +133,7 @@ impl Session {
 
     async fn deploy(&self, it: &Release) -> Result<(), Failure> {
         let change = release::change(it, self.only_container().await?.as_deref())?;
-        let plan = release::plan(it);
+        let plan = release::plan(it, &self.actor);
         let releaser = self.releaser(&it.gates)?;
         self.drive(releaser, async |releaser| releaser.run(change, &plan).await).await
     }
@@ -151,7 +157,9 @@ impl Session {
         let releaser = releaser.report(move |progress: &Progress| {
             screen.report(progress);
             heard.report(progress);
-            notifier.iter().for_each(|it| it.report(progress));
+            if let Some(notifier) = &notifier {
+                notifier.report(progress);
+            }
         });
         let outcome = interruptible(go(&releaser)).await;
         let resigning = releaser.operations().resign().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bluegreen_core::{Ports, Sensitive};
 use bluegreen_validate::notify::{Notifier, NotifyConfig, SigningKey};
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::https::HttpsClient;
@@ -16,7 +17,7 @@ pub(crate) struct Notify {
     /// Where to tell what happens: a URL, http or https. Better by the variable, since others see
     /// command lines.
     #[arg(long = "notify", global = true, value_name = "URL", env = "BLUEGREEN_NOTIFY")]
-    #[arg(hide_env_values = true, value_parser = sensitive)]
+    #[arg(hide_env_values = true, value_parser = sensitive())]
     pub(crate) url: Option<Sensitive>,
     /// What the receiver takes.
     #[arg(long = "notify-as", global = true, value_enum, default_value_t = As::CloudEvents)]
@@ -30,7 +31,7 @@ pub(crate) struct Notify {
 /// What a receiver takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum As {
-    /// CloudEvents 1.0, everything.
+    /// `CloudEvents` 1.0, everything.
     #[value(name = "cloudevents")]
     CloudEvents,
     /// `{"text": …}`, milestones: Slack, Mattermost, Rocket.Chat.
@@ -38,8 +39,8 @@ pub(crate) enum As {
 }
 
 /// Whatever it is, it is not shown.
-fn sensitive(text: &str) -> Result<Sensitive, std::convert::Infallible> {
-    Ok(Sensitive::new(text))
+fn sensitive() -> impl TypedValueParser<Value = Sensitive> {
+    StringValueParser::new().map(Sensitive::new)
 }
 
 impl Notify {

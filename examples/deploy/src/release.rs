@@ -1,6 +1,6 @@
 //! From the command line to a change, a plan and gates.
 
-use bluegreen_core::plan::{Leave, OnExpiry};
+use bluegreen_core::plan::{Freeze, Leave, OnExpiry};
 use bluegreen_core::{Change, ConfigFiles, Plan, Ports, Releaser};
 use bluegreen_validate::{PodLoad, Smoke};
 
@@ -42,7 +42,7 @@ fn several() -> Failure {
 }
 
 /// How the release goes about it.
-pub(crate) fn plan(release: &Release) -> Plan {
+pub(crate) fn plan(release: &Release, actor: &str) -> Plan {
     let mut plan = Plan::all_at_once().bake(release.bake).standby(release.standby);
     plan.rollout = release.rollout;
     plan.keep_failed = release.keep_failed;
@@ -56,6 +56,14 @@ pub(crate) fn plan(release: &Release) -> Plan {
     plan.bootstrap = release.bootstrap;
     if let Some(timeout) = release.approval {
         plan = plan.approval(timeout);
+    }
+    if !release.freeze.is_empty() {
+        let mut freeze = Freeze::new(&release.freeze_zone);
+        freeze.windows.clone_from(&release.freeze);
+        plan = plan.freeze(freeze);
+    }
+    if let Some(reason) = &release.override_freeze {
+        plan = plan.override_freeze(actor, reason);
     }
     release.allow.iter().fold(plan, Plan::allow)
 }
@@ -130,11 +138,17 @@ mod tests {
     fn what_is_said_of_the_plan_is_in_it_and_it_has_no_problems() {
         let mut said = vec!["--image", "a:1", "--bake", "5m", "--quiet", "1h", "--approval", "10m"];
         said.extend(["--cut", "--leave", "/admin/leave", "--longest-stream", "5m"]);
-        let plan = plan(&release(&said));
+        said.extend(["--freeze", "Fri 16:00 - Mon 08:00", "--freeze-zone", "Europe/Berlin"]);
+        said.extend(["--override-freeze", "a hole in refunds"]);
+        let plan = plan(&release(&said), "ann");
         assert_eq!(plan.bake.hold, std::time::Duration::from_mins(5));
         assert!(plan.drain.max >= plan.drain.quiet && plan.approval.is_some());
         assert_eq!(plan.drain.on_expiry, OnExpiry::Cut);
         assert_eq!(plan.drain.leave, Some(Leave::post("/admin/leave")));
+        let freeze = Freeze::new("Europe/Berlin").window("Fri 16:00 - Mon 08:00");
+        assert_eq!(plan.freeze, Some(freeze));
+        let said = plan.freeze_override.as_ref().unwrap();
+        assert_eq!((said.by.as_str(), said.reason.as_str()), ("ann", "a hole in refunds"));
         assert_eq!(plan.problems(), []);
     }
 }

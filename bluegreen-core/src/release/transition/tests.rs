@@ -77,6 +77,8 @@ fn events() -> Vec<EventKind> {
         EventKind::Abort { actor: actor.clone(), reason: reason.clone() },
         EventKind::Rollback { actor: actor.clone(), reason },
         EventKind::Promote { actor: actor.clone() },
+        EventKind::Thawed,
+        EventKind::OverrideFreeze { actor: actor.clone(), reason: "urgent".to_owned() },
         EventKind::Pause { actor: actor.clone() },
         EventKind::Continue { actor: actor.clone() },
         EventKind::Resume { actor },
@@ -96,6 +98,7 @@ fn phases() -> Vec<Phase> {
         Phase::WarmingUp { deadline },
         Phase::Validating { deadline },
         Phase::AwaitingApproval { deadline },
+        Phase::Frozen { step: 0, until },
         Phase::Shifting { step: 0 },
         Phase::Holding { step: 0, until, limit },
         Phase::Baking { until, limit },
@@ -150,6 +153,10 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
             Effect::WarmUp { .. } => EventKind::Warmed,
             Effect::Judge { .. } => EventKind::Passed,
             Effect::AwaitApproval { .. } => EventKind::Approved { actor: "ann".into() },
+            Effect::AwaitThaw { until } => {
+                at = *until;
+                EventKind::Thawed
+            }
             Effect::Shift { .. } | Effect::Unpin { .. } => {
                 EventKind::Shifted { evidence: evidence() }
             }
