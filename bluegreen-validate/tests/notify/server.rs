@@ -108,7 +108,7 @@ async fn serve(
             let head = format!("HTTP/1.1 {status} x\r\n\r\n");
             stream.write_all(head.as_bytes()).await?;
             loop {
-                stream.write_all(&[b'x'; 64 * 1024]).await?;
+                stream.write_all(&[b'x'; 8 * 1024]).await?;
             }
         }
         Does::Hang => std::future::pending::<()>().await,
