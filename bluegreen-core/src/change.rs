@@ -1,6 +1,6 @@
 //! What a release brings: a delta, and the complete state that it makes of what live runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct EnvChange {
     pub name: String,
     /// Its new value.
     pub value: Sensitive,
+    /// Whether the value is no secret, so that it may be shown in a [`ChangeDiff`](crate::ChangeDiff).
+    #[serde(default)]
+    pub shown: bool,
 }
 
 /// A new model: an environment variable and the name that goes into it.
@@ -93,8 +96,7 @@ impl Change {
 
     /// A new model: `name` goes into the environment variable `env_var`.
     pub fn model(env_var: impl Into<String>, name: impl Into<String>) -> Self {
-        let model = ModelChange { env_var: env_var.into(), name: name.into() };
-        Self { model: Some(model), ..Self::default() }
+        Self::default().and_model(env_var, name)
     }
 
     /// New prompts: the files of a folder, in place of those of the ConfigMap that the agent reads.
@@ -131,7 +133,17 @@ impl Change {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let (name, value) = (name.into(), Sensitive::new(value));
-        self.env.push(EnvChange { container: None, name, value });
+        self.env.push(EnvChange { container: None, name, value, shown: false });
+        self
+    }
+
+    /// A parameter of the model (its temperature, say): an environment variable of the only container
+    /// whose value is no secret. It is shown before a release ([`Releaser::diff`](crate::Releaser::diff)),
+    /// and so is what live has there.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), Sensitive::new(value));
+        self.env.push(EnvChange { container: None, name, value, shown: true });
         self
     }
 
@@ -144,7 +156,8 @@ impl Change {
         value: impl Into<String>,
     ) -> Self {
         let (container, name) = (Some(container.into()), name.into());
-        self.env.push(EnvChange { container, name, value: Sensitive::new(value) });
+        let value = Sensitive::new(value);
+        self.env.push(EnvChange { container, name, value, shown: false });
         self
     }
 
@@ -153,6 +166,22 @@ impl Change {
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
+    }
+
+    /// A new model, besides what else changes.
+    #[must_use]
+    pub fn and_model(mut self, env_var: impl Into<String>, name: impl Into<String>) -> Self {
+        self.model = Some(ModelChange { env_var: env_var.into(), name: name.into() });
+        self
+    }
+
+    /// The names of variables whose values are no secrets: those of the model and its parameters. A name
+    /// that another container has for something else is not among them.
+    pub fn shown(&self) -> BTreeSet<String> {
+        let (shown, hidden): (Vec<_>, Vec<_>) = self.env.iter().partition(|it| it.shown);
+        let parameters = shown.into_iter().map(|it| &it.name);
+        let names = parameters.chain(self.model.as_ref().map(|it| &it.env_var));
+        names.filter(|name| hidden.iter().all(|it| it.name != **name)).cloned().collect()
     }
 
     /// The complete state that this delta makes of `live`.
@@ -192,6 +221,7 @@ impl Change {
                 container: None,
                 name: model.env_var.clone(),
                 value: Sensitive::new(&model.name),
+                shown: true,
             };
             self.put(&mut configuration, &change, live, &mut problems);
         }

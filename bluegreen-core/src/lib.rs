@@ -10,6 +10,7 @@ mod config_files;
 mod configuration;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod diff;
 mod digest;
 mod driver;
 mod error;
@@ -39,6 +40,10 @@ pub use change::{Change, EnvChange, External, ModelChange, ResolvedChange};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config_files::{ConfigFiles, MAX_CONFIG};
 pub use configuration::{Configuration, Container, EnvValue, EnvVar};
+pub use diff::{
+    ChangeDiff, ConfigDiff, DiffLine, DiffLineKind, FileDiff, FileSize, Hunk, HunkLine, LineTag,
+    Replaced, ShownValue,
+};
 pub use digest::{Digest, Sensitive};
 pub use error::{Error, ErrorKind, Result, chain};
 pub use liveness::{Liveness, Vitality};

@@ -10,6 +10,8 @@ use crate::{
     PodHealth, Ports, Problem, Progress, Record, Reporter, Stored, Validator, ValidatorRef,
 };
 
+mod diff;
+
 /// Begins and resumes releases of one agent.
 ///
 /// [`PodHealth`] is always among the guards. Everything else is up to the user: a release

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Configuration, Digest, Epoch, Plan, Problem, ResolvedChange, Result};
+use crate::{ConfigFiles, Configuration, Digest, Epoch, Plan, Problem, ResolvedChange, Result};
 
 /// The value of the slot label.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ impl fmt::Display for Color {
 /// * `files_are_found_again_by_their_digest`: [`deploy`](Self::deploy) of files that either slot, a
 ///   record or an open deploy has needs their digest only; of files that nobody knows it is
 ///   [`Rejected`](crate::ErrorKind::Rejected).
+/// * `shows_the_files_that_it_runs`: [`files`](Self::files) has the content of what was deployed, and
+///   nothing for a name that nobody has given files.
 /// * `watching_sees_a_change`: [`watch`](Self::watch) returns once the state differs from the one
 ///   that it was given.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -146,6 +148,10 @@ pub trait Slot: Send + Sync {
     /// What somebody should know who goes back to this slot: that its pods run with a key which has
     /// been changed since, say. Reads only; what cannot be found out is left out.
     async fn caveats(&self) -> Result<Vec<String>>;
+
+    /// The files that its pods read in place of, or in, the ConfigMap `config_map`, with their content:
+    /// what a release would replace. `None` where there are none, or somebody has taken them away.
+    async fn files(&self, config_map: &str) -> Result<Option<ConfigFiles>>;
 }
 
 /// What a release means to do with a slot, for [`Slot::check`].

@@ -23,9 +23,9 @@ use bluegreen_core::memory::{
     MemoryStore, Script, ScriptedRunner, TokioClock, endless, pieces,
 };
 use bluegreen_core::{
-    AgentClient, AnswerBody, Capabilities, Clock, Color, Configuration, Container, Digest, Epoch,
-    EvidenceKind, Finding, Judgement, Metric, ObservedState, Plan, Problem, ResolvedChange, Result,
-    Side, Slot, SystemClock, Target, Trial, Validator, Verdict, Window,
+    AgentClient, AnswerBody, Capabilities, Clock, Color, ConfigFiles, Configuration, Container,
+    Digest, Epoch, EvidenceKind, Finding, Judgement, Metric, ObservedState, Plan, Problem,
+    ResolvedChange, Result, Side, Slot, SystemClock, Target, Trial, Validator, Verdict, Window,
 };
 
 bluegreen_core::store_conformance_tests!(async || MemoryStore::default());
@@ -316,6 +316,10 @@ impl Slot for Unfenced {
 
     async fn caveats(&self) -> Result<Vec<String>> {
         self.0.caveats().await
+    }
+
+    async fn files(&self, config_map: &str) -> Result<Option<ConfigFiles>> {
+        self.0.files(config_map).await
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::{
-    Color, Epoch, Error, ErrorKind, Intent, Problem, ResolvedChange, Result, Slot, SlotState,
+    Color, ConfigFiles, Epoch, Error, ErrorKind, Intent, Problem, ResolvedChange, Result, Slot,
+    SlotState,
 };
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
@@ -342,6 +343,10 @@ impl Slot for DeploymentSlot {
 
     async fn caveats(&self) -> Result<Vec<String>> {
         keys::newer(self).await
+    }
+
+    async fn files(&self, config_map: &str) -> Result<Option<ConfigFiles>> {
+        files::read(self, config_map).await
     }
 }
 

@@ -78,3 +78,24 @@ async fn files_that_no_pod_reads_are_refused_and_nothing_is_made() {
     assert_eq!(missing.kind(), ErrorKind::Rejected);
     assert!(missing.chain().contains("no/such/folder"), "{}", missing.chain());
 }
+
+#[tokio::test]
+async fn what_a_prompt_would_change_is_shown_before_anything_is_touched() {
+    let agent = Agent::of(Manifests::shipped().sized(1, 0).with_prompt("Be helpful.\n")).await;
+    let cluster = agent.cluster("one").await;
+    let releaser = cluster.releaser();
+    let first = releaser.diff(&prompt("Be kind.\n")).await.unwrap().unwrap().to_string();
+    assert!(first.contains("files of agent-prompts: its own → "), "{first}");
+    assert!(first.contains("@@ -1 +1 @@\n-Be helpful.\n+Be kind.\n"), "{first}");
+    assert_eq!(released(&agent).await.len(), 0, "nothing was touched");
+
+    let outcome = releaser.run(prompt("Be kind.\n"), &plan(seconds(1))).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
+    // From now on live's files are not what stands in the ConfigMap itself.
+    overwrite(&agent, "agent-prompts", "Be rude.\n").await.unwrap();
+    let change = prompt("Be brief.\n").env("AGENT_PROMPT_FILE", "/prompts/sk-secret");
+    let second = releaser.diff(&change).await.unwrap().unwrap().to_string();
+    assert!(second.contains("@@ -1 +1 @@\n-Be kind.\n+Be brief.\n"), "{second}");
+    assert!(second.contains("AGENT_PROMPT_FILE: changed, values are not shown"), "{second}");
+    assert!(!second.contains("sk-secret") && !second.contains("Be rude"), "{second}");
+}

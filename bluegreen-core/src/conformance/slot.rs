@@ -48,6 +48,7 @@ macro_rules! slot_conformance_tests {
                 reverting_puts_back_what_was_found,
                 committing_keeps_what_was_deployed,
                 files_are_found_again_by_their_digest,
+                shows_the_files_that_it_runs,
                 watching_sees_a_change,
             ]
         }
@@ -244,6 +245,22 @@ pub async fn files_are_found_again_by_their_digest(it: &SlotFixture) {
     must_fail("a deploy of unknown files", Rejected, slot.deploy(&nobody, 1, epoch).await);
     let state = must("reading the state", slot.state().await);
     assert_eq!(state.digest(), first.digest, "nothing has changed");
+}
+
+/// The content of files is read where they run, also by who knows only their digest.
+pub async fn shows_the_files_that_it_runs(it: &SlotFixture) {
+    let Some(name) = &it.config else { return };
+    let (slot, epoch) = take_over(it).await;
+    let files = ConfigFiles::new([("system.txt", &b"Be kind."[..]), ("logo.bin", &[0xff, 0][..])]);
+    let mut configuration = it.good.configuration.clone();
+    configuration.config.insert(name.clone(), files.clone());
+    must("a deploy", slot.deploy(&ResolvedChange::exactly(configuration), 0, epoch).await);
+    let shown = must("reading the files", slot.files(name).await);
+    let shown = shown.expect("files that were deployed are there");
+    assert_eq!(shown, files, "they are those that were deployed");
+    assert_eq!(shown.content(), files.content(), "their content is read");
+    let nothing = must("reading no files", slot.files("nobody-has-given-files").await);
+    assert!(nothing.is_none(), "there are none under that name: {nothing:?}");
 }
 
 /// A watch returns once the state is another one, also when that came before the watch.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::MemoryCluster;
 use super::world::{Found, SlotWorld, World};
 use crate::{
-    Color, EnvValue, Epoch, Error, ErrorKind, Intent, Problem, ResolvedChange, Result, Role, Slot,
-    SlotState,
+    Color, ConfigFiles, EnvValue, Epoch, Error, ErrorKind, Intent, Problem, ResolvedChange, Result,
+    Role, Slot, SlotState,
 };
 
 /// One of the slots of a [`MemoryCluster`].
@@ -189,6 +189,15 @@ impl Slot for MemorySlot {
 
     async fn caveats(&self) -> Result<Vec<String>> {
         Ok(self.cluster.read(|world| world.slot(self.color).caveats.clone()))
+    }
+
+    async fn files(&self, config_map: &str) -> Result<Option<ConfigFiles>> {
+        self.cluster.read(|world| {
+            let slot = world.slot(self.color);
+            slot.must_exist("read the files of")?;
+            let files = slot.template.configuration.config.get(config_map);
+            Ok(files.and_then(|files| world.files.get(files.digest())).cloned())
+        })
     }
 }
 

@@ -246,6 +246,25 @@ async fn find(
     })
 }
 
+/// The files that the slot's pods read: those of its template, or what stands in the ConfigMap itself.
+pub(super) async fn read(slot: &DeploymentSlot, config_map: &str) -> Result<Option<ConfigFiles>> {
+    let object = slot.get().await?;
+    let template = slot.seen(&object).template();
+    let released = of_template(template, &slot.settings).remove(config_map);
+    let name = match &released {
+        Some(files) => name(&slot.settings, config_map, files.digest()),
+        None => config_map.to_owned(),
+    };
+    // Those of another application are not ours to show.
+    if !named(template).contains(&name) {
+        return Ok(None);
+    }
+    let action = format!("read configmap {}/{name}", slot.settings.namespace);
+    let found = read_opt(slot.settings.call, action, api(slot).get(&name)).await?;
+    let found = found.map(|map| content(&map));
+    Ok(found.filter(|found| released.is_none_or(|released| released == *found)))
+}
+
 fn content(map: &ConfigMap) -> ConfigFiles {
     let data = map.data.iter().flatten();
     let data = data.map(|(name, text)| (name.clone(), text.clone().into_bytes()));

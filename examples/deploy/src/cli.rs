@@ -85,7 +85,7 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Make the second Deployment, without pods, if there is only one.
     Init,
-    /// Say everything that stands in the way of a release. Touches nothing.
+    /// Say what a release would change, and everything that stands in its way. Touches nothing.
     Plan(Release),
     /// Release a new version.
     Deploy(Release),
@@ -122,15 +122,21 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Release {
     /// The new image, for the only container or for a named one.
-    #[arg(long, value_name = "[CONTAINER=]IMAGE", required_unless_present_any = ["prompts", "env"])]
+    #[arg(long, value_name = "[CONTAINER=]IMAGE", required_unless_present_any = ["prompts", "env", "model", "parameter"])]
     pub(crate) image: Vec<String>,
     /// A folder whose files take the place of those of a ConfigMap that the agent reads: prompts, tool
     /// schemas, settings. The ConfigMap itself stays as it is.
     #[arg(long, value_name = "CONFIGMAP=FOLDER")]
     pub(crate) prompts: Vec<String>,
-    /// A new value of an environment variable.
+    /// A new value of an environment variable. It is shown to nobody.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// A new model: the environment variable that names it, and its name.
+    #[arg(long, value_name = "VARIABLE=NAME")]
+    pub(crate) model: Option<String>,
+    /// A parameter of the model: an environment variable whose value is no secret, and is shown by `plan`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) parameter: Vec<String>,
     /// The version label; by default the image's tag and eight digits of the digest.
     #[arg(long)]
     pub(crate) version: Option<String>,

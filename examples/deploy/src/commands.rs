@@ -122,9 +122,17 @@ impl Session {
 
     async fn plan(&self, it: &Release) -> Result<(), Failure> {
         let change = release::change(it, self.only_container().await?.as_deref())?;
-        let problems =
-            self.releaser(&it.gates)?.check(&change, &release::plan(it, &self.actor)).await?;
-        show::problems(&problems, self.json);
+        let releaser = self.releaser(&it.gates)?;
+        let problems = releaser.check(&change, &release::plan(it, &self.actor)).await?;
+        // Where live cannot be read, the problems say why.
+        let diff = match releaser.diff(&change).await {
+            Err(error) if problems.iter().any(bluegreen_core::Problem::is_refusal) => {
+                show::warning(&bluegreen_core::chain(&error));
+                None
+            }
+            diff => diff?,
+        };
+        show::plan(diff.as_ref(), &problems, self.json);
         if problems.iter().any(bluegreen_core::Problem::is_refusal) {
             return Err(Failure::Outcome(Outcome::Refused { problems: Vec::new() }));
         }

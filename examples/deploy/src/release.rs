@@ -19,15 +19,19 @@ pub(crate) fn change(release: &Release, only: Option<&str>) -> Result<Change, Fa
         change = change.and_image(container, image);
     }
     for variable in &release.env {
-        let (name, value) = variable
-            .split_once('=')
-            .ok_or_else(|| Failure::Error("--env: found no `=`, wanted NAME=VALUE".to_owned()))?;
+        let (name, value) = pair(variable, "--env", "NAME=VALUE")?;
         change = change.env(name, value);
     }
+    if let Some(model) = &release.model {
+        let (variable, name) = pair(model, "--model", "VARIABLE=NAME")?;
+        change = change.and_model(variable, name);
+    }
+    for parameter in &release.parameter {
+        let (name, value) = pair(parameter, "--parameter", "NAME=VALUE")?;
+        change = change.parameter(name, value);
+    }
     for files in &release.prompts {
-        let (config_map, folder) = files.split_once('=').ok_or_else(|| {
-            Failure::Error("--prompts: found no `=`, wanted CONFIGMAP=FOLDER".to_owned())
-        })?;
+        let (config_map, folder) = pair(files, "--prompts", "CONFIGMAP=FOLDER")?;
         let files = ConfigFiles::read(folder).map_err(|error| Failure::Error(error.chain()))?;
         change = change.and_files(config_map, files);
     }
@@ -35,6 +39,13 @@ pub(crate) fn change(release: &Release, only: Option<&str>) -> Result<Change, Fa
         Some(version) => change.version(version),
         None => change,
     })
+}
+
+/// What stands before the first `=`, and after it. What was given is not quoted: it may be a key.
+fn pair<'a>(given: &'a str, option: &str, wanted: &str) -> Result<(&'a str, &'a str), Failure> {
+    given
+        .split_once('=')
+        .ok_or_else(|| Failure::Error(format!("{option}: found no `=`, wanted {wanted}")))
 }
 
 fn several() -> Failure {
@@ -132,6 +143,15 @@ mod tests {
         assert_eq!(text, "--env: found no `=`, wanted NAME=VALUE");
         let given = release(&["--image", "a:1", "--env", "A=b=c"]);
         assert_eq!(change(&given, Some("agent")).unwrap().env[0].value.reveal(), Some("b=c"));
+    }
+
+    #[test]
+    fn a_model_and_its_parameters_are_shown_and_other_variables_are_not() {
+        let given = ["--model", "MODEL=large", "--parameter", "TOP_P=0.9", "--env", "KEY=sk-1"];
+        let change = change(&release(&given), None).unwrap();
+        assert_eq!(change.shown().into_iter().collect::<Vec<_>>(), ["MODEL", "TOP_P"]);
+        let text = refusal(&["--parameter", "TOP_P"], None);
+        assert_eq!(text, "--parameter: found no `=`, wanted NAME=VALUE");
     }
 
     #[test]

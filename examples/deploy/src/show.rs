@@ -4,8 +4,11 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
-use bluegreen_core::{Document, Problem, Progress, Reporter, Status, Verdict};
+use bluegreen_core::{
+    ChangeDiff, DiffLine, DiffLineKind, Document, Problem, Progress, Reporter, Status, Verdict,
+};
 use bluegreen_kube::Done;
+use console::StyledObject;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -109,10 +112,13 @@ fn command(operation: &str) -> &str {
     }
 }
 
-pub(crate) fn problems(problems: &[Problem], as_json: bool) {
+pub(crate) fn plan(diff: Option<&ChangeDiff>, problems: &[Problem], as_json: bool) {
     if as_json {
-        print(json!({ "result": "plan", "problems": problems }));
+        print(json!({ "result": "plan", "diff": diff, "problems": problems }));
         return;
+    }
+    for line in diff.map(ChangeDiff::lines).unwrap_or_default() {
+        print(coloured(&line, console::colors_enabled()));
     }
     if problems.is_empty() {
         print("nothing stands in the way");
@@ -121,6 +127,20 @@ pub(crate) fn problems(problems: &[Problem], as_json: bool) {
         let kind = if problem.is_refusal() { "problem" } else { "warning" };
         print(format_args!("{kind}: {problem}"));
     }
+}
+
+/// A line of a difference, in the colours that people know from other tools.
+fn coloured(line: &DiffLine, with_colours: bool) -> StyledObject<&str> {
+    let text = console::style(line.text.as_str());
+    let text = match line.kind {
+        DiffLineKind::Heading => text.bold(),
+        DiffLineKind::Place => text.cyan(),
+        DiffLineKind::Removed => text.red(),
+        DiffLineKind::Added => text.green(),
+        DiffLineKind::Note => text.dim(),
+        _ => text,
+    };
+    text.force_styling(with_colours)
 }
 
 pub(crate) fn done(done: &[Done], as_json: bool) {
@@ -172,4 +192,33 @@ fn print(line: impl Display) {
 /// Writes a line to standard error, likewise.
 fn say(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use bluegreen_core::{Change, ConfigFiles, Configuration, Container};
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_away_is_red_and_what_is_new_is_green_only_with_colours() {
+        let agent = BTreeMap::from([("agent".to_owned(), Container::new("agent:1"))]);
+        let live = Configuration::new(agent);
+        let files = |text: &'static str| ConfigFiles::new([("system.txt", text)]);
+        let change = Change::files("agent-prompts", files("Be brief.\n")).version("2");
+        let change = change.resolve(&live, "AGENT_VERSION").unwrap();
+        let known = BTreeMap::from([("agent-prompts".to_owned(), files("Be kind.\n"))]);
+        let diff = change.diff(&live, &known, &BTreeSet::new());
+        let show = |colours: bool| -> Vec<String> {
+            diff.lines().iter().map(|line| coloured(line, colours).to_string()).collect()
+        };
+        let plain = show(false);
+        assert_eq!(plain[plain.len() - 2..], ["-Be kind.", "+Be brief."]);
+        assert_eq!(plain.join("\n") + "\n", diff.to_string());
+        let coloured = show(true);
+        let wanted = ["\u{1b}[31m-Be kind.\u{1b}[0m", "\u{1b}[32m+Be brief.\u{1b}[0m"];
+        assert_eq!(coloured[coloured.len() - 2..], wanted);
+    }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use crate::{Color, Epoch, Intent, Problem, ResolvedChange, Result, Slot, SlotState};
+use crate::{Color, ConfigFiles, Epoch, Intent, Problem, ResolvedChange, Result, Slot, SlotState};
 
 #[async_trait]
 impl<T: Slot + ?Sized + 'static> Slot for Faulty<T> {
@@ -63,5 +63,9 @@ impl<T: Slot + ?Sized + 'static> Slot for Faulty<T> {
 
     async fn caveats(&self) -> Result<Vec<String>> {
         self.read("slot.caveats", self.inner.caveats()).await
+    }
+
+    async fn files(&self, config_map: &str) -> Result<Option<ConfigFiles>> {
+        self.read("slot.files", self.inner.files(config_map)).await
     }
 }

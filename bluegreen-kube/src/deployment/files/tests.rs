@@ -146,6 +146,35 @@ async fn a_deploy_makes_a_map_that_nobody_can_change_and_a_revert_names_the_old_
 }
 
 #[tokio::test]
+async fn files_are_read_where_the_pods_read_them() {
+    let (stand_in, blue, green) = world().await;
+    assert_eq!(green.files("agent-prompts").await.unwrap(), None, "nobody has made any");
+    let plain: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "agent-prompts", "namespace": NAMESPACE},
+        "data": {"system.txt": "Be helpful."},
+    }))
+    .unwrap();
+    api(&green).create(&PostParams::default(), &plain).await.unwrap();
+    let mut other = plain.clone();
+    other.metadata.name = Some("others".to_owned());
+    api(&green).create(&PostParams::default(), &other).await.unwrap();
+    let files = ConfigFiles::new([("system.txt", &b"Be kind."[..]), ("logo.bin", &[0xff][..])]);
+    let change = change(&green, files.clone()).await;
+    green.deploy(&change, 0, Epoch::new(1)).await.unwrap();
+    let read = green.files("agent-prompts").await.unwrap().unwrap();
+    assert_eq!(read.content(), files.content(), "those of its template");
+    let read = blue.files("agent-prompts").await.unwrap().unwrap();
+    assert_eq!(read, prompts("Be helpful."), "those of the configmap itself");
+    assert_eq!(green.files("others").await.unwrap(), None, "its pods read no such thing");
+    let name = name(&settings(), "agent-prompts", files.digest());
+    api(&green).delete(&name, &DeleteParams::default()).await.unwrap();
+    assert_eq!(green.files("agent-prompts").await.unwrap(), None, "they are gone");
+    stand_in.deny(Denial::new("get", "configmaps"));
+    let error = green.files("agent-prompts").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+}
+
+#[tokio::test]
 async fn two_agents_with_the_same_files_have_each_their_own() {
     let files = prompts("Be kind.");
     let other = Settings::new("another", NAMESPACE);
