@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigFiles, Digest, Sensitive};
+use crate::{ConfigFiles, Digest, External, Sensitive};
 
 /// Everything of a slot that a release may change, as it runs there.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Configuration {
     /// takes the place of. A ConfigMap that no release has replaced is not among them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, ConfigFiles>,
+    /// What is kept elsewhere and was released with the agent, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub external: BTreeMap<String, External>,
 }
 
 /// One container of a slot.
@@ -89,6 +92,9 @@ impl Configuration {
         }
         for (name, files) in &self.config {
             parts.extend(["config", name, files.digest().as_str()]);
+        }
+        for (name, external) in &self.external {
+            parts.extend(["external", name, &external.reference, external.digest.as_str()]);
         }
         Digest::of(parts)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::{ConfigFiles, Configuration, Container, EnvValue, ResolvedChange};
+use crate::{ConfigFiles, Configuration, Container, EnvValue, External, ResolvedChange};
 
 mod files;
 mod printable;
@@ -47,6 +47,8 @@ pub struct ChangeDiff {
     pub images: BTreeMap<String, Replaced<String>>,
     /// The variables that change, by container and then by name.
     pub env: BTreeMap<String, BTreeMap<String, Replaced<ShownValue>>>,
+    /// What is kept elsewhere and changes, by name.
+    pub external: BTreeMap<String, Replaced<External>>,
     /// The files that change, by the name of the ConfigMap that the agent reads.
     pub config: BTreeMap<String, ConfigDiff>,
 }
@@ -110,6 +112,11 @@ impl ResolvedChange {
             if !env.is_empty() {
                 diff.env.insert(name.clone(), env);
             }
+        }
+        let names: BTreeSet<&String> = live.external.keys().chain(after.external.keys()).collect();
+        for name in names {
+            let found = Replaced::of(live.external.get(name), after.external.get(name));
+            diff.external.extend(found.map(|found| (name.clone(), found)));
         }
         for (name, new) in &after.config {
             let of_live = files::of_live(live.config.get(name), files.get(name));

@@ -36,7 +36,7 @@ mod validator;
 pub use agent::{AgentClient, AnswerBody, PodRef, Target};
 pub use approver::{ApprovalRequest, Approver, Decision};
 pub use assignment::Assignment;
-pub use change::{Change, EnvChange, External, ModelChange, ResolvedChange};
+pub use change::{Change, EnvChange, External, ExternalChange, ModelChange, ResolvedChange};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config_files::{ConfigFiles, MAX_CONFIG};
 pub use configuration::{Configuration, Container, EnvValue, EnvVar};

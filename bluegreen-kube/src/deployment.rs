@@ -25,6 +25,7 @@ mod files;
 mod found;
 mod json;
 mod keys;
+mod note;
 mod object;
 mod patch;
 mod pods;

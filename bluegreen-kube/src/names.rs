@@ -85,6 +85,11 @@ impl Settings {
         self.own("config")
     }
 
+    /// The annotation with what a template has that is kept elsewhere, by name.
+    pub fn external_annotation(&self) -> String {
+        self.own("external")
+    }
+
     /// The label on our own objects with the agent that they belong to.
     pub fn agent_label(&self) -> String {
         self.own("agent")

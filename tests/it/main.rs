@@ -14,6 +14,7 @@ mod bake;
 mod conformance;
 mod drain;
 mod drift;
+mod external;
 mod forward;
 mod midway;
 mod objects;

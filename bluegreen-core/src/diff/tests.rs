@@ -167,11 +167,31 @@ fn what_is_not_known_of_live_is_said() {
     assert!(back.to_string().contains("→ its own\n"), "{back}");
 }
 
+#[test]
+fn what_is_kept_elsewhere_is_told_with_its_digest() {
+    let digest = |version: &str| Digest::of([version]).to_string();
+    let prompt = |version: &str| {
+        let change = Change::external("refunds", format!("refunds@{version}"), digest(version));
+        change.external_in("refunds", "PROMPT").version("1.2.0")
+    };
+    let live = prompt("7").resolve(&live(), "AGENT_VERSION").unwrap().configuration;
+    assert_eq!(
+        diff(&prompt("8"), &live, None).to_string(),
+        format!(
+            "variable agent/PROMPT: \"refunds@7\" → \"refunds@8\"\n\
+             external refunds: refunds@7 ({}) → refunds@8 ({})\n",
+            Digest::of(["7"]).short(),
+            Digest::of(["8"]).short(),
+        )
+    );
+}
+
 prop_compose! {
     fn any_change()(
         image in proptest::option::of("[a-z]{1,8}:[0-9]"),
         env in proptest::collection::vec(("[A-C]", "[a-z]{0,3}"), 0..4),
         model in proptest::option::of("small|large"),
+        external in proptest::option::of(0u8..2),
         files in proptest::option::of(proptest::collection::btree_map("[a-c]", "(?s).{0,40}", 1..4)),
         version in proptest::option::of("1\\.2\\.[01]"),
     ) -> Change {
@@ -184,6 +204,10 @@ prop_compose! {
         }
         if let Some(model) = model {
             change = change.and_model("MODEL", model);
+        }
+        if let Some(external) = external {
+            let digest = Digest::of([[external]]).to_string();
+            change = change.and_external("refunds", format!("refunds@{external}"), digest);
         }
         if let Some(files) = files {
             change = change.and_files("agent-prompts", ConfigFiles::new(files));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::printable::printable;
 use super::{ChangeDiff, ConfigDiff, FileDiff, FileSize, LineTag, Replaced, ShownValue};
-use crate::Digest;
+use crate::{Digest, External};
 
 /// So many characters of a value.
 const LONGEST_VALUE: usize = 300;
@@ -52,6 +52,10 @@ impl ChangeDiff {
                 let name = printable(name, LONGEST_VALUE);
                 lines.heading(format!("variable {container}/{name}: {}", variable(value)));
             }
+        }
+        for (name, external) in &self.external {
+            let show = |it: &External| format!("{} ({})", shown(&it.reference), it.digest.short());
+            lines.heading(format!("external {}: {}", shown(name), arrow(external, show)));
         }
         for (config_map, diff) in &self.config {
             config(&mut lines, config_map, diff);

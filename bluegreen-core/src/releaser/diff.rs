@@ -83,13 +83,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn files_that_may_not_be_read_are_told_of_and_those_that_cannot_are_an_error() {
-        let (cluster, faults) = (cluster(), Faults::new());
-        let releaser = Releaser::new(faults.around(cluster.ports("one")));
-        faults.on("slot.files", 1, Fault::Before(ErrorKind::Rejected));
-        let diff = releaser.diff(&prompt("x")).await.unwrap().unwrap().to_string();
+        let cluster = cluster();
+        let told = async |kind| {
+            let faults = Faults::new();
+            let releaser = Releaser::new(faults.around(cluster.ports("one")));
+            faults.always("slot.files", Fault::Before(kind));
+            releaser.diff(&prompt("x")).await
+        };
+        let diff = told(ErrorKind::Rejected).await.unwrap().unwrap().to_string();
         assert!(diff.contains("live has no files that could be read"), "{diff}");
-        faults.on("slot.files", 2, Fault::Before(ErrorKind::Unavailable));
-        let error = releaser.diff(&prompt("x")).await.unwrap_err();
+        let error = told(ErrorKind::Unavailable).await.unwrap_err();
         assert!(matches!(error, OperationError::Port(_)), "{error}");
     }
 

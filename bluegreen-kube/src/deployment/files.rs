@@ -14,10 +14,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::DeploymentSlot;
 use super::template::LISTS;
+use super::{DeploymentSlot, note};
 use crate::error::{read_opt, write};
 use crate::trial::refusal;
 use crate::{FIELD_MANAGER, Purpose, Settings};
@@ -39,40 +39,8 @@ pub(super) fn name(settings: &Settings, config_map: &str, digest: &Digest) -> St
 
 /// Which files a template is of, by the name of the ConfigMap that they take the place of.
 pub(super) fn of_template(template: &Value, settings: &Settings) -> BTreeMap<String, ConfigFiles> {
-    let text = template["metadata"]["annotations"][&settings.config_annotation()].as_str();
-    let digests: Option<BTreeMap<String, Digest>> =
-        text.and_then(|text| serde_json::from_str(text).ok());
-    let digests = digests.unwrap_or_default().into_iter();
-    digests.map(|(name, digest)| (name, ConfigFiles::known_by(digest))).collect()
-}
-
-/// Notes in a template which files it is of.
-pub(super) fn note(
-    template: &mut Value,
-    config: &BTreeMap<String, ConfigFiles>,
-    settings: &Settings,
-) {
-    let key = settings.config_annotation();
-    let Some(template) = template.as_object_mut() else { return };
-    let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-    let Some(metadata) = metadata.as_object_mut() else { return };
-    if config.is_empty() {
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
-            && annotations.remove(&key).is_some()
-            && annotations.is_empty()
-        {
-            metadata.remove("annotations");
-        }
-        return;
-    }
-    let text = serde_json::to_string(config).unwrap_or_default();
-    let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
-    if !annotations.is_object() {
-        *annotations = Value::Object(Map::new());
-    }
-    if let Some(annotations) = annotations.as_object_mut() {
-        annotations.insert(key, text.into());
-    }
+    let digests: BTreeMap<String, Digest> = note::read(template, &settings.config_annotation());
+    digests.into_iter().map(|(name, digest)| (name, ConfigFiles::known_by(digest))).collect()
 }
 
 /// Where a ConfigMap may be named in a pod: as a volume, as a part of one, as the whole environment of a
@@ -144,7 +112,7 @@ pub(super) fn rename(template: &mut Value, pairs: &[(String, String)]) -> Vec<us
 pub(super) fn without_files(template: &Value, settings: &Settings) -> Value {
     let mut plain = template.clone();
     rename(&mut plain, &plainly(settings, &of_template(template, settings)));
-    note(&mut plain, &BTreeMap::new(), settings);
+    note::write::<ConfigFiles>(&mut plain, &settings.config_annotation(), &BTreeMap::new());
     plain
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bluegreen_core::{Configuration, Container, EnvValue, EnvVar, Sensitive};
 use serde_json::{Map, Value, json};
 
-use super::files;
 use super::json::canonical;
+use super::{files, note};
 use crate::Settings;
 
 /// The two lists of containers in a pod. Their names are unique across both.
@@ -33,6 +33,7 @@ pub(super) fn read(template: &Value, settings: &Settings) -> Configuration {
     configuration.version =
         template["metadata"]["labels"][&settings.version_label].as_str().map(str::to_owned);
     configuration.config = config;
+    configuration.external = note::read(template, &settings.external_annotation());
     configuration
 }
 
@@ -49,7 +50,8 @@ fn variable(entry: &Value) -> Option<EnvVar> {
     container.env.pop()
 }
 
-/// The same template with the images, the environment, the files and the version of `wanted`. All
+/// The same template with the images, the environment, the files, what is kept elsewhere, and the version
+/// of `wanted`. All
 /// else stays as it is.
 ///
 /// # Errors
@@ -81,7 +83,8 @@ pub(super) fn write(
     let counts = files::rename(&mut template, &files::exactly(settings, &wanted.config));
     let unused = wanted.config.keys().zip(counts).filter(|(_, count)| *count == 0);
     wrong.extend(unused.map(|(name, _)| format!("no pod of the slot reads configmap {name}")));
-    files::note(&mut template, &wanted.config, settings);
+    note::write(&mut template, &settings.config_annotation(), &wanted.config);
+    note::write(&mut template, &settings.external_annotation(), &wanted.external);
     if wrong.is_empty() { Ok(template) } else { Err(wrong.join("; ")) }
 }
 
@@ -143,6 +146,8 @@ pub(super) fn items(value: &Value) -> &[Value] {
 
 #[cfg(test)]
 mod tests {
+    use bluegreen_core::{Change, Digest};
+
     use super::*;
 
     fn settings() -> Settings {
@@ -202,6 +207,23 @@ mod tests {
         golden["spec"]["containers"][0]["env"][0]["value"] = "2".into();
         assert_eq!(written, golden);
         assert_eq!(read(&written, &settings()), wanted);
+    }
+
+    #[test]
+    fn what_is_kept_elsewhere_stands_in_an_annotation() {
+        let before = read(&template(), &settings());
+        let digest = Digest::of(["7"]).to_string();
+        let change = Change::external("refunds", "prompts/refunds@7", digest.as_str()).version("1");
+        let wanted = change.resolve(&before, "AGENT_VERSION").unwrap().configuration;
+        let written = write(&template(), &wanted, &settings()).unwrap();
+        let mut golden = template();
+        let note = json!({"refunds": {"reference": "prompts/refunds@7", "digest": digest}});
+        let text = written["metadata"]["annotations"]["bluegreen.dev/external"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), note);
+        golden["metadata"]["annotations"] = json!({"bluegreen.dev/external": text});
+        assert_eq!(written, golden);
+        assert_eq!(read(&written, &settings()), wanted);
+        assert_eq!(write(&written, &before, &settings()), Ok(template()), "and goes without trace");
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Release {
     /// The new image, for the only container or for a named one.
-    #[arg(long, value_name = "[CONTAINER=]IMAGE", required_unless_present_any = ["prompts", "env", "model", "parameter"])]
+    #[arg(long, value_name = "[CONTAINER=]IMAGE", required_unless_present_any = ["prompts", "env", "model", "parameter", "external"])]
     pub(crate) image: Vec<String>,
     /// A folder whose files take the place of those of a ConfigMap that the agent reads: prompts, tool
     /// schemas, settings. The ConfigMap itself stays as it is.
@@ -137,6 +137,13 @@ pub(crate) struct Release {
     /// A parameter of the model: an environment variable whose value is no secret, and is shown by `plan`.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) parameter: Vec<String>,
+    /// Something kept elsewhere (a version in a prompt registry, weights): what it is called, where it is,
+    /// and the digest of what is in it.
+    #[arg(long, value_name = "NAME=REFERENCE@sha256:DIGEST")]
+    pub(crate) external: Vec<String>,
+    /// The environment variable that tells the agent where something kept elsewhere is.
+    #[arg(long, value_name = "NAME=VARIABLE", requires = "external")]
+    pub(crate) external_env: Vec<String>,
     /// The version label; by default the image's tag and eight digits of the digest.
     #[arg(long)]
     pub(crate) version: Option<String>,

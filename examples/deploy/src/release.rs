@@ -35,6 +35,23 @@ pub(crate) fn change(release: &Release, only: Option<&str>) -> Result<Change, Fa
         let files = ConfigFiles::read(folder).map_err(|error| Failure::Error(error.chain()))?;
         change = change.and_files(config_map, files);
     }
+    for external in &release.external {
+        let wanted = "NAME=REFERENCE@sha256:DIGEST";
+        let (name, rest) = pair(external, "--external", wanted)?;
+        // A reference may have an `@` of its own. What else is wrong is found with all other problems.
+        let (reference, digest) = rest.rsplit_once('@').ok_or_else(|| {
+            Failure::Error(format!("--external: {name}: found no `@`, wanted {wanted}"))
+        })?;
+        change = change.and_external(name, reference, digest);
+    }
+    for variable in &release.external_env {
+        let (name, variable) = pair(variable, "--external-env", "NAME=VARIABLE")?;
+        if !change.external.contains_key(name) {
+            let text = format!("--external-env: found no --external of the name {name}");
+            return Err(Failure::Error(text));
+        }
+        change = change.external_in(name, variable);
+    }
     Ok(match &release.version {
         Some(version) => change.version(version),
         None => change,
@@ -152,6 +169,20 @@ mod tests {
         assert_eq!(change.shown().into_iter().collect::<Vec<_>>(), ["MODEL", "TOP_P"]);
         let text = refusal(&["--parameter", "TOP_P"], None);
         assert_eq!(text, "--parameter: found no `=`, wanted NAME=VALUE");
+    }
+
+    #[test]
+    fn what_is_kept_elsewhere_has_a_name_a_place_and_a_digest() {
+        let given = ["--external", "refunds=prompts/refunds@7@sha256:00", "--external-env"];
+        let given = [&given[..], &["refunds=PROMPT"]].concat();
+        let change = change(&release(&given), None).unwrap();
+        let external = &change.external["refunds"];
+        assert_eq!((&*external.reference, &*external.digest), ("prompts/refunds@7", "sha256:00"));
+        assert_eq!(external.env_var.as_deref(), Some("PROMPT"));
+        let text = refusal(&["--external", "refunds=7"], None);
+        assert_eq!(text, "--external: refunds: found no `@`, wanted NAME=REFERENCE@sha256:DIGEST");
+        let text = refusal(&["--external", "a=b@c", "--external-env", "b=C"], None);
+        assert_eq!(text, "--external-env: found no --external of the name b");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What the templates of the two slots differ in beyond what a release brings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bluegreen_core::Problem;
+use bluegreen_core::{External, Problem};
 use serde_json::Value;
 
 use super::Report;
-use crate::deployment::files;
 use crate::deployment::object::Seen;
+use crate::deployment::{files, note};
 
 /// More are not listed one by one.
 const MOST: usize = 20;
@@ -23,9 +23,12 @@ pub(super) fn check(report: &mut Report<'_>, idle: Seen<'_>, live: Seen<'_>) {
         version_label: &settings.version_label,
         paths: Vec::new(),
     };
-    // Files are what a release brings, and both name those of their own.
-    let [idle_template, live_template] =
-        [idle, live].map(|seen| files::without_files(seen.template(), settings));
+    // Files, and what is kept elsewhere, are what a release brings: both name those of their own.
+    let [idle_template, live_template] = [idle, live].map(|seen| {
+        let mut template = files::without_files(seen.template(), settings);
+        note::write::<External>(&mut template, &settings.external_annotation(), &BTreeMap::new());
+        template
+    });
     found.compare(&mut String::from("spec.template"), &idle_template, &live_template);
     let mut paths = found.paths;
     paths.sort();

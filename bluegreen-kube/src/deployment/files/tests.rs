@@ -304,8 +304,15 @@ fn codes(problems: &[Problem]) -> Vec<(&str, bool)> {
 #[tokio::test]
 async fn that_live_has_files_of_its_own_is_no_difference_of_templates() {
     let (_stand_in, blue, green) = world().await;
-    blue.deploy(&change(&blue, prompts("Be kind.")).await, 0, Epoch::new(1)).await.unwrap();
+    let digest = Digest::of(["7"]).to_string();
+    let running = blue.state().await.unwrap().running;
+    let first = Change::files("agent-prompts", prompts("Be kind."))
+        .and_external("refunds", "refunds@7", digest)
+        .resolve(&running, "AGENT_VERSION")
+        .unwrap();
+    blue.deploy(&first, 0, Epoch::new(1)).await.unwrap();
     let next = change(&blue, prompts("Be brief.")).await;
+    assert_eq!(next.configuration.external.len(), 1, "it is carried over");
     let intent = Intent::new(Role::Idle, next, 1, Plan::all_at_once());
     let problems = green.check(&intent).await.unwrap();
     assert!(problems.iter().all(|it| it.code != "template-differs"), "{problems:#?}");
