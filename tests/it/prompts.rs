@@ -3,6 +3,7 @@
 use bluegreen_core::{Change, Color, ConfigFiles, ErrorKind, Outcome};
 use bluegreen_tests::{Agent, Load, Manifests, ask, plan, seconds};
 use http::Method;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -98,4 +99,47 @@ async fn what_a_prompt_would_change_is_shown_before_anything_is_touched() {
     assert!(second.contains("@@ -1 +1 @@\n-Be kind.\n+Be brief.\n"), "{second}");
     assert!(second.contains("AGENT_PROMPT_FILE: changed, values are not shown"), "{second}");
     assert!(!second.contains("sk-secret") && !second.contains("Be rude"), "{second}");
+}
+
+#[tokio::test]
+async fn files_that_no_pod_can_start_with_are_refused_all_at_once_and_nothing_is_made() {
+    let agent = Agent::of(Manifests::shipped().sized(1, 0).with_prompt("Be helpful.")).await;
+    let key = json!({"name": "agent-prompts", "key": "mode"});
+    for color in Color::BOTH {
+        let patch = Patch::Strategic(json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "agent", "env": [{"name": "MODE", "valueFrom": {"configMapKeyRef": key}}]},
+        ]}}}}));
+        // Live's pods cannot start with it either, so its ConfigMap has the key first.
+        let mode = Patch::Merge(json!({"data": {"mode": "fast"}}));
+        let maps = agent.api::<ConfigMap>();
+        maps.patch("agent-prompts", &PatchParams::default(), &mode).await.unwrap();
+        let deployments = agent.api::<Deployment>();
+        let name = format!("agent-{color}");
+        deployments.patch(&name, &PatchParams::default(), &patch).await.unwrap();
+    }
+    agent.all_settled().await;
+    let cluster = agent.cluster("one").await;
+    let refused = async |files: ConfigFiles| {
+        let change = Change::files("agent-prompts", files);
+        let outcome = cluster.releaser().run(change, &plan(seconds(1))).await.unwrap();
+        let Outcome::Refused { problems } = outcome else { panic!("{outcome}") };
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let told = refused(ConfigFiles::new([("system.txt", "Be kind.")])).await;
+    assert!(
+        told.contains("variable MODE, ConfigMap agent-prompts: found only system.txt"),
+        "{told}"
+    );
+    let binary = [("system.txt", &b"Be kind."[..]), ("mode", &[0xff][..])];
+    let told = refused(ConfigFiles::new(binary)).await;
+    assert!(told.contains("found mode with bytes that are no text, wanted text in mode"), "{told}");
+    let large = [("a/b", vec![b'x'; 1 << 20]), ("mode", vec![b'y'])];
+    let told = refused(ConfigFiles::new(large)).await;
+    assert!(told.contains("found 1048577 bytes in 2 files, wanted at most 1048576"), "{told}");
+    assert!(told.contains("malformed-file"), "all at once: {told}");
+    assert_eq!(released(&agent).await.len(), 0, "nothing was made");
+    let files = ConfigFiles::new([("system.txt", "Be kind."), ("mode", "slow")]);
+    let good = Change::files("agent-prompts", files);
+    let outcome = cluster.releaser().run(good, &plan(seconds(1))).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
 }

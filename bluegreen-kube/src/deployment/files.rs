@@ -16,13 +16,14 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::Value;
 
-use super::template::LISTS;
+use super::template::{self, LISTS};
 use super::{DeploymentSlot, note};
 use crate::error::{read_opt, write};
 use crate::trial::refusal;
 use crate::{FIELD_MANAGER, Purpose, Settings};
 
 mod collect;
+mod missing;
 
 pub(super) use collect::collect;
 
@@ -287,12 +288,15 @@ pub(super) async fn problems(
 ) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     let used = named(&without_files(template, &slot.settings));
+    // As it is to be, with live's variables; where that cannot be made, the trial says why.
+    let target = template::write(template, wanted, &slot.settings);
+    let target = without_files(target.as_ref().unwrap_or(template), &slot.settings);
     for (config_map, files) in &wanted.config {
-        let object = format!("Deployment {}/{}", slot.settings.namespace, slot.name);
+        let deployment = format!("Deployment {}/{}", slot.settings.namespace, slot.name);
         if !used.contains(config_map) {
             let found = if used.is_empty() { "none".to_owned() } else { used.join(", ") };
             problems.push(
-                Problem::new("unused-config", format!("{object}, ConfigMaps"))
+                Problem::new("unused-config", format!("{deployment}, ConfigMaps"))
                     .found(format!("its pods read {found}"))
                     .wanted(format!("{config_map} among them, which the change has files for"))
                     .mend("mount it, or name it in env or envFrom, in both Deployments"),
@@ -311,12 +315,19 @@ pub(super) async fn problems(
                 is_there
             }
         };
-        if is_there && let Err(found) = find(slot, &name, files).await? {
-            problems.push(
-                Problem::new("unknown-files", object)
-                    .found(found)
-                    .wanted("the files themselves, or their ConfigMap"),
-            );
+        let mut known = files.clone();
+        if is_there {
+            match find(slot, &name, files).await? {
+                Ok(found) => known = content(&found),
+                Err(found) => problems.push(
+                    Problem::new("unknown-files", object)
+                        .found(found)
+                        .wanted("the files themselves, or their ConfigMap"),
+                ),
+            }
+        }
+        if let Some(files) = known.content() {
+            problems.extend(missing::problems(&deployment, &target, config_map, files));
         }
     }
     Ok(problems)

@@ -290,6 +290,10 @@ async fn what_a_record_needs_stays_and_where_one_cannot_be_read_all_of_it_does()
     assert_eq!(maps(&green).await, kept);
 }
 
+async fn told_all(slot: &DeploymentSlot, change: ResolvedChange) -> Vec<Problem> {
+    slot.check(&Intent::new(Role::Idle, change, 1, Plan::all_at_once())).await.unwrap()
+}
+
 async fn told(slot: &DeploymentSlot, role: Role, change: ResolvedChange) -> Vec<Problem> {
     let intent = Intent::new(role, change, 1, Plan::all_at_once());
     let mut problems = slot.check(&intent).await.unwrap();
@@ -341,4 +345,29 @@ async fn what_cannot_be_released_is_found_before() {
     stand_in.deny(Denial::new("create", "configmaps"));
     let found = told(&green, Role::Idle, good).await;
     assert_eq!(codes(&found), [("write-refused", true)]);
+}
+
+#[tokio::test]
+async fn files_that_pods_ask_for_by_name_are_missed_before() {
+    let (stand_in, blue, green) = world().await;
+    let items = json!([{"key": "tools.json", "path": "tools.json"}]);
+    let volumes = json!([{"name": "p", "configMap": {"name": "agent-prompts", "items": items}}]);
+    let patch = json!({"spec": {"template": {"spec": {"volumes": volumes}}}});
+    assert!(stand_in.edit("kubectl", "deployments.apps", NAMESPACE, "agent-green", &patch));
+    let mut found = told_all(&green, change(&blue, prompts("Be kind.")).await).await;
+    found.retain(|it| it.code == "missing-file");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let text = found[0].to_string();
+    assert!(text.contains("volume p, ConfigMap agent-prompts: found only system.txt"), "{text}");
+    assert!(text.contains("wanted tools.json"), "{text}");
+
+    // Those that were released before are read where they stand.
+    let released = change(&blue, prompts("Be kind.")).await;
+    blue.deploy(&released, 0, Epoch::new(1)).await.unwrap();
+    let running = blue.state().await.unwrap().running;
+    assert!(running.config["agent-prompts"].content().is_none());
+    let image = Change::image("agent", "agent:2").resolve(&running, "AGENT_VERSION").unwrap();
+    let found = told_all(&green, image).await;
+    assert_eq!(found.iter().filter(|it| it.code == "missing-file").count(), 1, "{found:#?}");
+    assert_eq!(maps(&green).await.len(), 1, "nothing was made");
 }
