@@ -256,7 +256,7 @@ pub async fn shows_the_files_that_it_runs(it: &SlotFixture) {
     configuration.config.insert(name.clone(), files.clone());
     must("a deploy", slot.deploy(&ResolvedChange::exactly(configuration), 0, epoch).await);
     let shown = must("reading the files", slot.files(name).await);
-    let shown = shown.expect("files that were deployed are there");
+    let Some(shown) = shown else { panic!("files that were deployed are not there") };
     assert_eq!(shown, files, "they are those that were deployed");
     assert_eq!(shown.content(), files.content(), "their content is read");
     let nothing = must("reading no files", slot.files("nobody-has-given-files").await);

@@ -1,5 +1,7 @@
 //! Foreign text, made fit to be shown.
 
+use std::fmt::Write as _;
+
 /// At most so many characters of a text, with those written out that would move a terminal's cursor, turn
 /// the direction of what follows, or not be seen at all: a prompt may hide a sentence in them.
 pub(super) fn printable(text: &str, limit: usize) -> String {
@@ -15,7 +17,8 @@ pub(super) fn printable(text: &str, limit: usize) -> String {
     }
     let more = rest.count();
     if more > 0 {
-        shown.push_str(&format!("… ({more} more characters)"));
+        // Writing to a String cannot fail.
+        let _ = write!(shown, "… ({more} more characters)");
     }
     shown
 }

@@ -255,7 +255,7 @@ proptest! {
         let files = &found.config["agent-prompts"].files;
         let side = |but: LineTag| -> String {
             let lines = files.iter().flat_map(|it| &it.hunks).flat_map(|it| &it.lines);
-            lines.filter(|it| it.tag != but).map(|it| format!("{}\n", it.text)).collect()
+            lines.filter(|it| it.tag != but).flat_map(|it| [it.text.as_str(), "\n"]).collect()
         };
         prop_assert_eq!(files.is_empty(), old == new);
         prop_assert!(new.contains(&side(LineTag::Removed)) || files[0].hunks.len() > 1);
