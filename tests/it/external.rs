@@ -50,9 +50,9 @@ async fn what_is_kept_elsewhere_is_released_carried_over_and_comes_back() {
 
     let diff = releaser.diff(&refunds("8")).await.unwrap().unwrap().to_string();
     let [before, after] = ["7", "8"].map(|it| Digest::of([it]).short().to_owned());
-    let line =
+    let wanted =
         format!("external refunds: prompts/refunds@7 ({before}) → prompts/refunds@8 ({after})\n");
-    assert!(diff.contains(&line), "{diff}");
+    assert!(diff.contains(&wanted), "{diff}");
     assert_eq!(releaser.run(refunds("8"), &short).await.unwrap(), Outcome::Released);
     let (live, note, _) = told(&agent).await;
     assert_eq!((live, note), (Color::Green, of("8")));
