@@ -16,6 +16,7 @@ mod drain;
 mod drift;
 mod external;
 mod forward;
+mod freeze;
 mod midway;
 mod objects;
 mod preflight;
