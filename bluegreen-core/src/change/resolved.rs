@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Configuration, Digest, EnvValue, Sensitive};
 
-/// The complete state that a [`Change`] makes of what live runs, and its one digest.
+/// The complete state that a [`Change`](crate::Change) makes of what live runs, and its one digest.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResolvedChange {
