@@ -108,6 +108,7 @@ pub(crate) fn status(status: &Status, as_json: bool) {
 fn command(operation: &str) -> &str {
     match operation {
         "start" => "deploy --image IMAGE",
+        "override-freeze" => "override-freeze --reason REASON",
         other => other,
     }
 }
