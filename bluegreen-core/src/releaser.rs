@@ -1,6 +1,7 @@
 //! Begins and resumes releases, with the validators that judge them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::driver::{Driver, Held, Validators, Wanted, held};
 use crate::operations::{busy_because, call};
@@ -194,7 +195,7 @@ impl Releaser {
             let patience = self.driver.ports.liveness.time_to_live() * 2;
             tokio::select! {
                 biased;
-                () = self.driver.await_gone(&holder) => {}
+                () = self.driver.await_gone(&holder, Duration::ZERO) => {}
                 () = self.driver.ports.clock.sleep(patience) => {
                     return Err(busy_because(&it.record, format!("{holder} drives it and lives")));
                 }

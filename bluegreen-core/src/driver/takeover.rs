@@ -6,11 +6,16 @@ use super::{Driver, Held, LONGEST_PAUSE};
 use crate::release::{Event, EventKind, Next};
 use crate::{Epoch, ErrorKind, HolderId, OperationError, Progress, Record, Result, Vitality};
 
+/// How long after its write to the record the lease of a holder is looked for. It renews both at
+/// once, and the one may be seen before the other.
+const MOMENT: Duration = Duration::from_secs(1);
+
 impl Driver {
     /// Waits while another process drives. Returns with a record that is over, or that this
     /// process has taken over.
     pub(super) async fn follow(&self, mut held: Held) -> Result<Held, OperationError> {
         self.report(&Progress::TakenOver { by: held.record.envelope.holder.clone() });
+        let mut first = Duration::ZERO;
         loop {
             let Some(other) = held.record.envelope.holder.clone() else {
                 if matches!(held.record.next(), Next::Finish(_)) {
@@ -23,14 +28,16 @@ impl Driver {
             }
             tokio::select! {
                 biased;
-                changed = self.changed(&held) => held = changed?,
-                () = self.await_gone(&other) => return self.take_over(held, None).await,
+                changed = self.changed(&held) => (held, first) = (changed?, MOMENT),
+                () = self.await_gone(&other, first) => return self.take_over(held, None).await,
             }
         }
     }
 
-    /// Returns once `holder` is known to be gone.
-    pub(crate) async fn await_gone(&self, holder: &HolderId) {
+    /// Returns once `holder` is known to be gone. Looks at its lease `first` from now, and then again
+    /// and again.
+    pub(crate) async fn await_gone(&self, holder: &HolderId, first: Duration) {
+        self.ports.clock.sleep(first).await;
         let step = (self.ports.liveness.time_to_live() / 3).min(LONGEST_PAUSE);
         loop {
             let asking = self.ports.liveness.vitality(holder);
@@ -48,19 +55,23 @@ impl Driver {
         held: Held,
         also: Option<EventKind>,
     ) -> Result<Held, OperationError> {
-        // Without a lease others take the release away again, which disturbs but does no harm.
-        // So what cannot be renewed does not stop a rollback.
-        if let Err(error) = self.announce(held.record.plan.call).await {
-            self.report(&Progress::note(error.chain()));
-        }
         let at = self.now();
+        let call = held.record.plan.call;
         let mut record = held.record;
         let epoch = record.envelope.epoch.next();
         record = record.apply(Event::new(at, EventKind::TakenOver { holder: self.me(), epoch }))?;
         if let Some(kind) = also {
             record = record.apply(Event::new(at, kind))?;
         }
-        self.save(record, held.revision).await
+        // Without a lease others take the release away again, which disturbs but does no harm.
+        // So it is not waited for before the record is written, as on the way back every
+        // millisecond counts, and what cannot be renewed does not stop it.
+        let announcing = async {
+            if let Err(error) = self.announce(call).await {
+                self.report(&Progress::note(error.chain()));
+            }
+        };
+        tokio::join!(self.save(record, held.revision), announcing).0
     }
 
     /// Renews the lease before this process holds a record: others take a holder without one for
