@@ -21,13 +21,14 @@ use table::Table;
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     let recovery = arguments.next_if(|word| word == "recovery").is_some();
+    let only_ours = recovery && arguments.next_if(|word| word == "--only-ours").is_some();
     let rounds = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => 7,
         (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
-        _ => panic!("usage: bluegreen-bench [recovery] [--rounds N]"),
+        _ => panic!("usage: bluegreen-bench [recovery [--only-ours]] [--rounds N]"),
     };
     if recovery {
-        Box::pin(losses(rounds)).await;
+        Box::pin(losses(rounds, only_ours)).await;
     } else {
         Box::pin(times(rounds)).await;
     }
@@ -47,11 +48,11 @@ async fn times(rounds: u32) {
     table.print(rounds);
 }
 
-async fn losses(rounds: u32) {
+async fn losses(rounds: u32, only_ours: bool) {
     let mut table = Table::new(recovery::ROWS, &["ours", "script", "Argo Rollouts"]);
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
-        Box::pin(recovery::measure(&mut table)).await;
+        Box::pin(recovery::measure(&mut table, only_ours)).await;
     }
     table.print(rounds);
 }

@@ -163,20 +163,9 @@ async fn forward(table: &mut Table, gate: Gate) {
         table.add("API requests of a release, without heartbeat", "ours", requests);
     }
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
-    print(&scene.calls, begun);
+    scene.calls.print(begun);
     let at = |time: Instant| (time - begun).as_secs_f64() * 1_000.0;
     eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
-}
-
-/// The requests one by one, for whoever asks for them by `BENCH_CALLS=1`.
-fn print(calls: &Calls, begun: Instant) {
-    if std::env::var_os("BENCH_CALLS").is_none() {
-        return;
-    }
-    for call in calls.since(begun) {
-        let at = call.at.saturating_duration_since(begun).as_secs_f64() * 1_000.0;
-        eprintln!("{at:>9.1} ms {} {}", call.method, call.path);
-    }
 }
 
 async fn back(table: &mut Table, soon: bool) {
@@ -205,7 +194,7 @@ async fn back(table: &mut Table, soon: bool) {
     };
     table.add_time(row, "ours", last);
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
-    print(&calls, begun);
+    calls.print(begun);
     release.await.unwrap().unwrap();
 }
 

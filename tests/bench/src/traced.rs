@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) at: Instant,
     pub(crate) method: String,
     pub(crate) path: String,
+    /// When the head of the answer was there, if it is.
+    pub(crate) answered: Option<Instant>,
 }
 
 impl Call {
@@ -38,6 +40,34 @@ pub(crate) struct Calls(Arc<Mutex<Vec<Call>>>);
 impl Calls {
     pub(crate) fn since(&self, since: Instant) -> Vec<Call> {
         self.0.lock().unwrap().iter().filter(|call| call.at >= since).cloned().collect()
+    }
+
+    /// The requests one by one, for whoever asks for them by `BENCH_CALLS=1`.
+    pub(crate) fn print(&self, since: Instant) {
+        if std::env::var_os("BENCH_CALLS").is_none() {
+            return;
+        }
+        for call in self.since(since) {
+            let after = |at: Instant| at.saturating_duration_since(since).as_secs_f64() * 1_000.0;
+            let answered =
+                call.answered.map_or_else(|| "–".to_owned(), |at| format!("{:.1}", after(at)));
+            eprintln!("{:>9.1} to {answered:>7} ms {} {}", after(call.at), call.method, call.path);
+        }
+    }
+
+    fn begin(&self, request: &Request<Body>) -> usize {
+        let mut calls = self.0.lock().unwrap();
+        calls.push(Call {
+            at: Instant::now(),
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            answered: None,
+        });
+        calls.len() - 1
+    }
+
+    fn end(&self, which: usize) {
+        self.0.lock().unwrap()[which].answered = Some(Instant::now());
     }
 }
 
@@ -64,12 +94,12 @@ impl Service<Request<Body>> for Traced {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.calls.0.lock().unwrap().push(Call {
-            at: Instant::now(),
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-        });
-        let client = self.client.clone();
-        Box::pin(async move { client.send(request).await })
+        let (client, calls) = (self.client.clone(), self.calls.clone());
+        let which = calls.begin(&request);
+        Box::pin(async move {
+            let answer = client.send(request).await;
+            calls.end(which);
+            answer
+        })
     }
 }

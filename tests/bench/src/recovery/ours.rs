@@ -11,23 +11,28 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{NEW, Peer};
+use crate::traced::{Calls, traced};
 
 /// An agent with a process that releases it, and another that looks on.
 pub(super) struct Ours {
     agent: Agent,
     cluster: Cluster,
     other: Cluster,
+    /// What the other one asked for.
+    calls: Calls,
     release: Option<JoinHandle<Result<Outcome, OperationError>>>,
     /// The phase that the release has entered, and when.
     phase: watch::Receiver<(PhaseName, Instant)>,
 }
 
 impl Ours {
-    async fn connect(agent: &Agent, holder: &str) -> Cluster {
+    async fn connect(agent: &Agent, holder: &str) -> (Cluster, Calls) {
+        let namespace = agent.namespace().name();
+        let (client, calls) = traced(agent.client(), namespace);
         let metrics = ["agent_inflight_requests"];
-        let builder = agent.builder(holder);
+        let builder = Cluster::builder(client, namespace, SERVICE).holder(holder);
         let builder = builder.load(move |ports| PodLoad::metrics(ports, "/metrics", metrics));
-        builder.connect().await.unwrap()
+        (builder.connect().await.unwrap(), calls)
     }
 
     /// When it decided to go back.
@@ -43,10 +48,10 @@ impl Peer for Ours {
 
     async fn start() -> Self {
         let agent = Agent::of(Manifests::shipped()).await;
-        let cluster = Self::connect(&agent, "driver").await;
-        let other = Self::connect(&agent, "ann").await;
+        let (cluster, _) = Self::connect(&agent, "driver").await;
+        let (other, calls) = Self::connect(&agent, "ann").await;
         let (_, phase) = watch::channel((PhaseName::Preflight, Instant::now()));
-        Self { agent, cluster, other, release: None, phase }
+        Self { agent, cluster, other, calls, release: None, phase }
     }
 
     fn agent(&self) -> &Agent {
@@ -78,7 +83,9 @@ impl Peer for Ours {
     }
 
     async fn back(&self) {
+        let begun = Instant::now();
         self.other.operations().rollback("ann", "its database is gone").await.unwrap();
+        self.calls.print(begun);
     }
 
     fn new_pods(&self) -> ListParams {
