@@ -10,7 +10,7 @@ mod repair;
 mod yaml;
 
 #[cfg(feature = "prompts")]
-pub(crate) use read::read_with_notes;
+pub(crate) use read::Document;
 pub(crate) use read::{Original, Source, read};
 
 /// The deepest level. Each is read in calls of its own, and the stack of a thread has to do for all of
@@ -97,6 +97,14 @@ struct Entry {
 impl Node {
     fn new(place: Place, value: Value) -> Self {
         Self { place, value, dropped: false }
+    }
+
+    #[cfg(feature = "prompts")]
+    fn keys(&self) -> Vec<&str> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().map(|entry| &*entry.key).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn child(&self, step: &Step) -> Option<&Self> {

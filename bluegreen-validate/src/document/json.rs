@@ -1,5 +1,6 @@
 //! JSON, with the place of every value.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{self, MapAccess, SeqAccess};
@@ -20,20 +21,31 @@ pub(super) fn parse(text: &str) -> Result<Node, Syntax> {
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// The byte that was looked for last, and its place: a whole document may be one line, and values
+    /// are come to in the order of the text.
+    last: Cell<(usize, Place)>,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self { text, starts: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect() }
+        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self { text, starts, last: Cell::new((0, Place { line: 1, column: 1 })) }
     }
 
     /// The place of the byte `at`. Columns are counted in characters.
     fn place(&self, at: usize) -> Place {
         let line = self.starts.partition_point(|start| *start <= at).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or_default();
-        let before = self.text.get(start..at).unwrap_or_default().chars().count();
-        Place { line: line as u64, column: before as u64 + 1 }
+        let line = line as u64;
+        let (from, known) = match self.last.get() {
+            (last, place) if place.line == line && last <= at => (last, place.column),
+            _ => (start, 1),
+        };
+        let between = self.text.get(from..at).unwrap_or_default().chars().count();
+        let place = Place { line, column: known + between as u64 };
+        self.last.set((at, place));
+        place
     }
 
     /// Where a piece of the text begins. The pieces are borrowed from the text itself.
@@ -55,9 +67,10 @@ impl<'a> Lines<'a> {
     fn node(&self, raw: &'a RawValue, levels: usize) -> Result<Node, Syntax> {
         let piece = raw.get();
         let at = self.offset(piece);
+        let place = self.place(at);
         let Some(levels) = levels.checked_sub(1) else {
             let message = format!("more than {DEEPEST} levels of lists and maps");
-            return Err(Syntax { place: self.place(at), message });
+            return Err(Syntax { place, message });
         };
         let part: Part<'a> =
             serde_json::from_str(piece).map_err(|error| self.syntax(&error, at))?;
@@ -82,7 +95,7 @@ impl<'a> Lines<'a> {
                 Value::Map(known)
             }
         };
-        Ok(Node::new(self.place(at), value))
+        Ok(Node::new(place, value))
     }
 }
 

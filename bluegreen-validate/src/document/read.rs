@@ -51,43 +51,68 @@ pub(crate) fn read<T: DeserializeOwned>(
     source: Source<'_>,
     check: impl Fn(&T, Original<'_>) -> Vec<(Vec<Step>, Problem)>,
 ) -> Result<T, Vec<Problem>> {
-    read_with_notes(source, check).map(|(value, _)| value)
+    Document::parse(source)?.read_with_notes(check).map(|(value, _)| value)
 }
 
-/// The same with what `check` says that refuses nothing: the path, file, line and column, and what
-/// it is.
-pub(crate) fn read_with_notes<T: DeserializeOwned>(
-    source: Source<'_>,
-    check: impl Fn(&T, Original<'_>) -> Vec<(Vec<Step>, Problem)>,
-) -> Result<(T, Vec<Note>), Vec<Problem>> {
-    let mut root = parse(source)?;
-    let decoded = repair::decode::<T>(&mut root);
-    let mut problems: Vec<(Place, Problem)> = Vec::new();
-    let mut notes = Vec::new();
-    for fault in &decoded.faults {
-        let place = fault.place.unwrap_or(root.place);
-        problems.push((place, source.problem(place, &fault.path).found(fault.message.clone())));
+/// A text whose form is right.
+pub(crate) struct Document<'a> {
+    source: Source<'a>,
+    root: Node,
+}
+
+impl<'a> Document<'a> {
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn parse(source: Source<'a>) -> Result<Self, Vec<Problem>> {
+        parse(source).map(|root| Self { source, root })
     }
-    if let Some(value) = &decoded.value {
-        for (path, mut problem) in check(value, &|path| root.original(path)) {
-            if decoded.is_tainted(&path) {
-                continue;
-            }
-            let place = root.place_of(&path);
-            let Place { line, column } = place;
-            if !problem.is_refusal() {
-                let place = format!("{}:{line}:{column}", source.name);
-                notes.push(Note { path, place, problem });
-                continue;
-            }
-            problem.object = format!("{}:{line}:{column}, {}", source.name, problem.object);
-            problems.push((place, problem));
+
+    /// The keys of the outermost map; none if it is something else.
+    #[cfg(feature = "prompts")]
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        self.root.keys()
+    }
+
+    /// The value of it, checked with `check`, and what that says that refuses nothing: the path, file,
+    /// line and column, and what it is.
+    ///
+    /// # Errors
+    /// Those of [`read`].
+    pub(crate) fn read_with_notes<T: DeserializeOwned>(
+        self,
+        check: impl Fn(&T, Original<'_>) -> Vec<(Vec<Step>, Problem)>,
+    ) -> Result<(T, Vec<Note>), Vec<Problem>> {
+        let Self { source, mut root } = self;
+        let decoded = repair::decode::<T>(&mut root);
+        let mut problems: Vec<(Place, Problem)> = Vec::new();
+        let mut notes = Vec::new();
+        for fault in &decoded.faults {
+            let place = fault.place.unwrap_or(root.place);
+            problems.push((place, source.problem(place, &fault.path).found(fault.message.clone())));
         }
-    }
-    problems.sort_by_key(|(place, _)| (place.line, place.column));
-    match decoded.value {
-        Some(value) if problems.is_empty() => Ok((value, notes)),
-        _ => Err(problems.into_iter().map(|(_, problem)| problem).collect()),
+        if let Some(value) = &decoded.value {
+            for (path, mut problem) in check(value, &|path| root.original(path)) {
+                if decoded.is_tainted(&path) {
+                    continue;
+                }
+                let place = root.place_of(&path);
+                let Place { line, column } = place;
+                if !problem.is_refusal() {
+                    let place = format!("{}:{line}:{column}", source.name);
+                    notes.push(Note { path, place, problem });
+                    continue;
+                }
+                problem.object = format!("{}:{line}:{column}, {}", source.name, problem.object);
+                problems.push((place, problem));
+            }
+        }
+        problems.sort_by_key(|(place, _)| (place.line, place.column));
+        match decoded.value {
+            Some(value) if problems.is_empty() => Ok((value, notes)),
+            _ => Err(problems.into_iter().map(|(_, problem)| problem).collect()),
+        }
     }
 }
 

@@ -82,6 +82,16 @@ fn names_every_fault_with_its_place() {
 }
 
 #[test]
+fn columns_of_one_long_line_are_counted_in_characters_and_in_time() {
+    let good = "{\"plant\": {\"tree\": \"ö\"}, \"rows\": 3}, ".repeat(100_000);
+    let text = format!("{{\"name\": \"ä\", \"beds\": [{good}{{\"plant\": \"ß\", \"rows\": 3}}]}}");
+    let problem = garden("g.json", &text).unwrap_err().remove(0);
+    let column = text[..text.find("\"ß\"").unwrap()].chars().count() + 1;
+    let wanted = format!("g.json:1:{column}, beds[100000].plant: found unknown variant `ß`");
+    assert!(problem.starts_with(&wanted), "{problem}");
+}
+
+#[test]
 fn a_fault_of_the_whole_is_the_only_one() {
     for text in ["[]", "{}", "null", "3"] {
         let problems = garden("g.json", text).unwrap_err();

@@ -1,5 +1,7 @@
 //! ECMAScript's regular expressions, on engines whose time is bounded.
 
+use std::sync::Arc;
+
 use fancy_regex::{Regex, RegexBuilder};
 
 mod class;
@@ -24,9 +26,10 @@ pub(super) const LONGEST_LOOK: usize = 32 * 1024;
 /// where a text has letters other than ASCII, because words are of ASCII letters in ECMAScript.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    whole: Regex,
+    /// Shared by whoever has this pattern: a copy of an engine warms up caches of its own.
+    whole: Arc<Regex>,
     /// For texts of ASCII, where that takes no look-around and `whole` does.
-    ascii: Option<Regex>,
+    ascii: Option<Arc<Regex>>,
     /// Whether `whole` needs the engine that goes back.
     looks: bool,
 }
@@ -41,6 +44,7 @@ impl Pattern {
             RegexBuilder::new(&translated.text)
                 .backtrack_limit(BACKTRACKS)
                 .build()
+                .map(Arc::new)
                 .map_err(|error| format!("`{pattern}`: {error}"))
         };
         let translated = translate::translated(pattern, Words::Any)?;

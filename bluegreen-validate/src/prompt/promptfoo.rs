@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bluegreen_core::Problem;
-use serde_json::{Map, Value};
 
 use super::suite::{Agent, Case, Suite};
 use crate::config_error::{self, ConfigError};
@@ -29,10 +28,10 @@ use prompts::Prompt;
 /// More cases than any suite may have.
 const MOST: usize = 10_000;
 
-/// Whether the top level of a file has promptfoo's names.
-pub(super) fn is_one(top: &Map<String, Value>) -> bool {
+/// Whether the keys of a file's outermost map are promptfoo's.
+pub(super) fn is_one(keys: &[&str]) -> bool {
     let names = ["tests", "prompts", "providers", "targets", "scenarios", "defaultTest"];
-    names.iter().any(|name| top.contains_key(*name))
+    names.iter().any(|name| keys.contains(name))
 }
 
 /// Reads a file. Without an agent it must name one that is known here.

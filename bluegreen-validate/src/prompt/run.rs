@@ -1,13 +1,15 @@
 //! A run: every case several times in both slots, interleaved, within its budgets.
 
-use std::future::Future;
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bluegreen_core::{Progress, Result, Trial, Verdict};
 use futures_util::FutureExt;
-use futures_util::future::Fuse;
+use futures_util::future::{BoxFuture, Fuse};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::task::yield_now;
 
 use super::cassette::{Baseline, Cassette, Known, Session};
 use super::judge::Judging;
@@ -130,13 +132,25 @@ pub(super) async fn run(
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
     let mut running = FuturesUnordered::new();
     let mut todo = todo.into_iter();
-    let mut since_saved = 0;
+    let (mut since_saved, mut due) = (0, false);
     let mut ended = results.decided(suite);
     while ended.is_none() {
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
             let Some(next) = todo.next() else { break };
-            running.push(attempts.pair(next));
+            let pair = sent(attempts.pair(next)).await;
+            running.push(pair);
             recording.tell(running.len(), &results);
+        }
+        if due {
+            (since_saved, due) = (0, false);
+            // Connections are tasks of their own, and what follows takes some milliseconds.
+            yield_now().await;
+            tell(suite, &results, planned, &ledger, trial);
+            saving.set(save(saved.bytes(&results, ledger.spent(), &recording), trial).fuse());
+            ended = results.decided(suite);
+            if ended.is_some() {
+                break;
+            }
         }
         if running.is_empty() {
             let budget = ledger.exhausted().filter(|_| todo.len() > 0);
@@ -158,13 +172,7 @@ pub(super) async fn run(
                     ended = results.decided(suite).filter(|it| *it != unknown).or(ended);
                 }
                 since_saved += 1;
-                if since_saved >= batch && ended.is_none() {
-                    since_saved = 0;
-                    tell(suite, &results, planned, &ledger, trial);
-                    let state = saved.bytes(&results, ledger.spent(), &recording);
-                    saving.set(save(state, trial).fuse());
-                    ended = results.decided(suite);
-                }
+                due = ended.is_none() && since_saved >= batch;
             }
             problem = &mut saving => {
                 if let Some(problem) = problem {
@@ -189,6 +197,17 @@ pub(super) async fn run(
     recording.tell(0, &results);
     let state = saved.bytes(&results, spent, &recording);
     Ok(Ran { results, ended, state, planned, spent })
+}
+
+/// Work of which the first part, to send its questions, is done at once, whatever is done before it is
+/// waited for.
+async fn sent<'a, T: Send + 'a>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    let mut work = work.boxed();
+    let first = poll_fn(|context| Poll::Ready(work.poll_unpin(context))).await;
+    match first {
+        Poll::Ready(done) => ready(done).boxed(),
+        Poll::Pending => work,
+    }
 }
 
 type Saving<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;

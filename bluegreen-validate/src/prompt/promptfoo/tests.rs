@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::prompt::suite::{Assertion, Check, HttpAgent};
