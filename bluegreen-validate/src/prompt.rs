@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bluegreen_core::{
@@ -11,7 +11,6 @@ use bluegreen_core::{
 };
 
 use crate::ConfigError;
-use crate::document::Step;
 use crate::paired::Power;
 use crate::report::RunReport;
 
@@ -21,6 +20,7 @@ mod assess;
 mod cassette;
 mod grader;
 mod judge;
+mod made;
 mod pattern;
 mod prepare;
 mod promptfoo;
@@ -32,6 +32,8 @@ mod schema;
 mod suite;
 mod template;
 mod tool_contract;
+
+use made::Made;
 
 pub use cassette::{Baseline, BaselineCounts, Cassette, CassetteCounts, CassetteMode};
 #[cfg(any(test, feature = "mocks"))]
@@ -105,6 +107,8 @@ pub struct PromptRegression {
     connector: judge::Connector,
     cassette: Option<Cassette>,
     baseline: Option<Baseline>,
+    /// The suite made ready, once: it is checked, and then judged by, perhaps again and again.
+    ready: OnceLock<Arc<Made>>,
 }
 
 /// Whatever they are recorded by.
@@ -118,7 +122,8 @@ impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
         let connector = judge::Connector::default();
-        Self { suite, recorder: None, connector, cassette: None, baseline: None }
+        let ready = OnceLock::new();
+        Self { suite, recorder: None, connector, cassette: None, baseline: None, ready }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -205,6 +210,7 @@ impl PromptRegression {
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Suite)) -> Self {
         change(&mut self.suite);
+        self.ready = OnceLock::new();
         self
     }
 
@@ -260,6 +266,7 @@ impl PromptRegression {
     #[must_use]
     pub fn grading(mut self, grader: impl Grader + 'static) -> Self {
         self.suite = self.suite.grading(grader);
+        self.ready = OnceLock::new();
         self
     }
 
@@ -315,9 +322,13 @@ impl PromptRegression {
 
     /// Everything that is wrong with the suite, all at once. Warnings are among it.
     pub fn problems(&self) -> Vec<Problem> {
-        let (_, problems) = prepare::prepare(&self.suite, &<[Step]>::to_vec);
-        let problems = problems.into_iter().map(|(_, problem)| problem);
+        let made = self.ready();
+        let problems = made.problems.iter().cloned();
         problems.chain(self.unreached()).collect()
+    }
+
+    fn ready(&self) -> Arc<Made> {
+        self.ready.get_or_init(|| Arc::new(Made::of(&self.suite))).clone()
     }
 
     /// Who grades and can't be reached.
@@ -369,14 +380,13 @@ impl Validator for PromptRegression {
     }
 
     async fn judge(&self, trial: &Trial) -> Result<Judgement> {
-        let (prepared, problems) = prepare::prepare(&self.suite, &<[Step]>::to_vec);
-        let Some(prepared) = prepared else {
-            let problems = problems.into_iter().map(|(_, problem)| problem);
-            let problems = problems.filter(Problem::is_refusal).collect();
+        let made = self.ready();
+        let Some(prepared) = &made.prepared else {
+            let problems = made.problems.iter().filter(|it| it.is_refusal()).cloned().collect();
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
             return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
         };
-        let judging = judge::Judging::new(&self.suite, &prepared, &self.connector, trial);
+        let judging = judge::Judging::new(&self.suite, prepared, &self.connector, trial);
         let judging = judging.map_err(|why| {
             let action = format!("prepare the judges of {}", self.suite.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)
@@ -387,8 +397,8 @@ impl Validator for PromptRegression {
                 cassette: self.cassette.as_ref(),
                 baseline: self.baseline.as_ref(),
             };
-            run::run(&self.suite, &prepared, &judging, trial, aids).await?
+            run::run(&self.suite, prepared, &judging, trial, aids).await?
         };
-        Ok(report::judgement(&self.suite, &prepared, &ran))
+        Ok(report::judgement(&self.suite, prepared, &ran))
     }
 }

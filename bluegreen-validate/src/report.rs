@@ -40,3 +40,5 @@ pub use release::{
 };
 pub use run::{AnswerReport, AssertionReport, CaseReport, PairReport, RunReport};
 pub use usage::Usage;
+#[cfg(feature = "prompts")]
+pub(crate) use usage::is_zero;

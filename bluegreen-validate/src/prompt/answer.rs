@@ -51,6 +51,8 @@ pub(super) struct ToolCall {
 pub(super) struct Usage {
     pub(super) input: u64,
     pub(super) output: u64,
+    /// Those of `input` that the model had read before.
+    pub(super) cached: u64,
 }
 
 impl Usage {
@@ -62,13 +64,18 @@ impl Usage {
         Self {
             input: self.input.saturating_add(other.input),
             output: self.output.saturating_add(other.output),
+            cached: self.cached.saturating_add(other.cached),
         }
     }
 
     /// What they cost.
     #[allow(clippy::cast_precision_loss, reason = "nobody pays for 2^53 tokens")]
     pub(super) fn cost(self, prices: &Prices) -> f64 {
-        (self.input as f64 * prices.input + self.output as f64 * prices.output) / 1e6
+        let cached = self.cached.min(self.input);
+        let cost = (self.input - cached) as f64 * prices.input
+            + cached as f64 * prices.cached_input.unwrap_or(prices.input)
+            + self.output as f64 * prices.output;
+        cost / 1e6
     }
 
     /// Reads the numbers of tokens as most agents tell them.
@@ -79,7 +86,16 @@ impl Usage {
         // Embeddings write nothing, and say so by a total that is what was read.
         let all = value.get("total_tokens").and_then(Value::as_u64);
         let output = output.or_else(|| (all == Some(input)).then_some(0))?;
-        Some(Self { input, output })
+        let details = ["prompt_tokens_details", "input_tokens_details"];
+        let details = details.iter().find_map(|name| value.get(name));
+        let cached = details.and_then(|it| it.get("cached_tokens")?.as_u64()).unwrap_or_default();
+        // Where these have names of their own, they are not among those that were read.
+        let beside = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let (again, kept) =
+            (beside("cache_read_input_tokens"), beside("cache_creation_input_tokens"));
+        let input = input.saturating_add(again).saturating_add(kept);
+        let cached = cached.saturating_add(again).min(input);
+        Some(Self { input, output, cached })
     }
 }
 

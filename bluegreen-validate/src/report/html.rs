@@ -150,7 +150,7 @@ impl RunReport {
             ("judges", self.judges),
             ("all that was spent", self.spent),
         ] {
-            let Usage { calls, input_tokens, output_tokens, cost } = usage;
+            let Usage { calls, input_tokens, output_tokens, cost, .. } = usage;
             let cost = cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.4}"));
             write!(
                 page,

@@ -190,7 +190,7 @@ mod tests {
         .unwrap();
         assert_eq!(answer.text, "It is here");
         assert_eq!(answer.first_token, Some(Duration::from_millis(2)));
-        assert_eq!(answer.usage, Some(Usage { input: 3, output: 4 }));
+        assert_eq!(answer.usage, Some(Usage { input: 3, output: 4, cached: 0 }));
         assert_eq!(answer.finish_reason.as_deref(), Some("tool_calls"));
         let call = &answer.tool_calls[0];
         assert_eq!((call.id.as_deref(), call.shown().as_str()), (Some("c1"), "find({\"id\":1})"));
@@ -223,7 +223,7 @@ mod tests {
         let event = format!(r#"{{"error":"overloaded",{told}}}"#);
         assert!(completion.add(&event, Duration::ZERO).is_err());
         for answer in [first, second] {
-            assert_eq!(answer.usage, Some(Usage { input: 3, output: 4 }));
+            assert_eq!(answer.usage, Some(Usage { input: 3, output: 4, cached: 0 }));
         }
     }
 

@@ -175,7 +175,7 @@ fn what_an_answer_took_is_looked_at() {
     let mut it = answer("x");
     it.total = std::time::Duration::from_millis(900);
     it.first_token = Some(std::time::Duration::from_millis(100));
-    it.usage = Some(Usage { input: 1000, output: 100 });
+    it.usage = Some(Usage { input: 1000, output: 100, cached: 0 });
     it.finish_reason = Some("STOP".to_owned());
     assert!(holds(&json!({"latency": "900ms"}), &it));
     assert!(!holds(&json!({"latency": "899ms"}), &it));
@@ -185,6 +185,27 @@ fn what_an_answer_took_is_looked_at() {
     assert!(holds(&json!({"cost": 0.002}), &it));
     assert!(!holds(&json!({"cost": 0.0019}), &it));
     assert!(holds(&json!({"finish-reason": "stop"}), &it));
+}
+
+#[test]
+fn what_the_model_had_read_before_has_a_price_of_its_own() {
+    let usage = |value| Usage::read(&value).unwrap();
+    let openai = json!({"prompt_tokens": 1000, "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 800}});
+    let responses = json!({"input_tokens": 1000, "output_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 800}});
+    let beside = json!({"input_tokens": 150, "output_tokens": 100,
+        "cache_read_input_tokens": 800, "cache_creation_input_tokens": 50});
+    for told in [openai, responses, beside] {
+        let usage = usage(told);
+        assert_eq!(usage, Usage { input: 1000, output: 100, cached: 800 });
+        let prices = Prices::new(1.0, 10.0);
+        assert!((usage.cost(&prices) - 0.002).abs() < 1e-12, "at one price");
+        assert!((usage.cost(&prices.cached(0.5)) - 0.0016).abs() < 1e-12, "at its own");
+    }
+    let more = json!({"prompt_tokens": 10, "completion_tokens": 1,
+        "prompt_tokens_details": {"cached_tokens": 99}});
+    assert_eq!(usage(more).cached, 10, "no more than were read");
 }
 
 #[test]

@@ -101,6 +101,9 @@ pub(super) struct SaidAnswer {
     /// Tokens read and written.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<(u64, u64)>,
+    /// Those of the tokens read that the model had read before.
+    #[serde(default, skip_serializing_if = "crate::report::is_zero")]
+    cached: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +147,7 @@ impl SaidAnswer {
             json,
             tool_calls,
             tokens: answer.usage.map(|usage| (usage.input, usage.output)),
+            cached: answer.usage.map(|usage| usage.cached).unwrap_or_default(),
             finish_reason: answer.finish_reason.as_deref().map(|text| hider.text(text)),
             refusal: answer.refusal.as_deref().map(|text| hider.text(text)),
             thread: answer.thread.as_ref().map(|thread| Thread {
@@ -169,7 +173,7 @@ impl SaidAnswer {
             tool_calls: calls.collect(),
             text: self.json.as_ref().map_or(self.text, Value::to_string),
             json: self.json,
-            usage: self.tokens.map(|(input, output)| Usage { input, output }),
+            usage: self.tokens.map(|(input, output)| Usage { input, output, cached: self.cached }),
             finish_reason: self.finish_reason,
             refusal: self.refusal,
             thread: self.thread,
@@ -225,7 +229,7 @@ mod tests {
         let first = Answer {
             text: "a\r\u{1b}\n".repeat(9_000),
             tool_calls: vec![call(Ok(json!({"id": 7}))), call(Err("id 7".to_owned()))],
-            usage: Some(Usage { input: 3, output: 4 }),
+            usage: Some(Usage { input: 3, output: 4, cached: 0 }),
             thread: Some(Thread { context: Some("c".to_owned()), task: None }),
             first_token: Some(Duration::from_micros(1_500)),
             total: Duration::from_micros(20_001),

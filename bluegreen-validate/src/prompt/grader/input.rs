@@ -79,6 +79,8 @@ pub struct TokenUsage {
     pub input: u64,
     /// Tokens that were written.
     pub output: u64,
+    /// Those of `input` that the model had read before, where it said so.
+    pub cached: u64,
 }
 
 impl GraderInput {
@@ -122,7 +124,11 @@ impl AgentAnswer {
     }
 
     pub(in crate::prompt) fn of(answer: &Answer) -> Self {
-        let tokens = answer.usage.map(|it| TokenUsage { input: it.input, output: it.output });
+        let tokens = answer.usage.map(|it| TokenUsage {
+            input: it.input,
+            output: it.output,
+            cached: it.cached,
+        });
         Self {
             text: answer.text.clone(),
             json: answer.json.clone(),

@@ -78,11 +78,7 @@ impl Flaws<'_> {
 
     fn check_prices(&mut self, prices: Option<Prices>) {
         let Some(prices) = prices else { return };
-        for (name, price) in [("input", prices.input), ("output", prices.output)] {
-            self.along(&["prices".into(), name.into()], |flaws| {
-                flaws.check_number(price, 0.0, "a price of at least 0");
-            });
-        }
+        self.check_each_price(prices);
         if self.suite.prices.is_none() {
             let found = "prices of a judge, and none of the agent";
             self.within("prices", |flaws| {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Flaws, PreparedCase};
 use crate::document::Step;
 use crate::prompt::ask::Asker;
-use crate::prompt::suite::{Agent, Case};
+use crate::prompt::suite::{Agent, Case, Prices};
 use crate::prompt::template::Templates;
 
 /// More pairs of runs than the state of a look has room for.
@@ -29,12 +29,8 @@ impl Flaws<'_> {
         self.within("timeout", |flaws| flaws.check_duration(suite.timeout));
         self.within("longest_pause", |flaws| flaws.check_duration(suite.longest_pause));
         self.within("budget", Self::check_budget);
-        if let Some(prices) = &suite.prices {
-            for (name, price) in [("input", prices.input), ("output", prices.output)] {
-                self.along(&["prices".into(), name.into()], |flaws| {
-                    flaws.check_number(price, 0.0, "a price of at least 0");
-                });
-            }
+        if let Some(prices) = suite.prices {
+            self.check_each_price(prices);
         }
         for problem in suite.rules.problems() {
             let field = problem.object.strip_prefix("rules.").unwrap_or(&problem.object).to_owned();
@@ -49,6 +45,17 @@ impl Flaws<'_> {
         if let Some(threshold) = suite.defaults.threshold {
             self.along(&["defaults".into(), "threshold".into()], |flaws| {
                 flaws.check_share(threshold);
+            });
+        }
+    }
+
+    /// What tokens cost, wherever that stands.
+    pub(super) fn check_each_price(&mut self, prices: Prices) {
+        let named = [("input", prices.input), ("output", prices.output)];
+        let cached = prices.cached_input.map(|price| ("cached_input", price));
+        for (name, price) in named.into_iter().chain(cached) {
+            self.along(&["prices".into(), name.into()], |flaws| {
+                flaws.check_number(price, 0.0, "a price of at least 0");
             });
         }
     }

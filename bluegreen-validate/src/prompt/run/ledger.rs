@@ -13,6 +13,9 @@ pub(in crate::prompt) struct Spent {
     pub(in crate::prompt) calls: u64,
     pub(in crate::prompt) input: u64,
     pub(in crate::prompt) output: u64,
+    /// Those of the tokens read that the model had read before.
+    #[serde(default)]
+    pub(in crate::prompt) cached: u64,
     /// Calls that took nobody knows how much, when no call had told yet what one takes.
     #[serde(default)]
     unpriced: u64,
@@ -29,7 +32,7 @@ pub(in crate::prompt) struct Spent {
 
 impl Spent {
     pub(in crate::prompt) fn usage(self) -> Usage {
-        Usage { input: self.input, output: self.output }
+        Usage { input: self.input, output: self.output, cached: self.cached }
     }
 
     /// What calls at other prices cost more, or less, than at those of the suite.
@@ -66,6 +69,8 @@ impl State {
         self.spent.usage().plus(Usage {
             input: dearest.input.saturating_mul(calls),
             output: dearest.output.saturating_mul(calls),
+            // What is not known yet may be read for the first time.
+            cached: 0,
         })
     }
 
@@ -99,7 +104,9 @@ impl Call<'_> {
         self.is_known = true;
         let mut state = self.ledger.state();
         let all = state.spent.usage().plus(usage);
-        (state.spent.input, state.spent.output) = (all.input, all.output);
+        state.spent.input = all.input;
+        state.spent.output = all.output;
+        state.spent.cached = all.cached;
         state.dearest.input = state.dearest.input.max(usage.input);
         state.dearest.output = state.dearest.output.max(usage.output);
     }
@@ -131,7 +138,7 @@ impl<'a> Ledger<'a> {
     pub(in crate::prompt) fn new(suite: &'a Suite, spent: Spent) -> Self {
         let unknown = spent.unpriced;
         let (input, output) = spent.dearest;
-        let dearest = Usage { input, output };
+        let dearest = Usage { input, output, cached: 0 };
         let dearest_extra = spent.dearest_extra;
         let state = State { spent, unknown, dearest, dearest_extra, ..State::default() };
         let state = Mutex::new(state);
@@ -145,13 +152,14 @@ impl<'a> Ledger<'a> {
     /// What was spent, and what the calls under way will have taken should nothing more be heard.
     pub(super) fn spent(&self) -> Spent {
         let state = self.state();
-        let Usage { input, output } = state.expected(0);
+        let Usage { input, output, cached } = state.expected(0);
         let is_priced = state.dearest != Usage::default();
         let unpriced = if is_priced { 0 } else { state.open.saturating_add(state.unknown) };
         let extra = state.extra(0);
         let dearest = (state.dearest.input, state.dearest.output);
         let dearest_extra = state.dearest_extra;
-        Spent { calls: state.spent.calls, input, output, unpriced, extra, dearest, dearest_extra }
+        let calls = state.spent.calls;
+        Spent { calls, input, output, cached, unpriced, extra, dearest, dearest_extra }
     }
 
     /// The budget that has no room for another call.
@@ -212,7 +220,7 @@ mod tests {
 
     #[test]
     fn tokens_and_money_are_kept_with_what_is_under_way() {
-        let usage = Usage { input: 30, output: 10 };
+        let usage = Usage { input: 30, output: 10, cached: 0 };
         for budget in [
             Budget { tokens: Some(100), ..Budget::default() },
             Budget { money: Some(100.0), ..Budget::default() },
@@ -241,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_call_of_which_nothing_is_heard_is_as_dear_as_the_dearest() {
-        let usage = Usage { input: 30, output: 10 };
+        let usage = Usage { input: 30, output: 10, cached: 0 };
         let suite = suite(Budget { tokens: Some(170), ..Budget::default() });
         let ledger = Ledger::new(&suite, Spent::default());
         // Nobody knows what one takes yet.
@@ -262,7 +270,7 @@ mod tests {
 
     #[test]
     fn calls_at_other_prices_cost_what_they_do() {
-        let usage = Usage { input: 10, output: 0 };
+        let usage = Usage { input: 10, output: 0, cached: 0 };
         let suite = suite(Budget { money: Some(100.0), ..Budget::default() });
         let ledger = Ledger::new(&suite, Spent::default());
         ledger.begin().unwrap().took_at(usage, Some(&Prices::new(4e6, 0.0)));
@@ -285,7 +293,7 @@ mod tests {
     fn what_the_dearest_call_took_is_known_to_the_next_look() {
         let suite = suite(Budget { tokens: Some(100), ..Budget::default() });
         let first = Ledger::new(&suite, Spent::default());
-        first.begin().unwrap().took(Usage { input: 30, output: 10 });
+        first.begin().unwrap().took(Usage { input: 30, output: 10, cached: 0 });
         let kept = serde_json::to_value(first.spent()).unwrap();
         let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
         // 40 are spent; one more may take 40, and two more 80.
@@ -302,7 +310,7 @@ mod tests {
         drop(first.begin().unwrap());
         let kept = serde_json::to_value(first.spent()).unwrap();
         let second = Ledger::new(&suite, serde_json::from_value(kept).unwrap());
-        second.begin().unwrap().took(Usage { input: 30, output: 10 });
+        second.begin().unwrap().took(Usage { input: 30, output: 10, cached: 0 });
         let wanted =
             Spent { calls: 3, input: 90, output: 30, dearest: (30, 10), ..Spent::default() };
         assert_eq!(second.spent(), wanted);

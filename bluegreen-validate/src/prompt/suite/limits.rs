@@ -39,6 +39,10 @@ pub struct Budget {
 pub struct Prices {
     /// A million tokens that are read.
     pub input: f64,
+    /// A million tokens that are read and that the model had read before, where it says how many
+    /// those are; [`input`](Self::input) unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
     /// A million tokens that are written.
     pub output: f64,
 }
@@ -46,6 +50,13 @@ pub struct Prices {
 impl Prices {
     /// Prices of a million tokens that are read, and written.
     pub fn new(input: f64, output: f64) -> Self {
-        Self { input, output }
+        Self { input, cached_input: None, output }
+    }
+
+    /// The same with another price of a million tokens that the model had read before.
+    #[must_use]
+    pub fn cached(mut self, input: f64) -> Self {
+        self.cached_input = Some(input);
+        self
     }
 }

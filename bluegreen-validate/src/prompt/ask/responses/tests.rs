@@ -58,7 +58,7 @@ fn a_stream_comes_to_what_the_whole_would_be() {
         "usage": usage()}))
     .unwrap();
     assert_eq!(whole.text, "It is here");
-    assert_eq!(whole.usage, Some(Usage { input: 30, output: 4 }));
+    assert_eq!(whole.usage, Some(Usage { input: 30, output: 4, cached: 20 }));
     assert_eq!(whole.finish_reason.as_deref(), Some("tool_calls"));
     let call = &whole.tool_calls[0];
     assert_eq!((call.id.as_deref(), call.shown().as_str()), (Some("c1"), "find({\"id\":1})"));
@@ -180,14 +180,14 @@ fn what_it_took_is_told_also_where_it_is_no_answer() {
     let mut answer = Answer::default();
     let body = json!({"status": "incomplete", "usage": usage()}).to_string();
     assert!(Response::whole(body.as_bytes(), &mut answer).is_err());
-    assert_eq!(answer.usage, Some(Usage { input: 30, output: 4 }));
+    assert_eq!(answer.usage, Some(Usage { input: 30, output: 4, cached: 20 }));
     let mut answer = Answer::default();
     let mut response = Response::new(&mut answer);
     let end =
         json!({"type": "response.failed", "response": {"status": "failed", "usage": usage()}});
     response.add(&end.to_string(), Duration::ZERO).unwrap();
     assert!(response.end().is_err());
-    assert_eq!(answer.usage, Some(Usage { input: 30, output: 4 }));
+    assert_eq!(answer.usage, Some(Usage { input: 30, output: 4, cached: 20 }));
 }
 
 #[test]

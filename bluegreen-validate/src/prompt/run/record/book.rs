@@ -189,8 +189,7 @@ impl Book {
 
     /// What has been spent.
     pub(super) fn spent(&self) -> Usage {
-        let Spent { calls, input, output, .. } = self.spent;
-        let mut all = usage(calls, input, output, self.prices.as_ref());
+        let mut all = usage(self.spent.calls, self.spent.usage(), self.prices.as_ref());
         all.cost = all.cost.map(|cost| (cost + self.spent.extra()).max(0.0));
         all
     }

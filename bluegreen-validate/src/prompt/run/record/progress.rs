@@ -77,7 +77,13 @@ mod tests {
             known: 20,
             running: 4,
             worse: 2,
-            spent: Usage { calls: 48, input_tokens: 900, output_tokens: 60, cost: Some(0.25) },
+            spent: Usage {
+                calls: 48,
+                input_tokens: 900,
+                output_tokens: 60,
+                cached_tokens: 0,
+                cost: Some(0.25),
+            },
             left: Some(Duration::from_millis(61_500)),
             ..RunProgress::default()
         };

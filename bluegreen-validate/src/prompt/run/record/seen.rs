@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::room::{Kind, NO_ROOM, Room};
 use crate::excerpt::Mask;
 use crate::paired::Attempt;
-use crate::prompt::answer::Answer;
+use crate::prompt::answer::{Answer, Usage as Tokens};
 use crate::prompt::assess::{Broken, Outcome};
 use crate::prompt::report::{scrubbed, scrubbed_lines};
 use crate::prompt::run::attempt::Tried;
@@ -40,6 +40,9 @@ pub(super) struct Seen {
     /// Calls, and the tokens that were read and written.
     #[serde(rename = "u", default)]
     took: (u64, u64, u64),
+    /// Those of the tokens read that the model had read before.
+    #[serde(rename = "c", default, skip_serializing_if = "crate::report::is_zero")]
+    cached: u64,
     /// Of the candidate's: what judges said of it and of live's side by side.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) preferences: Vec<PreferenceReport>,
@@ -70,6 +73,7 @@ impl Seen {
             millis: None,
             first_token: None,
             took: (0, 0, 0),
+            cached: 0,
             preferences: Vec::new(),
         }
     }
@@ -83,6 +87,7 @@ impl Seen {
         seen.first_token = last.and_then(|answer| answer.first_token).map(millis);
         let usage = tried.took.usage;
         seen.took = (tried.took.calls, usage.input, usage.output);
+        seen.cached = usage.cached;
         if let Outcome::Unknown(why) = &tried.outcome {
             // The reason may quote an answer.
             let why = if most == 0 { NOT_KEPT.to_owned() } else { scrubbed(mask, why) };
@@ -173,7 +178,8 @@ impl Seen {
         report.error.clone_from(&self.error);
         (report.millis, report.first_token_millis) = (self.millis, self.first_token);
         let (calls, input, output) = self.took;
-        report.usage = usage(calls, input, output, prices);
+        let tokens = Tokens { input, output, cached: self.cached };
+        report.usage = usage(calls, tokens, prices);
         if self.assessed {
             let held = |name: &String| AssertionReport::new(name.as_str(), Some(true), "");
             report.assertions = names.iter().map(held).collect();
@@ -197,10 +203,10 @@ impl Seen {
 }
 
 /// What was taken, with what it costs; nobody knows that of tokens that were not told.
-pub(super) fn usage(calls: u64, input: u64, output: u64, prices: Option<&Prices>) -> Usage {
-    let tokens = crate::prompt::answer::Usage { input, output };
+pub(super) fn usage(calls: u64, tokens: Tokens, prices: Option<&Prices>) -> Usage {
     let cost = prices.filter(|_| tokens.total() > 0).map(|prices| tokens.cost(prices));
-    Usage { calls, input_tokens: input, output_tokens: output, cost }
+    let Tokens { input, output, cached } = tokens;
+    Usage { calls, input_tokens: input, output_tokens: output, cached_tokens: cached, cost }
 }
 
 /// The answers of all turns, with their tool calls.
@@ -245,7 +251,7 @@ mod tests {
             outcome: Outcome::Broken(broken.clone()),
             assertions: vec![Outcome::Held(1.0), Outcome::Broken(broken)],
             answers: vec![first, last],
-            took: Took { calls: 3, usage: crate::prompt::answer::Usage { input: 10, output: 4 } },
+            took: Took { calls: 3, usage: Tokens { input: 10, output: 4, cached: 0 } },
             without: None,
         }
     }
