@@ -75,6 +75,40 @@ impl Assignment {
         self.arm(unit, &[Share::ALL.as_parts_per_million() - parts, parts]) == Some(1)
     }
 
+    /// The slot of a unit's request under a routing, as a proxy of one's own picks it: the one that the
+    /// request has chosen by a [pin](crate::Pin), else that of the unit by the shares.
+    ///
+    /// So whatever becomes of the shares, a conversation that sends back which slot has answered it first
+    /// stays there for as long as the plan holds
+    /// [conversations](crate::plan::Conversations).
+    ///
+    /// ```
+    /// use bluegreen_core::{Assignment, Color, Plan};
+    /// use http::{HeaderMap, HeaderValue};
+    ///
+    /// let assignment = Assignment::new("refund-prompt-2");
+    /// let plan = Plan::experiment(50).conversations_by_header("x-slot");
+    /// let routing = plan.routing(Color::Blue, 0).ok_or("a plan has a first step")?;
+    /// let first = assignment.slot_of_request("conversation-17", &HeaderMap::new(), &routing);
+    /// assert_eq!(first, assignment.slot("conversation-17", &routing));
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-slot", HeaderValue::from_static(first.as_str()));
+    /// // All traffic to the other one: new conversations go there, and this one stays.
+    /// let routing = plan.routing(first, 1).ok_or("a plan has a last step")?;
+    /// assert_eq!(routing.live, first.other());
+    /// assert_eq!(assignment.slot_of_request("conversation-17", &headers, &routing), first);
+    /// # Ok::<(), &str>(())
+    /// ```
+    pub fn slot_of_request(
+        &self,
+        unit: impl AsRef<[u8]>,
+        headers: &http::HeaderMap,
+        routing: &Routing,
+    ) -> Color {
+        routing.pinned(headers).unwrap_or_else(|| self.slot(unit, routing))
+    }
+
     /// The slot of the unit under a routing, by its shares alone.
     pub fn slot(&self, unit: impl AsRef<[u8]>, routing: &Routing) -> Color {
         let is_candidate = self.is_candidate(unit, routing.candidate);
@@ -204,5 +238,26 @@ mod tests {
         assert_eq!(experiment.slot("a", &Routing::all(Color::Green)), Color::Green);
         assert_eq!(experiment.arm("a", &[]), None);
         assert_eq!(experiment.arm("a", &[0, 0]), None);
+    }
+
+    #[test]
+    fn a_pin_comes_before_the_shares_and_the_first_before_others() {
+        let experiment = Assignment::with_seed(7);
+        let pin = |name: &str, color| {
+            let (name, value) = (name.to_owned(), "1".to_owned());
+            crate::Pin::Header { name, value, color }
+        };
+        let mut routing = Routing::all(Color::Green);
+        routing.pins = vec![pin("first", Color::Blue), pin("second", Color::Green)];
+        let slot = |names: &[&'static str]| {
+            let one = http::HeaderValue::from_static("1");
+            let headers =
+                names.iter().map(|name| (http::HeaderName::from_static(name), one.clone()));
+            experiment.slot_of_request("a", &headers.collect(), &routing)
+        };
+        assert_eq!(slot(&[]), Color::Green);
+        assert_eq!(slot(&["first"]), Color::Blue, "though it has no share");
+        assert_eq!(slot(&["second", "first"]), Color::Blue, "the first of the routing");
+        assert_eq!(slot(&["other"]), Color::Green);
     }
 }

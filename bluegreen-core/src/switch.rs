@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use crate::{Color, Epoch, Problem, Result};
 
 mod evidence;
+mod pin;
 mod routing;
 
 pub use evidence::{Evidence, EvidenceKind, Vantage};
-pub use routing::{Mirror, Pin, Routing, Share};
+pub use pin::Pin;
+pub use routing::{Mirror, Routing, Share};
 
 /// Moves traffic between the slots.
 ///

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+use super::Pin;
 use crate::Color;
 
 /// A share of traffic in whole parts per million.
@@ -78,40 +80,6 @@ pub struct Routing {
     pub mirror: Option<Mirror>,
 }
 
-/// A header or cookie whose value chooses a slot.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Pin {
-    /// A request with the header `name: value` goes to `color`.
-    Header {
-        /// The header's name.
-        name: String,
-        /// Its value.
-        value: String,
-        /// The slot.
-        color: Color,
-    },
-    /// A request with the cookie `name=value` goes to `color`.
-    Cookie {
-        /// The cookie's name.
-        name: String,
-        /// Its value.
-        value: String,
-        /// The slot.
-        color: Color,
-    },
-}
-
-impl Pin {
-    /// The slot that it chooses.
-    pub fn color(&self) -> Color {
-        match self {
-            Self::Header { color, .. } | Self::Cookie { color, .. } => *color,
-        }
-    }
-}
-
 /// A copy of traffic whose answers are thrown away.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,6 +122,12 @@ impl Routing {
     /// Whether any request goes to this slot: by share, or by its pin.
     pub fn reaches(&self, color: Color) -> bool {
         self.share_of(color) > Share::NONE || self.pins.iter().any(|pin| pin.color() == color)
+    }
+
+    /// The slot that a request with these headers has chosen, if one of the pins is its: the first of them.
+    /// What no pin chooses goes by the shares, as [`Assignment`](crate::Assignment) says.
+    pub fn pinned(&self, headers: &HeaderMap) -> Option<Color> {
+        self.pins.iter().find(|pin| pin.matches(headers)).map(Pin::color)
     }
 
     /// Whether one slot has all traffic.
