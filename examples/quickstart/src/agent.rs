@@ -32,6 +32,12 @@ pub(crate) const END: &str = "[end]";
 /// The header in which an answer says what gave it.
 pub(crate) const VERSION: &str = "x-agent-version";
 
+/// The header in which an answer says which slot gave it. Who sends it back stays there.
+pub(crate) const SLOT: &str = "x-slot";
+
+/// The header in which a question says of which conversation it is.
+pub(crate) const CONVERSATION: &str = "x-conversation";
+
 /// All pods that run. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Agents {
@@ -69,7 +75,7 @@ impl PodRunner for Agents {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (end, ending) = watch::channel(false);
-        let agent = Arc::new(Agent::new(&pod.configuration));
+        let agent = Arc::new(Agent::new(pod.color, &pod.configuration));
         let server = lock(&self.servers).spawn(serve(listener, agent, ending));
         let running = Pod { color: pod.color, address, server, end };
         lock(&self.pods).insert(pod.name.clone(), running);
@@ -109,6 +115,7 @@ async fn serve(listener: TcpListener, agent: Arc<Agent>, mut ending: watch::Rece
 
 /// No language model: it does what the sentences of its prompt say, as far as it knows them.
 struct Agent {
+    color: Color,
     version: String,
     prompt: String,
     /// It never gives a connection to its database back.
@@ -120,7 +127,7 @@ struct Agent {
 const CONNECTIONS: u64 = 30;
 
 impl Agent {
-    fn new(configuration: &Configuration) -> Self {
+    fn new(color: Color, configuration: &Configuration) -> Self {
         let value = |name| {
             configuration.containers.values().find_map(|it| match it.value(name) {
                 Some(EnvValue::Literal(text)) => text.reveal().map(str::to_owned),
@@ -129,7 +136,7 @@ impl Agent {
         };
         let (prompt, leaks) = (value("PROMPT").unwrap_or_default(), value("LEAK").is_some());
         let version = configuration.version.clone().unwrap_or_default();
-        Self { version, prompt, leaks, asked: AtomicU64::new(0) }
+        Self { color, version, prompt, leaks, asked: AtomicU64::new(0) }
     }
 
     async fn answer(&self, request: Request<hyper::body::Incoming>) -> AnswerResult {
@@ -143,6 +150,7 @@ impl Agent {
                 "Name the parcel" => format!("Parcel {number}: "),
                 "Say that it is on its way" => "it is on its way. ".to_owned(),
                 "Say when it comes" => "It comes on Tuesday. ".to_owned(),
+                "Offer the neighbours" => "Or shall the neighbours have it? ".to_owned(),
                 _ => continue,
             });
         }
@@ -156,6 +164,8 @@ impl Agent {
         if let Ok(version) = self.version.parse() {
             answer.headers_mut().insert(VERSION, version);
         }
+        let slot = http::HeaderValue::from_static(self.color.as_str());
+        answer.headers_mut().insert(SLOT, slot);
         Ok(answer)
     }
 }

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use bluegreen_validate::Exposures;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::agent::{END, ask, lock, question};
+use crate::customers::Customers;
 
 /// One question in this time: 100 a second.
 const EVERY: Duration = Duration::from_millis(10);
@@ -48,14 +51,31 @@ impl Tally {
 /// Asks without a pause. Every question counts for the scene in which it was asked.
 #[derive(Clone, Default)]
 pub(crate) struct Questions {
-    scene: Arc<Mutex<Arc<Tally>>>,
+    scene: Arc<Mutex<Scene>>,
+}
+
+/// What becomes of questions, and who asks them: where it is nobody, each stands for itself.
+#[derive(Clone, Default)]
+struct Scene {
+    tally: Arc<Tally>,
+    customers: Option<Arc<Customers>>,
 }
 
 impl Questions {
     /// Counts for a new scene from now on.
     pub(crate) fn scene(&self) -> Arc<Tally> {
+        self.begin(None)
+    }
+
+    /// The same, with as many questions, but asked by customers who hold conversations.
+    pub(crate) fn customers(&self, exposures: Exposures) -> (Arc<Tally>, Arc<Customers>) {
+        let customers = Arc::new(Customers::new(exposures));
+        (self.begin(Some(Arc::clone(&customers))), customers)
+    }
+
+    fn begin(&self, customers: Option<Arc<Customers>>) -> Arc<Tally> {
         let tally = Arc::new(Tally::default());
-        *lock(&self.scene) = Arc::clone(&tally);
+        *lock(&self.scene) = Scene { tally: Arc::clone(&tally), customers };
         tally
     }
 
@@ -71,28 +91,44 @@ impl Questions {
                 _ = ticks.tick() => {}
             }
             while asked.try_join_next().is_some() {}
-            asked.spawn(one(proxy, Arc::clone(&lock(&self.scene))));
+            asked.spawn(one(proxy, lock(&self.scene).clone()));
         };
         while asked.join_next().await.is_some() {}
         result
     }
 }
 
-async fn one(proxy: SocketAddr, tally: Arc<Tally>) {
-    let begun = Instant::now();
-    let failure = match timeout(PATIENCE, ask(proxy, question("Where is parcel 4711?"))).await {
-        Err(_) => format!("no answer in {PATIENCE:?}"),
-        Ok(Err(error)) => error.to_string(),
-        Ok(Ok(answer)) if answer.status() != StatusCode::OK => {
-            format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))
-        }
-        Ok(Ok(answer)) if !answer.body().ends_with(END.as_bytes()) => "half an answer".to_owned(),
-        Ok(Ok(_)) => {
-            lock(&tally.latencies).push(begun.elapsed());
-            return;
-        }
+async fn one(proxy: SocketAddr, scene: Scene) {
+    let Some(customers) = scene.customers else {
+        let _ = scene.tally.answer(proxy, question("Where is parcel 4711?")).await;
+        return;
     };
-    lock(&tally.failures).push(failure);
+    let conversation = customers.next();
+    let answer = scene.tally.answer(proxy, conversation.question()).await;
+    customers.heard(conversation, answer.as_ref());
+}
+
+impl Tally {
+    /// The answer to a question, if it is a whole one. Whatever comes of it is counted.
+    async fn answer(&self, proxy: SocketAddr, asked: Request<Bytes>) -> Option<Response<Bytes>> {
+        let begun = Instant::now();
+        let failure = match timeout(PATIENCE, ask(proxy, asked)).await {
+            Err(_) => format!("no answer in {PATIENCE:?}"),
+            Ok(Err(error)) => error.to_string(),
+            Ok(Ok(answer)) if answer.status() != StatusCode::OK => {
+                format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))
+            }
+            Ok(Ok(answer)) if !answer.body().ends_with(END.as_bytes()) => {
+                "half an answer".to_owned()
+            }
+            Ok(Ok(answer)) => {
+                lock(&self.latencies).push(begun.elapsed());
+                return Some(answer);
+            }
+        };
+        lock(&self.failures).push(failure);
+        None
+    }
 }
 
 #[cfg(test)]

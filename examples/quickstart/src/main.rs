@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 mod agent;
+mod customers;
 mod gate;
 mod load;
 mod proxy;
@@ -44,6 +45,7 @@ async fn play(stage: &Stage) -> Outcome<Vec<Row>> {
         scenes::by_hand(stage).await?,
         scenes::canary(stage).await?,
         scenes::bad_canary(stage).await?,
+        scenes::experiment(stage).await?,
     ])
 }
 

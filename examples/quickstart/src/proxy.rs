@@ -1,5 +1,5 @@
 //! What stands before the pods: sends every request to a ready pod of a slot that has traffic, each as
-//! often as its share says.
+//! often as its share says. Those of one conversation stay on the slot that has answered the first.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bluegreen_core::memory::MemoryCluster;
-use bluegreen_core::{Clock, Color, Load, Pair, Share, SwitchStrategy, SystemClock};
-use bluegreen_validate::Observations;
+use bluegreen_core::{
+    Assignment, Clock, Color, Load, Pair, Routing, Share, SwitchStrategy, SystemClock,
+};
+use bluegreen_validate::{Exposures, Observations};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -22,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::agent::Agents;
+use crate::agent::{Agents, CONVERSATION, VERSION};
 
 /// How many pods are tried for one request. Another one is tried only when the connection was
 /// refused: then nothing of the request was sent.
@@ -30,6 +32,9 @@ const TRIES: usize = 3;
 
 /// What the guard calls the rate of answers that are errors of the agent.
 const ERRORS: &str = "errors";
+
+/// What the experiment is called, and the key by which conversations are assigned to versions.
+pub(crate) const EXPERIMENT: &str = "neighbours-prompt";
 
 #[derive(Clone)]
 pub(crate) struct Proxy {
@@ -39,6 +44,7 @@ pub(crate) struct Proxy {
     pod_turns: Pair<Arc<AtomicUsize>>,
     in_flight: Pair<Arc<AtomicU64>>,
     seen: Observations,
+    exposures: Exposures,
 }
 
 impl Proxy {
@@ -46,7 +52,13 @@ impl Proxy {
         let in_flight = Pair::from_fn(|_| Arc::default());
         let seen = Observations::keeping(Duration::from_mins(5), Duration::from_millis(100));
         let pod_turns = Pair::from_fn(|_| Arc::default());
-        Self { cluster, agents, turn: Arc::default(), pod_turns, in_flight, seen }
+        let exposures = Exposures::new();
+        Self { cluster, agents, turn: Arc::default(), pod_turns, in_flight, seen, exposures }
+    }
+
+    /// Which conversation saw which version: what an experiment compares.
+    pub(crate) fn exposures(&self) -> Exposures {
+        self.exposures.clone()
     }
 
     /// Which answers were errors, slot by slot: what a guard compares.
@@ -86,7 +98,8 @@ impl Proxy {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Through>, Box<dyn Error + Send + Sync>> {
-        let (stream, color, flight) = self.connect().await?;
+        let (stream, color, flight) = self.connect(request.headers()).await?;
+        let conversation = request.headers().get(CONVERSATION).cloned();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut tasks = JoinSet::new();
@@ -94,13 +107,22 @@ impl Proxy {
         let answer = sender.send_request(request).await;
         let is_good = answer.as_ref().is_ok_and(|answer| !answer.status().is_server_error());
         self.seen.record(ERRORS, color, SystemClock.now(), if is_good { 0.0 } else { 1.0 });
-        Ok(answer?.map(|body| Through { body, _flight: flight, _connection: tasks }))
+        let answer = answer?;
+        let text = |header: Option<&http::HeaderValue>| Some(header?.to_str().ok()?.to_owned());
+        let version = text(answer.headers().get(VERSION));
+        if let (Some(unit), Some(version)) = (text(conversation.as_ref()), version) {
+            self.exposures.expose(&unit, color, &version, SystemClock.now());
+        }
+        Ok(answer.map(|body| Through { body, _flight: flight, _connection: tasks }))
     }
 
-    async fn connect(&self) -> Result<(TcpStream, Color, Flight), Box<dyn Error + Send + Sync>> {
+    async fn connect(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<(TcpStream, Color, Flight), Box<dyn Error + Send + Sync>> {
         let mut last: Box<dyn Error + Send + Sync> = "no pod is ready".into();
         for _ in 0..TRIES {
-            let Some((color, address)) = self.choose().await? else { continue };
+            let Some((color, address)) = self.choose(headers).await? else { continue };
             let flight = Flight::new(self.in_flight.of(color));
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok((stream, color, flight)),
@@ -110,18 +132,29 @@ impl Proxy {
         Err(last)
     }
 
-    /// A ready pod of a slot that has traffic. Slots take turns by their shares, pods among each other.
-    async fn choose(&self) -> Result<Option<(Color, SocketAddr)>, bluegreen_core::Error> {
+    /// A ready pod of the slot that gets the request. Pods take turns.
+    async fn choose(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<(Color, SocketAddr)>, bluegreen_core::Error> {
         let observed = self.cluster.switch().observe().await?;
         let Some(routing) = observed.routing() else { return Ok(None) };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let live = routing.live;
-        let color = if is_turn(turn, routing.share_of(live.other())) { live.other() } else { live };
+        let color = self.slot(headers, routing);
         let ready = self.cluster.pods(color).into_iter().filter(|pod| pod.ready);
         let addresses: Vec<_> = ready.filter_map(|pod| self.agents.address(&pod.name)).collect();
         let pod = self.pod_turns.of(color).fetch_add(1, Ordering::Relaxed);
         let address = addresses.get(pod % addresses.len().max(1));
         Ok(address.map(|address| (color, *address)))
+    }
+
+    /// Conversations are assigned to slots; for anything else slots take turns by their shares.
+    fn slot(&self, headers: &HeaderMap, routing: &Routing) -> Color {
+        if let Some(conversation) = headers.get(CONVERSATION) {
+            return Assignment::new(EXPERIMENT).slot_of_request(conversation, headers, routing);
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let candidate = routing.live.other();
+        if is_turn(turn, routing.share_of(candidate)) { candidate } else { routing.live }
     }
 }
 

@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 use bluegreen_core::{Change, Color, Epoch, PhaseName, Routing, Slot, SwitchStrategy};
 use tokio::time::{sleep, timeout};
 
+mod experiment;
+
+#[cfg(test)]
+pub(crate) use experiment::compare;
+pub(crate) use experiment::experiment;
+
 use crate::report::Row;
 use crate::stage::{Outcome, PROMPT, Stage, image};
 

@@ -147,6 +147,17 @@ impl Log {
         let _ = self.0.subscribe().wait_for(is_there).await;
     }
 
+    /// What a validator has kept at its last look.
+    pub(crate) fn state_of(&self, name: &str) -> Option<bytes::Bytes> {
+        let told = self.0.borrow();
+        told.iter().rev().find_map(|(_, progress)| match progress {
+            Progress::Judged { validator, judgement } if validator == name => {
+                judgement.state.clone()
+            }
+            _ => None,
+        })
+    }
+
     /// From the decision to switch to the proof that traffic follows.
     pub(crate) fn switch(&self) -> Option<Duration> {
         let told = self.0.borrow();

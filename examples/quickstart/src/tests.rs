@@ -53,3 +53,39 @@ async fn a_scene_that_goes_wrong_is_a_failure() {
     assert!(said.contains("ResourceQuota small"), "{said}");
     assert_eq!(report::conclude(rows), ExitCode::FAILURE);
 }
+
+/// Real questions decide, and it is the library that says so: a better prompt gets all traffic, and on the way
+/// back the worse one, which no gate tells from it, does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_decided_by_what_came_of_conversations() {
+    use bluegreen_core::Winner;
+    use bluegreen_validate::experiment::Conclusion;
+
+    let stage = Stage::new(true);
+    let better = format!("{} Offer the neighbours.", stage::PROMPT);
+    let wanted = [
+        (better.as_str(), "2.0.0", Conclusion::CandidateBetter, Winner::Candidate, Color::Green),
+        (stage::PROMPT, "2.1.0", Conclusion::LiveBetter, Winner::Live, Color::Green),
+    ];
+    let scenes = async {
+        let mut rows = Vec::new();
+        for (prompt, version, conclusion, winner, live) in wanted {
+            let (row, report) = scenes::compare(&stage, "an experiment", prompt, version).await?;
+            assert_eq!(report.conclusion, Some(conclusion), "{}", row.ended);
+            assert_eq!((report.winner, stage.live().await?), (Some(winner), live));
+            assert_eq!(row.tally.first_failure(), None);
+            let arms = [&report.candidate, &report.live];
+            assert!(
+                arms.iter().all(|arm| arm.exposed >= 100 && arm.contaminated == 0),
+                "{report:?}"
+            );
+            // What was compared are requests that were answered, of one to two for each conversation.
+            let exposed = arms.iter().map(|arm| arm.exposed).sum::<u64>() as usize;
+            assert!(exposed <= row.tally.served() + 100, "{exposed}, {}", row.tally.served());
+            rows.push(row);
+        }
+        Ok(rows)
+    };
+    let rows = run(&stage, scenes).await;
+    assert_eq!(report::conclude(rows), ExitCode::SUCCESS);
+}
