@@ -121,7 +121,7 @@ impl Conversation {
             self.slot = answer.headers().get(SLOT).cloned();
         }
         let said = String::from_utf8_lossy(answer.body()).into_owned();
-        let need = if self.is("at home", 60) { "Tuesday" } else { "neighbours" };
+        let need = if self.is("at home", 50) { "Tuesday" } else { "neighbours" };
         let is_helped = said.contains(need) && !self.is("called away", 10);
         self.answers.push(said);
         is_helped
@@ -167,7 +167,7 @@ mod tests {
     fn who_is_not_at_home_asks_again_and_stays_on_the_slot_that_answered() {
         let customers = Customers::new(Exposures::new());
         let away = customer(|it| {
-            !it.is("at home", 60) && !it.is("careless", 3) && !it.is("called away", 10)
+            !it.is("at home", 50) && !it.is("careless", 3) && !it.is("called away", 10)
         });
         let parcel = away.parcel;
         assert_eq!(asked(&away), (format!("Where is parcel {parcel}?"), None));
@@ -183,7 +183,7 @@ mod tests {
     async fn what_came_of_a_conversation_is_told_at_its_end_and_what_was_said_later() {
         let (exposures, at) = (Exposures::new(), SystemClock.now());
         let customers = Customers::new(exposures.clone());
-        let helped = customer(|it| it.is("at home", 60) && !it.is("called away", 10));
+        let helped = customer(|it| it.is("at home", 50) && !it.is("called away", 10));
         exposures.expose(&helped.unit, bluegreen_core::Color::Green, "1.8.0", at);
         let (unit, parcel) = (helped.unit.clone(), helped.parcel);
         customers.heard(helped, Some(&answer(&format!("Parcel {parcel}: it comes on Tuesday."))));

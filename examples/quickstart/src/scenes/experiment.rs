@@ -68,7 +68,7 @@ fn config() -> ExperimentConfig {
     let mut config = ExperimentConfig::new(rate(COMPLETED).margin(0.05));
     config.name = EXPERIMENT.to_owned();
     // A few hundred conversations don't tell small differences: the margin is wide.
-    config.guardrails = vec![rate(RIGHT).margin(0.15)];
+    config.guardrails = vec![rate(RIGHT).margin(0.2)];
     let mut horizon = Horizon::default();
     (horizon.time, horizon.units) = (Some(HORIZON), Some(600));
     config.horizon = horizon;
