@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answers;
+mod approver;
 mod autoscaler;
 mod canary;
 mod cluster;
@@ -37,6 +38,7 @@ mod version;
 mod watching;
 mod wire;
 
+pub use approver::AnnotationApprover;
 pub use canary::IngressCanary;
 pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;

@@ -70,6 +70,17 @@ impl Settings {
         self.own("digest")
     }
 
+    /// The annotation with the digest of what may have traffic: see
+    /// [`AnnotationApprover`](crate::AnnotationApprover).
+    pub fn approve_annotation(&self) -> String {
+        self.own("approve")
+    }
+
+    /// The annotation with the digest of what may not, and why.
+    pub fn deny_annotation(&self) -> String {
+        self.own("deny")
+    }
+
     /// The annotation with what a deploy found and a revert puts back.
     pub fn found_annotation(&self) -> String {
         self.own("found")
