@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::{AddressClient, ConfigError};
 
+mod approval;
 mod config;
 mod deliver;
 mod event;
@@ -16,6 +17,7 @@ mod queue;
 mod render;
 mod signature;
 
+pub use approval::WebhookApprover;
 pub use config::{Detail, Format, NotifyConfig};
 pub use queue::Delivery;
 pub use signature::{SignatureError, SigningKey, verify};
@@ -88,20 +90,8 @@ impl Notifier {
     /// All problems of the settings at once. `https` is one of them: see
     /// [`through`](Self::through).
     pub fn new(config: NotifyConfig, ports: &Ports) -> Result<Self, ConfigError> {
-        let mut problems = config.problems();
-        let host = match config.address() {
-            Ok(address) if address.is_tls => {
-                let problem = Problem::new("notify-url", "notify, url")
-                    .found(format!("`{}`", config.shown()))
-                    .wanted("http://: TLS is the business of the program that this is built into")
-                    .mend("hand a client of yours that speaks TLS to Notifier::through");
-                problems.push(problem);
-                return Err(ConfigError::new("notify", problems));
-            }
-            Ok(address) => address.host,
-            Err(_) => String::new(),
-        };
-        Self::build(config, problems, ports, Arc::new(AddressClient::new([host])))
+        let (problems, client) = plain(&config, "Notifier::through");
+        Self::build(config, problems, ports, client)
     }
 
     /// A notifier by way of `client`: with TLS, or whatever way there is. It is handed requests to
@@ -159,6 +149,21 @@ impl Notifier {
     pub fn delivery(&self) -> Delivery {
         self.queue.delivery()
     }
+}
+
+/// A client of the URL without TLS, and all problems of the settings: TLS is one of them, with the `way` to it.
+fn plain(config: &NotifyConfig, way: &str) -> (Vec<Problem>, Arc<dyn AgentClient>) {
+    let (mut problems, address) = (config.problems(), config.address());
+    if address.as_ref().is_ok_and(|address| address.is_tls) {
+        let problem = Problem::new("notify-url", "notify, url")
+            .found(format!("`{}`", config.shown()))
+            .wanted("http://: TLS is the business of the program that this is built into")
+            .mend(format!("hand a client of yours that speaks TLS to {way}"));
+        problems.push(problem);
+    }
+    // Without an address there is a problem that says so.
+    let host = address.map(|address| address.host).unwrap_or_default();
+    (problems, Arc::new(AddressClient::new([host])))
 }
 
 impl Reporter for Notifier {

@@ -21,20 +21,20 @@ const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Sends events.
 pub(super) struct Deliverer {
-    sender: Sender,
-    client: Arc<dyn AgentClient>,
-    clock: Arc<dyn Clock>,
+    pub(super) sender: Sender,
+    pub(super) client: Arc<dyn AgentClient>,
+    pub(super) clock: Arc<dyn Clock>,
     path: Uri,
     headers: HeaderMap,
-    keys: Vec<SigningKey>,
+    pub(super) keys: Vec<SigningKey>,
     tries: u32,
-    timeout: Duration,
-    first_pause: Duration,
-    longest_pause: Duration,
-    patience: Duration,
-    random: Rng,
+    pub(super) timeout: Duration,
+    pub(super) first_pause: Duration,
+    pub(super) longest_pause: Duration,
+    pub(super) patience: Duration,
+    pub(super) random: Rng,
     /// Hides what is secret, should an answer repeat it.
-    mask: Mask,
+    pub(super) mask: Mask,
 }
 
 /// What came of one try.
@@ -116,7 +116,9 @@ impl Deliverer {
                     "{why}, to be tried in {asked}, wanted {most} at most"
                 ));
             }
-            let pause = self.pause(number).max(asked);
+            let mut random = self.random.clone();
+            let pause = self.pause(number, &mut random).max(asked);
+            self.random = random;
             tracing::debug!(what = event.what, why, ?pause, "a notification is tried again");
             self.clock.sleep(pause).await;
             number += 1;
@@ -125,10 +127,10 @@ impl Deliverer {
 
     /// The pause after so many tries: between half and all of one that doubles each time, so that
     /// those who were turned away together do not come back together.
-    fn pause(&mut self, number: u32) -> Duration {
+    pub(super) fn pause(&self, number: u32, random: &mut Rng) -> Duration {
         let factor = 2_u32.saturating_pow(number.saturating_sub(1));
         let whole = self.first_pause.saturating_mul(factor).min(self.longest_pause);
-        whole.mul_f64(f64::midpoint(1.0, self.random.f64()))
+        whole.mul_f64(f64::midpoint(1.0, random.f64()))
     }
 
     async fn attempt(&self, message: &Message) -> Attempt {
@@ -169,7 +171,7 @@ impl Deliverer {
     }
 
     /// The request of a try, signed anew: what comes late must not look as if it had been kept.
-    fn request(&self, message: &Message) -> http::Result<Request<bytes::Bytes>> {
+    pub(super) fn request(&self, message: &Message) -> http::Result<Request<bytes::Bytes>> {
         let at = self.clock.now();
         let mut request = Request::post(self.path.clone()).body(message.body.clone())?;
         let headers = request.headers_mut();
@@ -185,7 +187,7 @@ impl Deliverer {
     }
 
     /// The beginning of what a receiver says that does not take an event.
-    async fn complaint(&self, mut body: AnswerBody) -> String {
+    pub(super) async fn complaint(&self, mut body: AnswerBody) -> String {
         let mut said = Vec::new();
         let reading = async {
             while said.len() <= 2 * LOOKED_AT

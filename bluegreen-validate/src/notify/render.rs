@@ -1,6 +1,6 @@
 //! Events as requests' bodies.
 
-use bluegreen_core::{Digest, Ports, ReleaseId};
+use bluegreen_core::{ApprovalRequest, Digest, Ports, ReleaseId, Timestamp};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use super::event::{Event, cut};
 const TYPE: &str = "dev.bluegreen.release.";
 /// The most characters of a message: Slack shows no more of one as one.
 const MESSAGE: usize = 3_000;
+/// The most characters of a version.
+const NAME: usize = 200;
 
 /// Whose events these are.
 pub(super) struct Sender {
@@ -53,14 +55,41 @@ impl Sender {
         Message { id, body: Bytes::from(body.to_string()) }
     }
 
+    /// The question whether a candidate may have traffic, asked at `at`. Its id is the same for the same
+    /// request, whatever process asks.
+    pub(super) fn question(&self, request: &ApprovalRequest, at: Timestamp) -> Message {
+        let ApprovalRequest { release, digest, version, deadline, .. } = request;
+        let deadline = deadline.to_string();
+        let parts = ["approval", &self.source, release.as_str(), digest.as_str(), &deadline];
+        let id = id_of("apr_", &Digest::of(parts));
+        let version = cut(version.clone(), NAME);
+        let body = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": self.source,
+            "type": format!("{TYPE}approval-requested"),
+            "subject": release,
+            "time": at,
+            "datacontenttype": "application/json",
+            "data": {
+                "agent": self.agent,
+                "cluster": self.cluster,
+                "release": release,
+                "text": format!("may {version} have traffic? until {deadline}"),
+                "digest": digest,
+                "version": version,
+                "deadline": deadline,
+            },
+        });
+        Message { id, body: Bytes::from(body.to_string()) }
+    }
+
     /// The same for the same event, and for no other: no two processes have the same name, and within
     /// one no two events the same number and time. It has no dot, so that what is signed is read in
     /// one way only.
     fn id(&self, event: &Event) -> String {
         let (number, at) = (event.number.to_string(), event.at.to_string());
-        let digest = Digest::of([&self.source, &self.instance, &number, &at]);
-        let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
-        format!("evt_{}", hex.get(..32).unwrap_or(hex))
+        id_of("evt_", &Digest::of([&self.source, &self.instance, &number, &at]))
     }
 
     fn cloud_event(&self, id: &str, event: &Event, lost: u64) -> Value {
@@ -96,6 +125,12 @@ impl Sender {
         let text = format!("{} in {}{release}: {}", self.agent, self.cluster, event.text);
         escaped(&cut(text, MESSAGE)) + &lost
     }
+}
+
+/// 128 bits of a digest as an id.
+fn id_of(kind: &str, digest: &Digest) -> String {
+    let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
+    format!("{kind}{}", hex.get(..32).unwrap_or(hex))
 }
 
 /// A name as one segment of a path.

@@ -17,6 +17,8 @@ use raw::Server;
 pub(crate) enum Does {
     /// Answers with a status and further headers.
     Answer(u16, String),
+    /// Answers with a status, further headers and a body.
+    Say(u16, String, String),
     /// Answers with a status and a body that does not end.
     AnswerWithoutEnd(u16),
     /// Reads, and never answers.
@@ -52,6 +54,13 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Does with the request of this number, from 0 on, what `does` says.
     pub(crate) async fn new(does: impl Fn(usize) -> Does + Send + Sync + 'static) -> Self {
+        Self::reading(move |number, _| does(number)).await
+    }
+
+    /// The same, with what is sent known.
+    pub(crate) async fn reading(
+        does: impl Fn(usize, &Sent) -> Does + Send + Sync + 'static,
+    ) -> Self {
         let (sent, does) = (Arc::<Mutex<Vec<Sent>>>::default(), Arc::new(does));
         let kept = sent.clone();
         let server = Server::raw(move |stream| {
@@ -75,7 +84,7 @@ impl Receiver {
 async fn serve(
     stream: TcpStream,
     kept: &Mutex<Vec<Sent>>,
-    does: &(impl Fn(usize) -> Does + Sync),
+    does: &(impl Fn(usize, &Sent) -> Does + Sync),
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
@@ -93,15 +102,22 @@ async fn serve(
     let length = headers["content-length"].to_str().unwrap().parse().unwrap();
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
+    let sent = Sent { path, headers, body };
     let number = {
         let mut kept = kept.lock().unwrap();
-        kept.push(Sent { path, headers, body });
+        kept.push(sent.clone());
         kept.len() - 1
     };
     let stream = stream.get_mut();
-    match does(number) {
+    match does(number, &sent) {
         Does::Answer(status, headers) => {
             let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\n\r\n");
+            stream.write_all(head.as_bytes()).await?;
+        }
+        Does::Say(status, headers, body) => {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\n\r\n{body}");
             stream.write_all(head.as_bytes()).await?;
         }
         Does::AnswerWithoutEnd(status) => {
