@@ -46,7 +46,8 @@ async fn an_annotation_by_a_person_approves_this_digest_and_no_other() {
     let (release, notes) = waiting(&agent, &cluster).await;
     annotate(&agent, "ann", "approve", "sha256:another").await;
     let mut told = notes.subscribe();
-    let is_told = |notes: &Vec<String>| notes.iter().any(|it| it.contains("sha256:another\" by ann"));
+    let is_told =
+        |notes: &Vec<String>| notes.iter().any(|it| it.contains("sha256:another\" by ann"));
     tokio::time::timeout(PATIENCE, told.wait_for(is_told)).await.unwrap().unwrap();
     assert_eq!(agent.live().await, Some(Color::Blue));
 
