@@ -32,6 +32,8 @@ pub(crate) struct Cli {
     pub(crate) in_flight: Option<InFlight>,
     #[command(flatten)]
     pub(crate) notify: crate::notify::Notify,
+    #[command(flatten)]
+    pub(crate) approve: crate::approve::Approve,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -10,6 +10,7 @@ use bluegreen_kube::Cluster;
 use bluegreen_validate::notify::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::approve::Approve;
 use crate::cli::{Cli, Command, Gates, Output, Release, Why};
 use crate::{Failure, client, notify, release, show};
 
@@ -24,7 +25,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let cluster =
         builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
     let notifier = cli.notify.notifier(&cluster.ports())?;
-    let session = Session { cluster, actor: cli.actor, json, notifier };
+    let approve = cli.approve;
+    let session = Session { cluster, actor: cli.actor, json, notifier, approve };
     let done = session.carry_out(cli.command).await;
     notify::flush(session.notifier.as_ref()).await;
     done
@@ -36,6 +38,7 @@ struct Session {
     actor: String,
     json: bool,
     notifier: Option<Notifier>,
+    approve: Approve,
 }
 
 impl Session {
@@ -106,8 +109,10 @@ impl Session {
         found
     }
 
-    fn releaser(&self, gates: &Gates) -> Result<Releaser, Failure> {
-        release::gates(self.cluster.releaser().actor(self.actor.as_str()), gates)
+    async fn releaser(&self, gates: &Gates) -> Result<Releaser, Failure> {
+        let mut ports = self.cluster.ports();
+        ports.approver = self.approve.approver(&self.cluster).await?;
+        release::gates(Releaser::new(ports).actor(self.actor.as_str()), gates)
     }
 
     fn watched(&self) -> Operations {
@@ -122,7 +127,7 @@ impl Session {
 
     async fn plan(&self, it: &Release) -> Result<(), Failure> {
         let change = release::change(it, self.only_container().await?.as_deref())?;
-        let releaser = self.releaser(&it.gates)?;
+        let releaser = self.releaser(&it.gates).await?;
         let problems = releaser.check(&change, &release::plan(it, &self.actor)).await?;
         // Where live cannot be read, the problems say why.
         let diff = match releaser.diff(&change).await {
@@ -142,12 +147,12 @@ impl Session {
     async fn deploy(&self, it: &Release) -> Result<(), Failure> {
         let change = release::change(it, self.only_container().await?.as_deref())?;
         let plan = release::plan(it, &self.actor);
-        let releaser = self.releaser(&it.gates)?;
+        let releaser = self.releaser(&it.gates).await?;
         self.drive(releaser, async |releaser| releaser.run(change, &plan).await).await
     }
 
     async fn resume(&self, gates: &Gates) -> Result<(), Failure> {
-        let releaser = self.releaser(gates)?;
+        let releaser = self.releaser(gates).await?;
         self.drive(releaser, async |releaser| releaser.resume().await).await
     }
 

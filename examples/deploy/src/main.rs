@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bluegreen_core::{OperationError, Outcome};
 use clap::Parser;
 
+mod approve;
 mod cli;
 mod client;
 mod commands;

@@ -39,7 +39,7 @@ pub(crate) enum As {
 }
 
 /// Whatever it is, it is not shown.
-fn sensitive() -> impl TypedValueParser<Value = Sensitive> {
+pub(crate) fn sensitive() -> impl TypedValueParser<Value = Sensitive> {
     StringValueParser::new().map(Sensitive::new)
 }
 
@@ -70,17 +70,23 @@ impl Notify {
             As::CloudEvents => NotifyConfig::cloud_events(url),
             As::Slack => NotifyConfig::slack(url),
         };
-        self.key_files
-            .iter()
-            .try_fold(config, |config, file| {
-                let fail = |error: &dyn std::fmt::Display| {
-                    Failure::Error(format!("--notify-key-file {}: {error}", file.display()))
-                };
-                let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
-                Ok(config.sign(SigningKey::parse(&text).map_err(|error| fail(&error))?))
-            })
-            .map(Some)
+        signed(config, "--notify-key-file", &self.key_files).map(Some)
     }
+}
+
+/// The same settings with the keys of these files.
+pub(crate) fn signed(
+    config: NotifyConfig,
+    option: &str,
+    files: &[PathBuf],
+) -> Result<NotifyConfig, Failure> {
+    files.iter().try_fold(config, |config, file| {
+        let fail = |error: &dyn std::fmt::Display| {
+            Failure::Error(format!("{option} {}: {error}", file.display()))
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
+        Ok(config.sign(SigningKey::parse(&text).map_err(|error| fail(&error))?))
+    })
 }
 
 /// Waits a little for what is still to be told, and says what was not.
