@@ -17,16 +17,16 @@ use crate::{Failure, client, show};
 pub(crate) struct Approve {
     /// Takes an annotation of the live Service for an answer: `bluegreen.dev/approve=DIGEST`, or
     /// `bluegreen.dev/deny=DIGEST:REASON`.
-    #[arg(long = "approve-by-annotation", global = true, conflicts_with = "url")]
+    #[arg(long = "approve-by-annotation", global = true, conflicts_with = "approve_at")]
     pub(crate) by_annotation: bool,
     /// Asks at a URL, http or https, which answers by a signed decision. Better by the variable, since
     /// others see command lines.
     #[arg(long = "approve-at", global = true, value_name = "URL", env = "BLUEGREEN_APPROVE_AT")]
     #[arg(hide_env_values = true, value_parser = sensitive())]
-    pub(crate) url: Option<Sensitive>,
+    pub(crate) approve_at: Option<Sensitive>,
     /// A file with the key that question and answer are signed with: `whsec_` and base64 of 24 to 64 bytes.
     #[arg(long = "approve-key-file", global = true, value_name = "FILE")]
-    pub(crate) key_files: Vec<PathBuf>,
+    pub(crate) approve_keys: Vec<PathBuf>,
 }
 
 impl Approve {
@@ -54,15 +54,15 @@ impl Approve {
     }
 
     fn config(&self) -> Result<Option<NotifyConfig>, Failure> {
-        let Some(url) = self.url.as_ref().and_then(Sensitive::reveal) else {
-            if self.key_files.is_empty() {
+        let Some(url) = self.approve_at.as_ref().and_then(Sensitive::reveal) else {
+            if self.approve_keys.is_empty() {
                 return Ok(None);
             }
             let text = "--approve-key-file: found no --approve-at, wanted somebody to ask";
             return Err(Failure::Error(text.to_owned()));
         };
         let config = NotifyConfig::cloud_events(url);
-        notify::signed(config, "--approve-key-file", &self.key_files).map(Some)
+        notify::signed(config, "--approve-key-file", &self.approve_keys).map(Some)
     }
 }
 
