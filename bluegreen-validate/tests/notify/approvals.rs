@@ -45,6 +45,9 @@ bluegreen_core::approver_conformance_tests!(async || {
     }
 });
 
+/// What a server says to what it is sent.
+type Answering = Box<dyn Fn(&Sent) -> Does + Send + Sync>;
+
 fn in_some(time: Duration) -> Timestamp {
     SystemClock.now().plus(time)
 }
@@ -132,7 +135,7 @@ async fn what_is_not_signed_for_this_question_is_never_an_approval() {
         Does::Say(200, headers(&id, at, &key(), &body), body)
     };
     let id = |sent: &Sent| sent.header("webhook-id").to_owned();
-    let answers: [(Box<dyn Fn(&Sent) -> Does + Send + Sync>, &str); 6] = [
+    let answers: [(Answering, &str); 6] = [
         (
             Box::new(move |_| Does::Say(200, String::new(), yes().to_string())),
             "no header `webhook-id`",

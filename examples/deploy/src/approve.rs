@@ -14,7 +14,7 @@ use crate::{Failure, client, show};
 
 /// Who may say yes or no to a release with `--approval`.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Approve {
+pub(crate) struct Asked {
     /// Takes an annotation of the live Service for an answer: `bluegreen.dev/approve=DIGEST`, or
     /// `bluegreen.dev/deny=DIGEST:REASON`.
     #[arg(long = "approve-by-annotation", global = true, conflicts_with = "approve_at")]
@@ -29,7 +29,7 @@ pub(crate) struct Approve {
     pub(crate) approve_keys: Vec<PathBuf>,
 }
 
-impl Approve {
+impl Asked {
     /// Who is asked, if anybody.
     pub(crate) async fn approver(
         &self,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn parsed(arguments: &[&str]) -> Result<Approve, clap::Error> {
+    fn parsed(arguments: &[&str]) -> Result<Asked, clap::Error> {
         let all = ["deploy", "resume"].iter().chain(arguments);
         Cli::try_parse_from(all).map(|cli| cli.approve)
     }

@@ -33,7 +33,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) notify: crate::notify::Notify,
     #[command(flatten)]
-    pub(crate) approve: crate::approve::Approve,
+    pub(crate) approve: crate::approve::Asked,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -10,7 +10,7 @@ use bluegreen_kube::Cluster;
 use bluegreen_validate::notify::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::approve::Approve;
+use crate::approve::Asked;
 use crate::cli::{Cli, Command, Gates, Output, Release, Why};
 use crate::{Failure, client, notify, release, show};
 
@@ -38,7 +38,7 @@ struct Session {
     actor: String,
     json: bool,
     notifier: Option<Notifier>,
-    approve: Approve,
+    approve: Asked,
 }
 
 impl Session {

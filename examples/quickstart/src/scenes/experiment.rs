@@ -55,8 +55,8 @@ pub(crate) async fn compare(
     };
     releaser.operations().resign().await?;
     expect(name, &ended.to_string(), matches!(ended, Ended::Concluded { .. }))?;
-    let state = log.state_of(&config.name).ok_or("the experiment has never looked")?;
-    let report = ExperimentReport::of(&config, &state)?;
+    let last = log.state_of(&config.name).ok_or("the experiment has never looked")?;
+    let report = ExperimentReport::of(&config, &last)?;
     println!("\n{}", report.to_markdown());
     let (switch, ended) = (log.switch(), format!("{ended}; {}", found(&report)));
     Ok((Row { name, tally, switch, back: None, ended, must_lose_nothing: true }, report))
@@ -66,7 +66,7 @@ pub(crate) async fn compare(
 fn config() -> ExperimentConfig {
     let rate = |metric| OutcomeConfig::rate(metric).settling(SETTLES, Missing::LeaveOut);
     let mut config = ExperimentConfig::new(rate(COMPLETED).margin(0.05));
-    config.name = EXPERIMENT.to_owned();
+    EXPERIMENT.clone_into(&mut config.name);
     // A few hundred conversations don't tell small differences: the margin is wide.
     config.guardrails = vec![rate(RIGHT).margin(0.2)];
     let mut horizon = Horizon::default();
