@@ -41,6 +41,7 @@ use crate::{ErrorKind, Result};
 pub mod approver;
 pub mod client;
 pub mod clock;
+pub mod hooks;
 pub mod liveness;
 pub mod load;
 mod macros;

@@ -23,6 +23,7 @@ mod drain;
 mod drift;
 mod heartbeat;
 mod hold;
+mod hook;
 mod judge;
 mod preflight;
 mod record;
@@ -190,6 +191,10 @@ impl Driver {
         let kind = match effect {
             // A stored record is always past its preflight; `start` looks before it saves.
             Effect::Check => EventKind::Checked,
+            Effect::AwaitEmpty { slot } => self.await_empty(record, slot).await,
+            Effect::RunHook { hook, attempt, deadline } => {
+                self.run_hook(record, hook, attempt, deadline).await
+            }
             Effect::Deploy => self.deploy(record, ahead).await,
             Effect::AwaitReady { deadline } => return self.await_ready(record, deadline).await,
             Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,

@@ -14,6 +14,7 @@ mod diff;
 mod digest;
 mod driver;
 mod error;
+mod hook_runner;
 mod liveness;
 mod load;
 #[cfg(any(test, feature = "memory"))]
@@ -46,6 +47,7 @@ pub use diff::{
 };
 pub use digest::{Digest, Sensitive};
 pub use error::{Error, ErrorKind, Result, chain};
+pub use hook_runner::{HookOutcome, HookRun, HookRunner, MAX_HOOK_LOG};
 pub use liveness::{Liveness, Vitality};
 pub use load::Load;
 pub use metrics::{Histogram, Measurement, Metric, MetricSource, Window};
@@ -71,9 +73,9 @@ pub use validator::{
 
 #[cfg(any(test, feature = "mocks"))]
 pub use {
-    agent::MockAgentClient, approver::MockApprover, clock::MockClock, liveness::MockLiveness,
-    load::MockLoad, metrics::MockMetricSource, progress::MockReporter, slot::MockSlot,
-    store::MockReleaseStore, switch::MockSwitchStrategy, validator::MockValidator,
+    agent::MockAgentClient, approver::MockApprover, clock::MockClock, hook_runner::MockHookRunner,
+    liveness::MockLiveness, load::MockLoad, metrics::MockMetricSource, progress::MockReporter,
+    slot::MockSlot, store::MockReleaseStore, switch::MockSwitchStrategy, validator::MockValidator,
 };
 
 // Each trait must stay usable as a trait object: this is where that is noticed.
@@ -88,3 +90,4 @@ const _: fn(&dyn Clock) = |_| ();
 const _: fn(&dyn Reporter) = |_| ();
 const _: fn(&dyn Approver) = |_| ();
 const _: fn(&dyn Load) = |_| ();
+const _: fn(&dyn HookRunner) = |_| ();

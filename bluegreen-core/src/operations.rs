@@ -100,7 +100,8 @@ impl Operations {
     ///
     /// # Errors
     /// [`OperationError::Stuck`] when traffic cannot be given back, [`OperationError::NoWayBack`]
-    /// when there is nothing to go back to.
+    /// when there is nothing to go back to, [`OperationError::Contracted`] when a hook has taken away
+    /// what the old version may need.
     pub async fn rollback(
         &self,
         actor: impl Into<Actor>,
@@ -124,7 +125,8 @@ impl Operations {
         self.tell(EventKind::Approved { actor: actor.into() }).await
     }
 
-    /// Ends the current wait: the approval, the step, the bake.
+    /// Ends the current wait: the approval, the step, the bake. Where a hook of the old slot's end has
+    /// failed, the release goes on without it.
     pub async fn promote(&self, actor: impl Into<Actor>) -> Result<Status, OperationError> {
         self.tell(EventKind::Promote { actor: actor.into() }).await
     }
@@ -221,7 +223,10 @@ impl Operations {
             if name == PhaseName::Done {
                 return Err(busy_because(&it.record, "it has just ended: `rollback` again"));
             }
-            if name == PhaseName::Retiring {
+            if let Some(error) = contracted(&it.record) {
+                return Err(error);
+            }
+            if it.record.phase.is_past_return() {
                 let advice = self.driver.advice(&it.record).await;
                 let advice = format!("{advice}; once it is over, `rollback` works again");
                 return Err(busy_because(&it.record, advice));
@@ -238,6 +243,12 @@ impl Operations {
             let looking = self.driver.glance(&record, live);
             let (taken, glance) = tokio::join!(self.driver.take_over(it, Some(also)), looking);
             (it, seen) = (taken?, Some(glance));
+            if it.record.phase.name() == PhaseName::Done {
+                // Nothing was deployed, so there is nothing to put back.
+                self.driver.finish(&it.record).await;
+                let document = Document::Current(it.record);
+                return Ok(Status::of(Some(&document), self.driver.now()));
+            }
             if it.record.envelope.holder.as_ref() == Some(&self.driver.me())
                 && it.record.phase.name().is_backward()
             {
@@ -311,6 +322,9 @@ impl Operations {
 
     /// Undoes a release that is over: the old slot becomes the candidate, as it is.
     async fn undo(&self, it: Held, actor: Actor, reason: String) -> Result<Status, OperationError> {
+        if let Some(error) = contracted(&it.record) {
+            return Err(error);
+        }
         let old = it.record.envelope.live;
         let reading = self.driver.ports.slots.of(old).state();
         let state = self.driver.bounded_read("read the old slot", call(), reading).await?;
@@ -375,6 +389,14 @@ impl Operations {
 /// How long one call may take where no plan says so.
 pub(crate) fn call() -> Duration {
     Plan::default().call
+}
+
+/// Why nothing goes back to what was live before, if a hook has begun to take away what it needs.
+fn contracted(record: &Record) -> Option<OperationError> {
+    let hook = record.contracted_by()?.to_owned();
+    let version = record.baseline.version();
+    let version = if version.is_empty() { "the old version" } else { version }.to_owned();
+    Some(OperationError::Contracted { hook, version })
 }
 
 fn actor(kind: &EventKind) -> Actor {

@@ -10,14 +10,16 @@ use crate::{EvidenceKind, Routing, Share};
 mod check;
 mod drain;
 mod freeze;
+mod hook;
 mod parts;
 
 pub use drain::{DrainPlan, Leave, OnExpiry};
 pub(crate) use freeze::Frozen;
 pub use freeze::{Freeze, FreezeOverride};
+pub use hook::{Hook, HookPoint};
 pub use parts::{
-    Allowance, Approval, Bake, Barrier, Conversations, Experiment, Hook, HookPoint, OnDrift,
-    OnUndecided, Step, Until, WarmUp,
+    Allowance, Approval, Bake, Barrier, Conversations, Experiment, OnDrift, OnUndecided, Step,
+    Until, WarmUp,
 };
 
 /// How a release goes about it.
@@ -230,6 +232,13 @@ impl Plan {
     /// Whether no traffic may be given to a candidate now.
     pub(crate) fn frozen(&self, at: crate::Timestamp) -> Option<Frozen> {
         self.freeze.as_ref().filter(|_| self.freeze_override.is_none())?.at(at)
+    }
+
+    /// Work to be done at a point of the release; after the hooks of that point that were given before.
+    #[must_use]
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hooks.push(hook);
+        self
     }
 
     /// How long the longest stream lasts: pods of both slots must get so much time to end.

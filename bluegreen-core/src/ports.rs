@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::{
-    AgentClient, AgentName, Approver, Clock, Color, Liveness, Load, ReleaseStore, Slot,
+    AgentClient, AgentName, Approver, Clock, Color, HookRunner, Liveness, Load, ReleaseStore, Slot,
     SwitchStrategy, SystemClock,
 };
 
@@ -65,6 +65,8 @@ pub struct Ports {
     pub load: Option<Arc<dyn Load>>,
     /// Who says yes, if not a person through `approve`.
     pub approver: Option<Arc<dyn Approver>>,
+    /// What runs the hooks of plans, if something does.
+    pub hooks: Option<Arc<dyn HookRunner>>,
 }
 
 impl Ports {
@@ -89,6 +91,7 @@ impl Ports {
             clock: Arc::new(SystemClock),
             load: None,
             approver: None,
+            hooks: None,
         }
     }
 
@@ -124,6 +127,13 @@ impl Ports {
     #[must_use]
     pub fn with_approver(mut self, approver: Arc<dyn Approver>) -> Self {
         self.approver = Some(approver);
+        self
+    }
+
+    /// What runs the hooks of plans.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Arc<dyn HookRunner>) -> Self {
+        self.hooks = Some(hooks);
         self
     }
 }

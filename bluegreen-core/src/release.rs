@@ -23,13 +23,14 @@
 //! is after something has happened. Neither waits, reads a clock or performs anything: time comes
 //! in with the events. Phases that the plan lacks are skipped inside `apply`. What comes to a step
 //! during a freeze waits in `Frozen` before it is `Shifting`, and goes back from there as from where
-//! it came.
+//! it came. A hook of the plan is a `RunningHook` right before what it is to be done before.
 
 mod drift;
 mod effect;
 mod event;
 mod freeze;
 mod holding;
+mod hooks;
 mod outcome;
 mod phase;
 mod record;
@@ -38,6 +39,7 @@ mod transition;
 pub use drift::{Drift, Drifted};
 pub use effect::{Effect, Next, Wait};
 pub use event::{Event, EventKind, IllegalEvent, Look};
+pub use hooks::HookResult;
 pub use outcome::{Outcome, Reason, Stuck};
 pub use phase::{Phase, PhaseName};
 pub use record::{Document, Entry, Envelope, FORMAT, Foundation, Paused, Record, Started, Undo};

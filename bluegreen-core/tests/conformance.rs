@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode};
 
 use bluegreen_core::conformance::approver::ApproverFixture;
 use bluegreen_core::conformance::client::ClientFixture;
+use bluegreen_core::conformance::hooks::HooksFixture;
 use bluegreen_core::conformance::liveness::LivenessFixture;
 use bluegreen_core::conformance::load::LoadFixture;
 use bluegreen_core::conformance::metrics::MetricsFixture;
@@ -19,13 +20,15 @@ use bluegreen_core::conformance::switch::SwitchFixture;
 use bluegreen_core::conformance::validator::ValidatorFixture;
 use bluegreen_core::conformance::{PATIENCE, deed};
 use bluegreen_core::memory::{
-    Asked, Autoscaler, Faults, Faulty, MemoryApprover, MemoryCluster, MemoryLoad, MemoryMetrics,
-    MemoryStore, Script, ScriptedRunner, TokioClock, endless, pieces,
+    Asked, Autoscaler, Faults, Faulty, HookScript, MemoryApprover, MemoryCluster, MemoryHooks,
+    MemoryLoad, MemoryMetrics, MemoryStore, Script, ScriptedRunner, TokioClock, endless, pieces,
 };
+use bluegreen_core::plan::{Hook, HookPoint};
 use bluegreen_core::{
     AgentClient, AnswerBody, Capabilities, Clock, Color, ConfigFiles, Configuration, Container,
-    Digest, Epoch, EvidenceKind, Finding, Judgement, Metric, ObservedState, Plan, Problem,
-    ResolvedChange, Result, Side, Slot, SystemClock, Target, Trial, Validator, Verdict, Window,
+    Digest, Epoch, EvidenceKind, Finding, HookOutcome, Judgement, Metric, ObservedState, Plan,
+    Problem, ResolvedChange, Result, Side, Slot, SystemClock, Target, Trial, Validator, Verdict,
+    Window,
 };
 
 bluegreen_core::store_conformance_tests!(async || MemoryStore::default());
@@ -57,6 +60,13 @@ bluegreen_core::client_conformance_tests!(async || client());
 bluegreen_core::metrics_conformance_tests!(async || metrics());
 bluegreen_core::approver_conformance_tests!(async || approver());
 bluegreen_core::load_conformance_tests!(async || load());
+bluegreen_core::hooks_conformance_tests!(async || hooks(Duration::ZERO));
+bluegreen_core::hooks_conformance_tests! {
+    slow_hooks: async || {
+        tokio::time::pause();
+        hooks(Duration::from_secs(20))
+    }
+}
 bluegreen_core::clock_conformance_tests!(async || TokioClock::new());
 bluegreen_core::clock_conformance_tests!(system_clock: async || SystemClock);
 bluegreen_core::liveness_conformance_tests! {
@@ -233,6 +243,24 @@ fn approver() -> ApproverFixture {
             Box::pin(std::future::ready(()))
         }),
         deadline: SystemClock.now().plus(PATIENCE),
+        guard: Box::new(()),
+    }
+}
+
+fn hooks(takes: Duration) -> HooksFixture {
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+    let runner = MemoryHooks::new(Arc::clone(&clock));
+    runner.set("good", HookScript::Succeeds(takes));
+    runner.set("bad", HookScript::Fails(takes, HookOutcome::failed("exit code 1", "no table")));
+    let hook = |name: &str| Hook::before(HookPoint::Deploying, name, name);
+    let counted = runner.clone();
+    HooksFixture {
+        good: hook("good"),
+        bad: hook("bad"),
+        missing: hook("missing"),
+        deadline: clock.now().plus(Duration::from_mins(5)),
+        starts: Box::new(move || Box::pin(std::future::ready(counted.started().len()))),
+        runner: Arc::new(runner),
         guard: Box::new(()),
     }
 }

@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::event::Subject;
 use crate::route::RouteName;
-use crate::{ConfigMapStore, DeploymentSlot, EventReporter, PodClient, Settings};
+use crate::{ConfigMapStore, DeploymentSlot, EventReporter, JobHooks, PodClient, Settings};
 
 mod builder;
 mod detach;
@@ -54,6 +54,7 @@ pub struct Cluster {
     store: Arc<ConfigMapStore>,
     liveness: Arc<dyn Liveness>,
     load: Option<Arc<dyn Load>>,
+    hooks: Arc<JobHooks>,
 }
 
 impl Cluster {
@@ -95,7 +96,8 @@ impl Cluster {
             Arc::clone(&self.liveness),
         )
         .with_cluster(&self.name)
-        .with_version_env(&self.settings.version_env);
+        .with_version_env(&self.settings.version_env)
+        .with_hooks(Arc::clone(&self.hooks) as _);
         match &self.load {
             Some(load) => ports.with_load(Arc::clone(load)),
             None => ports,

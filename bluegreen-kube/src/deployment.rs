@@ -31,7 +31,7 @@ mod patch;
 mod pods;
 mod recent;
 mod rollout;
-mod secrets;
+pub(crate) mod secrets;
 mod state;
 mod template;
 mod wait;
@@ -39,6 +39,7 @@ mod write;
 
 use object::Seen;
 use pods::Sets;
+pub(crate) use pods::statuses;
 use recent::Belongings;
 pub(crate) use recent::Recent;
 pub(crate) use secrets::Secrets;

@@ -12,6 +12,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixtures;
+mod hooks;
 mod ingress;
 mod json_patch;
 mod lease;
@@ -44,6 +45,7 @@ pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;
+pub use hooks::JobHooks;
 pub use ingress::IngressSwitch;
 pub use lease::LeaseLiveness;
 pub use names::{FIELD_MANAGER, PREFIX, Purpose, Settings, lease_name};

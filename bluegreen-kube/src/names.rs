@@ -185,6 +185,8 @@ pub enum Purpose {
     Lease,
     /// Prompts and other files of a release.
     Config,
+    /// A Job that runs a hook of a release.
+    Hook,
 }
 
 impl Purpose {
@@ -197,6 +199,7 @@ impl Purpose {
             Self::Preview => "preview",
             Self::Lease => "lease",
             Self::Config => "config",
+            Self::Hook => "hook",
         }
     }
 }

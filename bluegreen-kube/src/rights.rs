@@ -95,6 +95,8 @@ impl Right {
             "networking.k8s.io" => "rbac-ingress.yaml",
             "gateway.networking.k8s.io" | "inference.networking.k8s.io" => "rbac-routes.yaml",
             KEDA => "rbac-keda.yaml",
+            "batch" => "rbac-hooks.yaml",
+            _ if self.subresource == "log" => "rbac-hooks.yaml",
             _ => "rbac.yaml",
         }
     }

@@ -24,7 +24,7 @@
 //! can before a request is answered, so nothing has to be waited for that no test asked for.
 //!
 //! # What it does not do
-//! * Server-side apply, port-forward, exec, logs, eviction, discovery and `OpenAPI`.
+//! * Server-side apply, port-forward, exec, eviction, discovery and `OpenAPI`.
 //! * Unknown fields of custom resources are kept. Nothing of them is checked, but for evident
 //!   mistakes in [routes](StandIn::add_gateway_api) of the Gateway API.
 //! * Only evident mistakes are refused. Quotas are kept, not enforced; autoscalers don't scale.
@@ -34,6 +34,8 @@
 //!   resized in proportion. A progress deadline counts from the change, not from the last
 //!   progress.
 //! * All deletes are in the background; `Orphan` and `Foreground` are not told apart.
+//! * Jobs run one pod, once, and end as a test [says](StandIn::jobs_end); only pods of these have
+//!   logs. `CronJob`s start nothing.
 //! * Slices are of IPv4 only, there is one node, and `stringData` stays what it is.
 
 use std::fmt;
@@ -54,6 +56,7 @@ mod faults;
 mod gateway;
 mod hooks;
 mod ingress;
+mod jobs;
 mod json;
 mod managed;
 mod patch;
@@ -76,6 +79,7 @@ mod watch;
 mod write;
 
 pub use self::faults::{Failure, Fault};
+pub use self::jobs::JobEnd;
 pub use self::pods::Startup;
 pub use self::rights::Denial;
 

@@ -13,10 +13,8 @@ impl Driver {
     /// What can be done instead, which depends on whether anybody still drives it.
     pub(crate) async fn advice(&self, record: &Record) -> String {
         // Its last steps cannot be called off any more.
-        let can_abort = !matches!(
-            record.phase.name(),
-            PhaseName::Retiring | PhaseName::Returning | PhaseName::Restoring
-        );
+        let is_going = matches!(record.phase.name(), PhaseName::Returning | PhaseName::Restoring);
+        let can_abort = !is_going && !record.phase.is_past_return();
         let or_abort = if can_abort { " or `abort`" } else { "" };
         let Some(holder) = &record.envelope.holder else {
             return format!("nobody drives it: `resume`{or_abort} it");

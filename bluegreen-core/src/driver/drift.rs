@@ -59,7 +59,8 @@ impl Driver {
 
     async fn routing_drift(&self, record: &Record, watch: &mut RoutingWatch) -> Result<Drift> {
         // Where a step may have been written and not yet saved, both of its ends are right.
-        if record.phase.name() == PhaseName::Shifting {
+        // Where no way leads back, nothing would come of it.
+        if record.phase.name() == PhaseName::Shifting || record.phase.is_past_return() {
             std::future::pending::<()>().await;
         }
         let wanted = &record.envelope.routing;
@@ -101,8 +102,9 @@ impl Driver {
                 | PhaseName::AwaitingApproval
                 | PhaseName::Frozen
                 | PhaseName::Draining
+                | PhaseName::RunningHook
         );
-        if !is_ours {
+        if !is_ours || record.phase.is_past_return() {
             std::future::pending::<()>().await;
         }
         let slot = self.ports.slots.of(record.candidate_color());

@@ -205,6 +205,7 @@ impl Driver {
             let checking = validator.check(plan);
             problems.extend(self.bounded_read("check a validator", limit, checking).await?);
         }
+        problems.extend(self.check_hooks(plan, limit).await?);
         if plan.warm_up.is_some() && it.warm_up.is_none() {
             problems.push(
                 Problem::new("warm-up", "plan, warm_up")

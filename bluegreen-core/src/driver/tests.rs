@@ -20,6 +20,7 @@ mod drift;
 mod experiments;
 mod faults;
 mod freeze;
+mod hooks;
 mod known;
 mod lease;
 mod preflight;

@@ -187,6 +187,7 @@ impl MemoryClusterBuilder {
                 store: MemoryStore::default(),
                 leases: MemoryLeases::default(),
                 load: MemoryLoad::default(),
+                hooks: Arc::default(),
             }),
             clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
         };

@@ -11,10 +11,11 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::changes::Changes;
 use super::client::Answer;
+use super::hook_runner;
 use super::world::{Orders, World};
 use super::{
-    MemoryClient, MemoryClusterBuilder, MemoryLeases, MemoryLiveness, MemoryLoad, MemorySlot,
-    MemoryStore, MemorySwitch, PodRunner, PodSpec, lock,
+    MemoryClient, MemoryClusterBuilder, MemoryHooks, MemoryLeases, MemoryLiveness, MemoryLoad,
+    MemorySlot, MemoryStore, MemorySwitch, PodRunner, PodSpec, lock,
 };
 use crate::{
     AgentName, Approver, Capabilities, Clock, Color, Configuration, ErrorKind, HolderId, Pair,
@@ -49,6 +50,7 @@ pub(super) struct Inner {
     pub(super) store: MemoryStore,
     pub(super) leases: MemoryLeases,
     pub(super) load: MemoryLoad,
+    pub(super) hooks: Arc<Mutex<hook_runner::State>>,
 }
 
 impl MemoryCluster {
@@ -83,7 +85,8 @@ impl MemoryCluster {
         )
         .with_clock(Arc::clone(&self.clock))
         .with_cluster(&self.inner.name)
-        .with_load(Arc::new(self.load()));
+        .with_load(Arc::new(self.load()))
+        .with_hooks(Arc::new(self.hooks()));
         ports.approver.clone_from(&self.inner.approver);
         ports
     }
@@ -117,6 +120,11 @@ impl MemoryCluster {
     /// The work that the slots have in hand, to be set by a test.
     pub fn load(&self) -> MemoryLoad {
         self.inner.load.clone()
+    }
+
+    /// What runs hooks, to be told by a test what becomes of them.
+    pub fn hooks(&self) -> MemoryHooks {
+        MemoryHooks::sharing(Arc::clone(&self.inner.hooks), Arc::clone(&self.clock))
     }
 
     /// The clock that ports get.

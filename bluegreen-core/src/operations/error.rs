@@ -43,6 +43,17 @@ pub enum OperationError {
         /// What was found, and what was wanted.
         found: String,
     },
+    /// A hook has taken away what the old version may need, so nothing goes back to it.
+    #[error(
+        "there is no way back to {version}: hook {hook} has run after the old slot had retired, and \
+         that version may not understand the data any more; release one that does"
+    )]
+    Contracted {
+        /// The hook.
+        hook: String,
+        /// The version that was asked for.
+        version: String,
+    },
     /// Traffic could not be given back. The record says so too, and the release goes on from there
     /// once what stands in the way is gone.
     #[error("{stuck}")]

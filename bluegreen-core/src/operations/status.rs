@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::plan::HookPoint;
 use crate::release::{Next, Wait};
 use crate::{Document, Envelope, Outcome, Phase, Record, Timestamp};
 
@@ -56,6 +57,11 @@ fn awaited(record: &Record) -> String {
         Next::Perform(_) => {}
     }
     match &record.phase {
+        Phase::RunningHook { deadline: None, .. } => "the last pods of the old slot to end",
+        Phase::RunningHook { attempt, .. } => {
+            let hook = record.running_hook().unwrap_or_default();
+            return format!("hook {hook}, attempt {attempt}, to end");
+        }
         Phase::Preflight => "the preflight",
         Phase::Deploying => "the candidate to be written",
         Phase::RollingOut { .. } => "the candidate's pods to get ready",
@@ -86,7 +92,16 @@ fn operations(record: &Record) -> Vec<&'static str> {
         operations.push("continue");
     }
     operations.extend(match &record.phase {
-        Phase::AwaitingApproval { .. } => &["approve", "abort"][..],
+        phase @ Phase::RunningHook { before, .. } => {
+            match (before, record.stuck.is_some() && record.has_failed(phase)) {
+                (HookPoint::Deploying | HookPoint::Shifting, _) => &["pause", "abort"][..],
+                (HookPoint::Retiring, true) => &["promote", "rollback"],
+                (HookPoint::Retiring, false) => &["pause", "rollback"],
+                (HookPoint::Done, true) => &["promote"],
+                (HookPoint::Done, false) => &[],
+            }
+        }
+        Phase::AwaitingApproval { .. } => &["approve", "abort"],
         Phase::Frozen { step: 0, .. } => &["override-freeze", "pause", "abort"],
         Phase::Frozen { .. } => &["override-freeze", "pause", "rollback"],
         Phase::Holding { .. } | Phase::Baking { .. } => &["promote", "pause", "rollback"],
@@ -94,7 +109,11 @@ fn operations(record: &Record) -> Vec<&'static str> {
         Phase::Retiring | Phase::Returning { .. } | Phase::Restoring { .. } => &[],
         Phase::KeepingFailed { .. } => &["start"],
         Phase::Done { outcome: Outcome::Released | Outcome::Concluded { .. } } => {
-            return vec!["start", "rollback"];
+            let mut operations = vec!["start"];
+            if record.contracted_by().is_none() {
+                operations.push("rollback");
+            }
+            return operations;
         }
         Phase::Done { .. } => return vec!["start"],
         _ => &["pause", "abort"],
@@ -114,6 +133,9 @@ impl fmt::Display for Status {
                 Some(holder) => writeln!(f, "driven by {holder}, epoch {}", envelope.epoch)?,
                 None => writeln!(f, "driven by nobody, epoch {}", envelope.epoch)?,
             }
+        }
+        for result in self.record.iter().flat_map(|record| &record.hooks) {
+            writeln!(f, "{result}")?;
         }
         write!(f, "waits for {}", self.awaited)?;
         if let Some(since) = self.since {

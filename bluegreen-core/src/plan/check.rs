@@ -14,8 +14,8 @@ const MOST_STEPS: usize = 50;
 impl Plan {
     /// Everything that is wrong with this plan by itself, without looking at any cluster.
     ///
-    /// What a later version of this library does (hooks, barriers) is a problem too, so that it
-    /// is never passed over in silence.
+    /// What a later version of this library does (barriers) is a problem too, so that it is never
+    /// passed over in silence.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.check_steps(&mut problems);
@@ -23,6 +23,7 @@ impl Plan {
         self.check_drain(&mut problems);
         self.check_counts(&mut problems);
         self.check_freeze(&mut problems);
+        self.check_hooks(&mut problems);
         self.check_unsupported(&mut problems);
         problems
     }
@@ -117,6 +118,9 @@ impl Plan {
         for (number, step) in self.steps.iter().enumerate() {
             durations.push((format!("steps[{number}].until"), step.until.length(), false));
         }
+        durations.extend(
+            self.hooks.iter().map(|it| (format!("hook {}, timeout", it.name), it.timeout, true)),
+        );
         for (name, duration, positive) in durations {
             let text = humantime::format_duration(duration);
             let problem = Problem::new("plan-duration", format!("plan, {name}"));
@@ -196,9 +200,6 @@ impl Plan {
                     .wanted("a plan without: this version does not do that"),
             );
         };
-        for hook in &self.hooks {
-            say(format!("plan, hook {}", hook.name), "a hook");
-        }
         for barrier in &self.barriers {
             say(format!("plan, barrier {}", barrier.name), "a barrier of a group");
         }

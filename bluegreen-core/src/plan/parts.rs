@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::HookPoint;
 use crate::clock::{days, duration_text, minutes};
 use crate::{Color, Mirror, Pin, Share};
 
@@ -224,37 +225,6 @@ pub struct Barrier {
     pub name: String,
     /// Where it waits.
     pub before: HookPoint,
-}
-
-/// Work to be done at a point of a release.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Hook {
-    /// What reports call it.
-    pub name: String,
-    /// When it is done.
-    pub before: HookPoint,
-    /// What runs it, in the notation of whoever does.
-    pub run: String,
-    /// How long it may take.
-    #[serde(with = "duration_text")]
-    pub timeout: Duration,
-}
-
-/// A point of a release.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum HookPoint {
-    /// Before the candidate is deployed: additive migrations.
-    Deploying,
-    /// Before the first traffic.
-    Shifting,
-    /// Before the old slot retires.
-    Retiring,
-    /// After it has retired: migrations that take something away.
-    Done,
 }
 
 /// What it leads to that somebody else writes to what a release works on: the routing, the

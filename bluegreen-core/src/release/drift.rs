@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Paused, Phase, Reason, Record, Stuck};
-use crate::plan::OnDrift;
+use crate::plan::{HookPoint, OnDrift};
 use crate::{Actor, Binding, Routing, Share, Timestamp};
 
 /// A foreign write to what a release works on.
@@ -64,7 +64,7 @@ impl Record {
         drift: &Drift,
         at: Timestamp,
     ) -> Option<Phase> {
-        if matches!(phase, Phase::Preflight | Phase::Retiring | Phase::Done { .. }) {
+        if phase.is_past_return() || matches!(phase, Phase::Preflight | Phase::Done { .. }) {
             return None;
         }
         if !phase.name().is_backward() {
@@ -165,6 +165,7 @@ fn has_traffic(phase: &Phase) -> bool {
             | Phase::Holding { .. }
             | Phase::Baking { .. }
             | Phase::Draining { .. }
+            | Phase::RunningHook { before: HookPoint::Retiring, .. }
     )
 }
 

@@ -32,6 +32,10 @@ pub enum Wait {
 pub enum Effect {
     /// Look for everything that stands in the way.
     Check,
+    /// Wait until nothing of this slot is left.
+    AwaitEmpty { slot: Color },
+    /// Run this hook of the plan, or follow what already runs.
+    RunHook { hook: usize, attempt: u32, deadline: Timestamp },
     /// Write the candidate to the idle slot.
     Deploy,
     /// Wait until its pods are ready.
@@ -67,7 +71,9 @@ impl Effect {
     /// changes the record.
     pub fn waits(&self) -> bool {
         match self {
-            Self::AwaitReady { .. }
+            Self::AwaitEmpty { .. }
+            | Self::RunHook { .. }
+            | Self::AwaitReady { .. }
             | Self::WarmUp { .. }
             | Self::Judge { .. }
             | Self::AwaitApproval { .. }
@@ -102,6 +108,12 @@ impl Record {
         }
         Next::Perform(match &self.phase {
             Phase::Preflight => Effect::Check,
+            Phase::RunningHook { hook, attempt, deadline: Some(deadline), .. } => {
+                Effect::RunHook { hook: *hook, attempt: *attempt, deadline: *deadline }
+            }
+            Phase::RunningHook { deadline: None, .. } => {
+                Effect::AwaitEmpty { slot: self.envelope.live }
+            }
             Phase::Deploying => Effect::Deploy,
             Phase::RollingOut { deadline } => Effect::AwaitReady { deadline: *deadline },
             Phase::WarmingUp { deadline } => Effect::WarmUp { deadline: *deadline },

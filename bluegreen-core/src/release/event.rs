@@ -1,7 +1,7 @@
 //! What has happened.
 
 use super::{Drift, PhaseName};
-use crate::{Actor, Binding, Epoch, Evidence, HolderId, Problem, Timestamp, Winner};
+use crate::{Actor, Binding, Epoch, Evidence, HolderId, HookOutcome, Problem, Timestamp, Winner};
 
 /// Something that has happened, and when.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,6 +29,10 @@ pub enum EventKind {
     Checked,
     /// Something does.
     Refused { problems: Vec<Problem> },
+    /// Nothing of the old slot is left.
+    Emptied,
+    /// A hook has ended.
+    HookEnded { outcome: HookOutcome },
     /// The candidate is written, with so many pods.
     Deployed { replicas: u32 },
     /// Its pods are ready, and this is what they are.
@@ -107,6 +111,8 @@ impl EventKind {
         match self {
             Self::Checked => "checked",
             Self::Refused { .. } => "refused",
+            Self::Emptied => "emptied",
+            Self::HookEnded { .. } => "hook ended",
             Self::Deployed { .. } => "deployed",
             Self::Ready { .. } => "ready",
             Self::Warmed => "warmed",

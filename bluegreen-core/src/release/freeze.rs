@@ -1,7 +1,7 @@
 //! Traffic waits for the end of a freeze, or for somebody who overrides it. No way back ever does.
 
 use super::{Phase, Record};
-use crate::plan::FreezeOverride;
+use crate::plan::{FreezeOverride, HookPoint};
 use crate::{Actor, Timestamp};
 
 impl Record {
@@ -10,12 +10,16 @@ impl Record {
         if let (Some(_), Some(it)) = (&self.plan.freeze, &self.plan.freeze_override) {
             self.note(at, it.to_string());
         }
-        Phase::Deploying
+        self.deploying(at)
     }
 
-    /// To the traffic of a step, unless it is frozen: then to the wait for it.
+    /// To the traffic of a step, unless it is frozen: then to the wait for it. The first traffic comes
+    /// after the hooks before it, which are not for a frozen time either.
     pub(super) fn shifting(&mut self, step: usize, at: Timestamp) -> Phase {
-        let Some(frozen) = self.plan.frozen(at) else { return Phase::Shifting { step } };
+        let Some(frozen) = self.plan.frozen(at) else {
+            let hook = (step == 0).then(|| self.hook_from(0, HookPoint::Shifting, at)).flatten();
+            return hook.unwrap_or(Phase::Shifting { step });
+        };
         let until = frozen.until;
         self.note(at, format!("no traffic moves until {until}: {}", frozen.why));
         Phase::Frozen { step, until }
@@ -28,6 +32,7 @@ impl Record {
         phase: Phase,
         actor: Actor,
         reason: String,
+        at: Timestamp,
     ) -> Option<Phase> {
         let said = FreezeOverride::new(actor, reason);
         if !said.is_complete() || !self.may_override(&phase) {
@@ -35,7 +40,7 @@ impl Record {
         }
         self.plan.freeze_override = Some(said);
         Some(match phase {
-            Phase::Frozen { step, .. } => Phase::Shifting { step },
+            Phase::Frozen { step, .. } => self.shifting(step, at),
             phase => phase,
         })
     }
@@ -43,7 +48,8 @@ impl Record {
     /// Whether a freeze is still to come, or is what the release waits for.
     fn may_override(&self, phase: &Phase) -> bool {
         let has_steps_to_come = match phase {
-            Phase::Deploying
+            Phase::RunningHook { before: HookPoint::Deploying | HookPoint::Shifting, .. }
+            | Phase::Deploying
             | Phase::RollingOut { .. }
             | Phase::WarmingUp { .. }
             | Phase::Validating { .. }

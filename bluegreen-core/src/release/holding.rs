@@ -33,7 +33,7 @@ impl Record {
         let drain = &self.plan.drain;
         if drain.max.is_zero() {
             if self.envelope.routing.pins.is_empty() {
-                Phase::Retiring
+                self.retiring(at)
             } else {
                 Phase::Unpinning { expired: true }
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Reason};
 use crate::Timestamp;
+use crate::plan::HookPoint;
 
 /// How far a release has come. Deadlines are instants, because they must survive a crash.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,18 @@ use crate::Timestamp;
 pub enum Phase {
     /// Everything that could stand in the way is looked for. Nothing was touched yet.
     Preflight,
+    /// Work that the plan wants done at a point of the release is done.
+    RunningHook {
+        /// Before what.
+        before: HookPoint,
+        /// Which of the plan's hooks.
+        hook: usize,
+        /// The number of the attempt, from one.
+        attempt: u32,
+        /// Until when. Without one it has not begun: the old slot's last pods have to end first.
+        #[serde(default)]
+        deadline: Option<Timestamp>,
+    },
     /// The candidate is written to the idle slot.
     Deploying,
     /// Its pods start.
@@ -108,6 +121,7 @@ impl Phase {
     pub fn name(&self) -> PhaseName {
         match self {
             Self::Preflight => PhaseName::Preflight,
+            Self::RunningHook { .. } => PhaseName::RunningHook,
             Self::Deploying => PhaseName::Deploying,
             Self::RollingOut { .. } => PhaseName::RollingOut,
             Self::WarmingUp { .. } => PhaseName::WarmingUp,
@@ -130,7 +144,7 @@ impl Phase {
     /// Until when it lasts at most, where it says.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::RollingOut { deadline } => *deadline,
+            Self::RunningHook { deadline, .. } | Self::RollingOut { deadline } => *deadline,
             Self::WarmingUp { deadline }
             | Self::Validating { deadline }
             | Self::AwaitingApproval { deadline }
@@ -150,10 +164,17 @@ impl Phase {
         }
     }
 
+    /// Whether the old slot is being made smaller, or is: no way leads back from there.
+    pub(crate) fn is_past_return(&self) -> bool {
+        matches!(self, Self::Retiring | Self::RunningHook { before: HookPoint::Done, .. })
+    }
+
     /// Moves every deadline later, by the time that a pause took.
     pub(super) fn postpone(&mut self, by: Duration) {
         match self {
-            Self::RollingOut { deadline } => *deadline = deadline.map(|it| it.plus(by)),
+            Self::RunningHook { deadline, .. } | Self::RollingOut { deadline } => {
+                *deadline = deadline.map(|it| it.plus(by));
+            }
             Self::WarmingUp { deadline }
             | Self::Validating { deadline }
             | Self::AwaitingApproval { deadline }
@@ -184,6 +205,7 @@ impl Phase {
 #[allow(missing_docs, reason = "each is documented on the variant of Phase of the same name")]
 pub enum PhaseName {
     Preflight,
+    RunningHook,
     Deploying,
     RollingOut,
     WarmingUp,
@@ -212,6 +234,7 @@ impl PhaseName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Preflight => "preflight",
+            Self::RunningHook => "running a hook",
             Self::Deploying => "deploying",
             Self::RollingOut => "rolling out",
             Self::WarmingUp => "warming up",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, EventKind, IllegalEvent, Phase, PhaseName, Stuck};
+use super::{Event, EventKind, HookResult, IllegalEvent, Phase, PhaseName, Stuck};
 use crate::{
     Actor, AgentName, Binding, Color, Digest, Epoch, HolderId, Plan, Problem, ReleaseId,
     ResolvedChange, Routing, Timestamp, ValidatorRef, Winner,
@@ -59,6 +59,9 @@ pub struct Record {
     /// The old slot stays as large as it is: its work had not ended in time.
     #[serde(default)]
     pub kept: bool,
+    /// What came of its hooks, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookResult>,
     /// The release that this one undoes.
     #[serde(default)]
     pub undoes: Option<Undo>,
@@ -187,6 +190,7 @@ impl Record {
             passed: None,
             winner: None,
             kept: false,
+            hooks: Vec::new(),
             undoes: it.undoes,
             paused: None,
             stuck: None,

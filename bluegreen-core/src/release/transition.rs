@@ -1,7 +1,7 @@
 //! The record after an event: one match.
 
 use super::{Event, EventKind, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck};
-use crate::plan::{FreezeOverride, OnExpiry};
+use crate::plan::{FreezeOverride, HookPoint, OnExpiry};
 use crate::{Routing, Timestamp};
 
 impl Record {
@@ -43,6 +43,15 @@ impl Record {
             (Phase::Preflight, EventKind::Refused { problems }) => {
                 Phase::Done { outcome: Outcome::Refused { problems } }
             }
+            (Phase::RunningHook { hook, attempt, deadline: None, .. }, EventKind::Emptied) => {
+                self.may_begin(hook, attempt, at).ok_or(illegal)?
+            }
+            (phase @ Phase::RunningHook { .. }, EventKind::HookEnded { outcome }) => {
+                self.after_hook(&phase, outcome, at).ok_or(illegal)?
+            }
+            (phase @ Phase::RunningHook { .. }, EventKind::Promote { .. }) => {
+                self.without_hook(&phase, at).ok_or(illegal)?
+            }
             (Phase::Deploying, EventKind::Deployed { replicas }) => {
                 self.replicas = Some(replicas);
                 self.rolling_out(at)
@@ -59,7 +68,7 @@ impl Record {
             ) => self.shifting(0, at),
             (Phase::Frozen { step, .. }, EventKind::Thawed) => self.shifting(step, at),
             (phase, EventKind::OverrideFreeze { actor, reason }) => {
-                self.after_override(phase, actor, reason).ok_or(illegal)?
+                self.after_override(phase, actor, reason, at).ok_or(illegal)?
             }
             (Phase::Shifting { step }, EventKind::Shifted { .. }) => {
                 if let Some(routing) = self.plan.routing(self.envelope.live, step) {
@@ -83,7 +92,7 @@ impl Record {
             (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {
                 self.kept = expired && self.plan.drain.on_expiry == OnExpiry::Keep;
                 if self.envelope.routing.pins.is_empty() {
-                    Phase::Retiring
+                    self.retiring(at)
                 } else {
                     Phase::Unpinning { expired }
                 }
@@ -92,17 +101,14 @@ impl Record {
                 self.envelope.routing = Routing::all(self.candidate_color());
                 // What came until the last pin was gone has to end too.
                 if expired {
-                    Phase::Retiring
+                    self.retiring(at)
                 } else {
                     Phase::Draining { deadline: at.plus(self.plan.drain.max) }
                 }
             }
-            (Phase::Retiring, EventKind::Retired) => Phase::Done {
-                outcome: match self.winner {
-                    Some(winner) => Outcome::Concluded { winner },
-                    None => Outcome::Released,
-                },
-            },
+            (Phase::Retiring, EventKind::Retired) => {
+                self.hook_from(0, HookPoint::Done, at).unwrap_or_else(|| self.ended())
+            }
 
             // Back: traffic first, then everything else.
             (Phase::Returning { reason }, EventKind::Returned { .. }) => {
@@ -125,6 +131,7 @@ impl Record {
                 | Phase::Validating { .. }
                 | Phase::AwaitingApproval { .. }
                 | Phase::Frozen { step: 0, .. }
+                | Phase::RunningHook { before: HookPoint::Shifting, .. }
                 | Phase::Shifting { step: 0 },
                 EventKind::CandidateChanged { .. },
             ) => self.judge_again(at),
@@ -176,6 +183,7 @@ impl Record {
             }
             EventKind::Resume { .. } => {
                 self.stuck = None;
+                self.resume_hook(at);
                 Ok(true)
             }
             EventKind::Stuck { message, advice } => {
@@ -190,6 +198,15 @@ impl Record {
                 Ok(false)
             }
         }
+    }
+
+    /// The end of a release whose candidate is live.
+    pub(super) fn ended(&self) -> Phase {
+        let outcome = match self.winner {
+            Some(winner) => Outcome::Concluded { winner },
+            None => Outcome::Released,
+        };
+        Phase::Done { outcome }
     }
 
     /// From its rollout on.
@@ -229,20 +246,26 @@ impl Record {
     /// to the candidate. Nowhere once the old slot is being made smaller.
     pub(super) fn give_up(&self, phase: &Phase, reason: Reason, at: Timestamp) -> Option<Phase> {
         match phase {
-            Phase::Preflight => Some(Phase::Done { outcome: Outcome::RolledBack { reason } }),
-            Phase::Deploying
+            // Nothing was deployed.
+            Phase::Preflight | Phase::RunningHook { before: HookPoint::Deploying, .. } => {
+                Some(Phase::Done { outcome: Outcome::RolledBack { reason } })
+            }
+            Phase::RunningHook { before: HookPoint::Shifting, .. }
+            | Phase::Deploying
             | Phase::RollingOut { .. }
             | Phase::WarmingUp { .. }
             | Phase::Validating { .. }
             | Phase::AwaitingApproval { .. }
             | Phase::Frozen { step: 0, .. } => Some(self.keep_failed(reason, false, at)),
-            Phase::Frozen { .. }
+            Phase::RunningHook { before: HookPoint::Retiring, .. }
+            | Phase::Frozen { .. }
             | Phase::Shifting { .. }
             | Phase::Holding { .. }
             | Phase::Baking { .. }
             | Phase::Draining { .. }
             | Phase::Unpinning { .. } => Some(Phase::Returning { reason }),
-            Phase::Retiring
+            Phase::RunningHook { before: HookPoint::Done, .. }
+            | Phase::Retiring
             | Phase::Returning { .. }
             | Phase::KeepingFailed { .. }
             | Phase::Restoring { .. }
@@ -308,6 +331,8 @@ impl EventKind {
             Self::TakenOver { holder, epoch } => format!("{holder} takes over with epoch {epoch}"),
             Self::Checked
             | Self::Refused { .. }
+            | Self::Emptied
+            | Self::HookEnded { .. }
             | Self::Deployed { .. }
             | Self::Ready { .. }
             | Self::Warmed

@@ -8,6 +8,7 @@ use kube::Client;
 
 use super::discover::{self, Agent};
 use super::{Cluster, ConnectError, holder};
+use crate::JobHooks;
 use crate::deployment::Recent;
 use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
@@ -310,6 +311,7 @@ impl ClusterBuilder {
             Arc::new(lease.sharing(rules))
         });
         let store = ConfigMapStore::new(self.client.clone(), self.settings.clone());
+        let hooks = JobHooks::new(self.client.clone(), self.settings.clone());
         let mut cluster = Cluster {
             services: traffic.services,
             routes: traffic.routes,
@@ -324,6 +326,7 @@ impl ClusterBuilder {
             client: self.client,
             settings: self.settings,
             load: None,
+            hooks: Arc::new(hooks.sharing(rules)),
         };
         cluster.load = self.load.map(|make| {
             let pooled =

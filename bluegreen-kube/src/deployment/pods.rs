@@ -141,7 +141,7 @@ pub(super) fn unschedulable(pod: &Pod) -> Option<&str> {
 }
 
 /// The statuses of all its containers.
-pub(super) fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let of = |list: fn(&PodStatus) -> Option<&Vec<ContainerStatus>>| {
         pod.status.as_ref().and_then(list).into_iter().flatten()
     };

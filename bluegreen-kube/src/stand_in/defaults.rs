@@ -14,6 +14,21 @@ pub(super) fn fill(resource: &Resource, object: &mut Value, address: &str) {
             default(at(object, &["spec"]), "replicas", 1);
             pod_spec(object.pointer_mut("/spec/template/spec"));
         }
+        "jobs.batch" => {
+            let spec = at(object, &["spec"]);
+            for (field, number) in [("parallelism", 1), ("completions", 1), ("backoffLimit", 6)] {
+                default(spec, field, number);
+            }
+            default(spec, "suspend", false);
+            default(spec, "completionMode", "NonIndexed");
+            pod_spec(object.pointer_mut("/spec/template/spec"));
+        }
+        "cronjobs.batch" => {
+            let spec = at(object, &["spec"]);
+            default(spec, "suspend", false);
+            default(spec, "concurrencyPolicy", "Allow");
+            pod_spec(object.pointer_mut("/spec/jobTemplate/spec/template/spec"));
+        }
         "pods" => pod_spec(object.pointer_mut("/spec")),
         "services" => service(object, address),
         gateway::HTTP_ROUTES => gateway::fill(object, true),

@@ -101,6 +101,9 @@ impl Kubelet {
 pub(super) fn reconcile(state: &mut State, namespace: &str) {
     for key in state.store.keys(PODS, namespace) {
         let Some(pod) = state.store.get(&key) else { continue };
+        if super::jobs::is_of_job(&pod) {
+            continue;
+        }
         let uid = text(&pod, "/metadata/uid").to_owned();
         if !state.kubelet.lives.contains_key(&uid) {
             begin(state, &key, &pod, uid.clone());

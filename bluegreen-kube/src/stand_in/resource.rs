@@ -1,9 +1,9 @@
 //! What kinds of objects there are.
 
 use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, coordination::v1 as coordination,
-    core::v1 as core, discovery::v1 as discovery, events::v1 as events,
-    networking::v1 as networking, policy::v1 as policy,
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
+    events::v1 as events, networking::v1 as networking, policy::v1 as policy,
 };
 use k8s_openapi::serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -142,6 +142,8 @@ pub(super) fn built_in() -> Vec<Resource> {
             ASKED,
             typed::<autoscaling::HorizontalPodAutoscaler>,
         ),
+        other("batch", "cronjobs", "CronJob", ASKED, typed::<batch::CronJob>),
+        other("batch", "jobs", "Job", ASKED, typed::<batch::Job>),
         other(
             "coordination.k8s.io",
             "leases",

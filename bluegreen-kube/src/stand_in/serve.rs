@@ -159,6 +159,12 @@ fn answer_with(
             let lines = watch::body(watch, Arc::clone(shared));
             (200, StreamBody::new(lines.map(|line| line.map(Frame::data))).boxed_unsync())
         }
+        Ok(Answer::Text(text)) => {
+            let mut response = Response::new(plain(text));
+            let media = HeaderValue::from_static("text/plain");
+            response.headers_mut().insert(header::CONTENT_TYPE, media);
+            return Ok(response);
+        }
         Err(refusal) => (refusal.code, full(&refusal.body)),
     };
     let mut response = Response::new(body);
@@ -169,5 +175,9 @@ fn answer_with(
 }
 
 fn full(object: &Value) -> AnswerBody {
-    Full::new(Bytes::from(object.to_string())).map_err(|never| match never {}).boxed_unsync()
+    plain(object.to_string())
+}
+
+fn plain(text: String) -> AnswerBody {
+    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::call::Call;
 use super::faults::Faults;
+use super::jobs::{self, Jobs};
 use super::json::{list, text};
 use super::managed::{self, Manager};
 use super::pods::{Kubelet, Timer};
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) counts: BTreeMap<(String, String), u64>,
     pub(super) kubelet: Kubelet,
+    pub(super) jobs: Jobs,
     pub(super) paused: BTreeSet<Controller>,
     pub(super) stopped: bool,
     /// Timers to be set once the lock is given back.
@@ -42,6 +44,8 @@ pub(super) struct State {
 pub(super) enum Answer {
     Object(u16, Value),
     Watch(Watch),
+    /// Plain text: a log.
+    Text(String),
 }
 
 impl State {
@@ -52,6 +56,7 @@ impl State {
             faults: Faults::default(),
             counts: BTreeMap::new(),
             kubelet: Kubelet::default(),
+            jobs: Jobs::default(),
             paused: BTreeSet::new(),
             stopped: false,
             due: Vec::new(),
@@ -83,6 +88,7 @@ impl State {
     /// Does what a request asks for.
     pub(super) fn perform(&mut self, call: &Call) -> Result<Answer, Refusal> {
         match call.verb {
+            "get" if call.what() == "pods/log" => self.log(call).map(Answer::Text),
             "get" => self.get(call).map(|object| Answer::Object(200, object)),
             "list" => self.list(call).map(|list| Answer::Object(200, list)),
             "watch" => Watch::begin(call, &self.store).map(Answer::Watch),
@@ -125,6 +131,7 @@ impl State {
         if !self.paused.contains(&Controller::Workloads) {
             rollout::reconcile(self, namespace);
             replica_sets::reconcile(self, namespace);
+            jobs::reconcile(self, namespace);
             pods::reconcile(self, namespace);
         }
         if !self.paused.contains(&Controller::Endpoints) {

@@ -10,7 +10,8 @@ use serde_json::Value;
 const KEPT_CHANGES: usize = 50_000;
 
 /// What the controllers look at.
-const LOOKED_AT: [&str; 7] = [
+const LOOKED_AT: [&str; 8] = [
+    "jobs.batch",
     "deployments.apps",
     "replicasets.apps",
     "pods",

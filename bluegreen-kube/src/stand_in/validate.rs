@@ -19,6 +19,19 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
     metadata(new, &mut causes);
     match resource.id.as_str() {
         "deployments.apps" => deployment(old, new, &mut causes),
+        "jobs.batch" => {
+            containers(
+                new,
+                "/spec/template/spec/containers",
+                "spec.template.spec.containers",
+                &mut causes,
+            );
+            let policy = text(new, "/spec/template/spec/restartPolicy");
+            if !matches!(policy, "OnFailure" | "Never") {
+                let field = "spec.template.spec.restartPolicy";
+                causes.push(Cause::not_one_of(field, policy, &["OnFailure", "Never"]));
+            }
+        }
         "pods" => containers(new, "/spec/containers", "spec.containers", &mut causes),
         "services" => service(old, new, &mut causes),
         gateway::HTTP_ROUTES | gateway::GRPC_ROUTES => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::{Hook, HookPoint};
 use crate::release::{Drift, Drifted, Effect, Foundation, Look, Next, Started};
 use crate::{
     Actor, Binding, Change, Color, Configuration, Container, Epoch, Evidence, EvidenceKind,
@@ -55,6 +56,8 @@ fn events() -> Vec<EventKind> {
     vec![
         EventKind::Checked,
         EventKind::Refused { problems: vec![Problem::new("code", "object")] },
+        EventKind::Emptied,
+        EventKind::HookEnded { outcome: crate::HookOutcome::Succeeded },
         EventKind::Deployed { replicas: 3 },
         EventKind::Ready { binding: binding() },
         EventKind::Warmed,
@@ -91,9 +94,15 @@ fn events() -> Vec<EventKind> {
 fn phases() -> Vec<Phase> {
     let (deadline, until, limit) = (START, START, START);
     let reason = Reason::Unfit { message: "message".to_owned() };
+    let hook =
+        |before| Phase::RunningHook { before, hook: 0, attempt: 1, deadline: Some(deadline) };
     vec![
         Phase::Preflight,
         Phase::Deploying,
+        hook(HookPoint::Deploying),
+        hook(HookPoint::Shifting),
+        hook(HookPoint::Retiring),
+        hook(HookPoint::Done),
         Phase::RollingOut { deadline: None },
         Phase::WarmingUp { deadline },
         Phase::Validating { deadline },
@@ -171,6 +180,10 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
             }
             Effect::Keep { .. } => EventKind::Kept { note: String::new() },
             Effect::Restore { .. } => EventKind::Restored,
+            Effect::AwaitEmpty { .. } => EventKind::Emptied,
+            Effect::RunHook { .. } => {
+                EventKind::HookEnded { outcome: crate::HookOutcome::Succeeded }
+            }
         };
         effects.push(effect);
         record = record.apply(Event::new(at, kind)).unwrap();
@@ -319,16 +332,24 @@ proptest! {
     /// Whatever happens, in whatever order, the promises of the machine hold.
     #[test]
     fn no_order_of_events_breaks_a_promise(
-        picks in proptest::collection::vec((0usize..28, 0u64..4_000), 1..60),
+        picks in proptest::collection::vec((0..events().len(), 0u64..4_000), 1..60),
         canary in proptest::bool::ANY,
         pinned in proptest::bool::ANY,
+        hooked in proptest::bool::ANY,
     ) {
         let mut plan = if canary { Plan::canary([5, 50]) } else { Plan::all_at_once() };
         if pinned {
             plan = plan.conversations_by_cookie("agent-slot");
         }
+        if hooked {
+            for (name, point) in [("a", HookPoint::Deploying), ("b", HookPoint::Shifting),
+                ("c", HookPoint::Retiring), ("d", HookPoint::Done)] {
+                plan = plan.hook(Hook::before(point, name, "job"));
+            }
+        }
         let mut it = record(plan);
         let (mut at, mut ready, mut passed, mut retired) = (START, false, false, false);
+        let mut emptied = false;
         for (pick, seconds) in picks {
             at = at.plus(Duration::from_secs(seconds));
             let kind = events()[pick].clone();
@@ -338,6 +359,7 @@ proptest! {
             match kind {
                 EventKind::Ready { .. } if before.phase.name() == crate::PhaseName::RollingOut => ready = true,
                 EventKind::Passed => passed = true,
+                EventKind::Emptied => emptied = true,
                 EventKind::CandidateChanged { .. }
                     if it.phase.name() == crate::PhaseName::RollingOut => (ready, passed) = (false, false),
                 _ => {}
@@ -359,6 +381,14 @@ proptest! {
             if let Next::Perform(Effect::Keep { drain: true, .. }) = it.next() {
                 prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Blue));
             }
+            // What takes something away runs after the old slot has retired and is empty.
+            if let Phase::RunningHook { before: HookPoint::Done, deadline: Some(_), .. } = &it.phase {
+                prop_assert!(retired && emptied);
+            }
+            for hook in &it.plan.hooks {
+                let well = it.hooks.iter().filter(|result| result.hook == hook.name && result.is_success());
+                prop_assert!(well.count() <= 1, "no hook succeeds twice");
+            }
             retired |= it.phase == Phase::Retiring;
             prop_assert!(!(retired && it.phase.name().is_backward()));
             // From everywhere before retiring an abort leads to an end.
@@ -369,7 +399,7 @@ proptest! {
                 let name = it.phase.name();
                 prop_assert!(
                     name.is_backward()
-                        || name == crate::PhaseName::Retiring
+                        || it.phase.is_past_return()
                         || name == crate::PhaseName::Done
                 );
             }
