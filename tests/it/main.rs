@@ -18,6 +18,7 @@ mod drift;
 mod external;
 mod forward;
 mod freeze;
+mod hooks;
 mod midway;
 mod objects;
 mod preflight;

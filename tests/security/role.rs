@@ -1,10 +1,11 @@
 //! The table of rights is the Role that we ship, and preflight does with each what the table says.
 
+use bluegreen_core::plan::{Hook, HookPoint};
 use bluegreen_core::{Change, Plan, Problem};
 use bluegreen_kube::Cluster;
 use bluegreen_kube::stand_in::{Denial, StandIn};
-use bluegreen_tests::{INGRESS, Manifests, ROUTE, WARM, route};
-use serde_json::Value;
+use bluegreen_tests::{INGRESS, Manifests, ROUTE, WARM, cron_job, route};
+use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/security.md");
 
@@ -37,6 +38,7 @@ const TABLE: &str = "| API group |";
 const TABLE_OF_ROUTES: &str = "| group of routes |";
 const TABLE_OF_INGRESSES: &str = "| group of Ingresses |";
 const TABLE_OF_KEDA: &str = "| group of KEDA |";
+const TABLE_OF_HOOKS: &str = "| group of hooks |";
 
 /// What moves traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +46,8 @@ enum Behind {
     Service,
     Routes,
     Ingress,
+    /// The Service, and the plan has a hook.
+    Hooked,
 }
 
 /// The rights of a Role, in its order.
@@ -74,6 +78,7 @@ fn the_tables_are_the_roles() {
     let ingress = shipped(Manifests::role_of_ingress(), "bluegreen-ingress");
     is_the_role(TABLE_OF_INGRESSES, &ingress);
     is_the_role(TABLE_OF_KEDA, &shipped(Manifests::role_of_keda(), "bluegreen-keda"));
+    is_the_role(TABLE_OF_HOOKS, &shipped(Manifests::role_of_hooks(), "bluegreen-hooks"));
 }
 
 fn is_the_role(head: &str, shipped: &[(String, String, String)]) {
@@ -97,17 +102,18 @@ async fn preflight_does_with_a_missing_right_what_the_table_says() {
     does_what_is_said(&rows(TABLE), Behind::Service).await;
     does_what_is_said(&rows(TABLE_OF_ROUTES), Behind::Routes).await;
     does_what_is_said(&rows(TABLE_OF_INGRESSES), Behind::Ingress).await;
+    does_what_is_said(&rows(TABLE_OF_HOOKS), Behind::Hooked).await;
 }
 
 /// What preflight does without each of these rights. Without any that the tables for routes and
 /// Ingresses say are not needed there, it does nothing.
 async fn does_what_is_said(rows: &[Row<'_>], behind: Behind) {
     let (stand_in, cluster) = agent(behind).await;
-    if behind != Behind::Service {
+    if matches!(behind, Behind::Routes | Behind::Ingress) {
         for verb in ["watch", "patch", "create", "delete"] {
             stand_in.deny(Denial::new(verb, "services"));
         }
-        let problems = check(&cluster().await).await;
+        let problems = check(&cluster().await, behind).await;
         assert!(problems.iter().all(|it| it.code != "rights"), "{problems:#?}");
         stand_in.allow_all();
     }
@@ -115,7 +121,7 @@ async fn does_what_is_said(rows: &[Row<'_>], behind: Behind) {
         // Of the same verb, as few as there are.
         let cluster = cluster().await;
         stand_in.deny(Denial::new(row.verb, row.resource));
-        let problems = check(&cluster).await;
+        let problems = check(&cluster, behind).await;
         stand_in.allow_all();
         let rights: Vec<&Problem> = problems.iter().filter(|it| it.code == "rights").collect();
         let object =
@@ -131,10 +137,14 @@ async fn does_what_is_said(rows: &[Row<'_>], behind: Behind) {
     }
 }
 
-async fn check(cluster: &Cluster) -> Vec<Problem> {
+async fn check(cluster: &Cluster, behind: Behind) -> Vec<Problem> {
     let image = "registry.example.com/agent-service:1.3.0";
     let change = Change::image("agent", image).version("1.3.0");
-    cluster.releaser().check(&change, &Plan::all_at_once()).await.unwrap()
+    let mut plan = Plan::all_at_once();
+    if behind == Behind::Hooked {
+        plan = plan.hook(Hook::before(HookPoint::Deploying, "expand", "cronjob/expand"));
+    }
+    cluster.releaser().check(&change, &plan).await.unwrap()
 }
 
 /// The agent of our manifests in the stand-in, and how to connect to it with eyes that have seen
@@ -147,6 +157,7 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
     let mut manifests = Manifests::shipped();
     match behind {
         Behind::Service => {}
+        Behind::Hooked => manifests = manifests.with(cron_job("expand", "1.2.0", json!({}))),
         Behind::Routes => {
             let mut grpc = route("agent-grpc");
             grpc["kind"] = "GRPCRoute".into();
@@ -159,7 +170,7 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
     let cluster = async move || {
         let mut builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
         match behind {
-            Behind::Service => {}
+            Behind::Service | Behind::Hooked => {}
             Behind::Routes => builder = builder.route(ROUTE).grpc_route("agent-grpc"),
             Behind::Ingress => {
                 builder = builder.ingress(INGRESS).backends(|it| it.ignore_ingress(WARM));

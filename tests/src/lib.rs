@@ -37,7 +37,7 @@ pub use front::{NGINX, contour, define_contour, reachable, traefik};
 pub use gateway::{Acceptor, define_gateway_api, gateway_api};
 pub use kept::{Begun, Kept, is_unsent};
 pub use load::{Load, Tally, version_at};
-pub use manifests::{CANARY, Manifests, WARM, define_nginx, image, ingress, route};
+pub use manifests::{CANARY, Manifests, WARM, cron_job, define_nginx, image, ingress, route};
 pub use metrics::ExternalMetrics;
 pub use namespace::Namespace;
 pub use outage::Outage;

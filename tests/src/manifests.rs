@@ -14,6 +14,7 @@ const ROLE: &str = include_str!("../../bluegreen-kube/rbac.yaml");
 const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml");
 const ROLE_OF_INGRESS: &str = include_str!("../../bluegreen-kube/rbac-ingress.yaml");
 const ROLE_OF_KEDA: &str = include_str!("../../bluegreen-kube/rbac-keda.yaml");
+const ROLE_OF_HOOKS: &str = include_str!("../../bluegreen-kube/rbac-hooks.yaml");
 const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
@@ -68,6 +69,18 @@ impl Manifests {
     /// The Role of `bluegreen-kube` for autoscalers that KEDA makes, which comes to the other one.
     pub fn role_of_keda() -> Self {
         Self(read(ROLE_OF_KEDA))
+    }
+
+    /// The Role of `bluegreen-kube` for hooks, which comes to the other one.
+    pub fn role_of_hooks() -> Self {
+        Self(read(ROLE_OF_HOOKS))
+    }
+
+    /// The same with the Role for hooks.
+    #[must_use]
+    pub fn with_hooks(mut self) -> Self {
+        self.0.extend(read(ROLE_OF_HOOKS));
+        self
     }
 
     /// The same, with the slots behind an [ingress] as well: a Service for each slot beside the
@@ -255,6 +268,31 @@ pub fn ingress(name: &str) -> Value {
         "spec": {"rules": [
             {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}},
         ]},
+    })
+}
+
+/// A suspended `CronJob` whose Job runs the test agent in a container that the agent has too, with
+/// these variables: without any it serves for as long as it may.
+pub fn cron_job(name: &str, tag: &str, env: Value) -> Value {
+    let env: Vec<Value> = env
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    json!({
+        "apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": name},
+        "spec": {
+            "schedule": "0 0 1 1 *", "suspend": true,
+            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {
+                "metadata": {"labels": {"app": "migrations"}},
+                "spec": {
+                    "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
+                    "containers": [{"name": "agent", "image": image(tag), "env": env}],
+                },
+            }}},
+        },
     })
 }
 

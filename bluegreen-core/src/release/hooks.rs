@@ -41,7 +41,9 @@ impl HookResult {
 /// What came of it, and under that the log that it left.
 impl fmt::Display for HookResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hook, before, attempt, at, outcome } = self;
+        let Self { hook, before, attempt, at, .. } = self;
+        // A record is text that others can write, and this goes to terminals.
+        let outcome = shortened(self.outcome.clone().bounded());
         write!(f, "hook {hook} ({before}), attempt {attempt}: ")?;
         match outcome {
             HookOutcome::Succeeded => write!(f, "succeeded at {at}"),

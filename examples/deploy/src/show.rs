@@ -176,6 +176,9 @@ pub(crate) fn history(documents: &[Document], as_json: bool) {
         let release = &record.envelope.release;
         let (at, by, version) = (started.at, &started.by, record.change.version());
         print(format_args!("{release:<6} {at}  {version:<24} by {by}: {end}"));
+        for result in &record.hooks {
+            print(format_args!("       {result}"));
+        }
         if let Some(undo) = &record.undoes {
             print(format_args!(
                 "       undoes {}, for {}: {}",

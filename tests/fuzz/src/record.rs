@@ -2,8 +2,8 @@
 
 use bluegreen_core::release::{Drift, Drifted, Event, EventKind, Look};
 use bluegreen_core::{
-    Actor, Document, Epoch, Evidence, EvidenceKind, HolderId, Operations, Problem, Record,
-    ReleaseStore as _, Releaser, Stored, Winner,
+    Actor, Document, Epoch, Evidence, EvidenceKind, HolderId, HookOutcome, Operations, Problem,
+    Record, ReleaseStore as _, Releaser, Stored, Winner,
 };
 use bluegreen_kube::{ConfigMapStore, Settings};
 use serde_json::{Value, json};
@@ -86,6 +86,9 @@ fn events() -> Vec<EventKind> {
     vec![
         EventKind::Checked,
         EventKind::Refused { problems: vec![Problem::new("quota", "quota a")] },
+        EventKind::Emptied,
+        EventKind::HookEnded { outcome: HookOutcome::Succeeded },
+        EventKind::HookEnded { outcome: HookOutcome::failed(text(), &text()) },
         EventKind::Deployed { replicas: u32::MAX },
         EventKind::Warmed,
         EventKind::Passed,
