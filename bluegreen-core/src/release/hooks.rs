@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Reason, Record, Stuck};
+use super::{EventKind, Phase, Reason, Record, Stuck};
 use crate::plan::HookPoint;
 use crate::{HookOutcome, Timestamp};
 
@@ -90,20 +90,32 @@ impl Record {
         Phase::RunningHook { before, hook, attempt, deadline }
     }
 
+    /// After what can happen to a hook.
+    pub(super) fn in_hook(
+        &mut self,
+        phase: &Phase,
+        kind: EventKind,
+        at: Timestamp,
+    ) -> Option<Phase> {
+        match (phase, kind) {
+            (Phase::RunningHook { hook, attempt, deadline: None, .. }, EventKind::Emptied) => {
+                self.may_begin(*hook, *attempt, at)
+            }
+            (_, EventKind::HookEnded { outcome }) => self.after_hook(phase, outcome, at),
+            (_, EventKind::Promote { .. }) => self.without_hook(phase, at),
+            _ => None,
+        }
+    }
+
     /// Once nothing of the old slot is left, a hook that takes something away may begin.
-    pub(super) fn may_begin(&self, hook: usize, attempt: u32, at: Timestamp) -> Option<Phase> {
+    fn may_begin(&self, hook: usize, attempt: u32, at: Timestamp) -> Option<Phase> {
         let named = self.plan.hooks.get(hook)?;
         let deadline = Some(at.plus(named.timeout));
         Some(Phase::RunningHook { before: named.before, hook, attempt, deadline })
     }
 
     /// After an attempt at the hook of this phase.
-    pub(super) fn after_hook(
-        &mut self,
-        phase: &Phase,
-        outcome: HookOutcome,
-        at: Timestamp,
-    ) -> Option<Phase> {
+    fn after_hook(&mut self, phase: &Phase, outcome: HookOutcome, at: Timestamp) -> Option<Phase> {
         let Phase::RunningHook { before, hook, attempt, deadline: Some(_) } = phase else {
             return None;
         };
@@ -136,7 +148,7 @@ impl Record {
     }
 
     /// After somebody said that the release goes on without a hook that failed.
-    pub(super) fn without_hook(&mut self, phase: &Phase, at: Timestamp) -> Option<Phase> {
+    fn without_hook(&mut self, phase: &Phase, at: Timestamp) -> Option<Phase> {
         let Phase::RunningHook { before, hook, .. } = phase else { return None };
         let is_passed = matches!(before, HookPoint::Retiring | HookPoint::Done);
         if !is_passed || !self.has_failed(phase) {

@@ -43,15 +43,12 @@ impl Record {
             (Phase::Preflight, EventKind::Refused { problems }) => {
                 Phase::Done { outcome: Outcome::Refused { problems } }
             }
-            (Phase::RunningHook { hook, attempt, deadline: None, .. }, EventKind::Emptied) => {
-                self.may_begin(hook, attempt, at).ok_or(illegal)?
-            }
-            (phase @ Phase::RunningHook { .. }, EventKind::HookEnded { outcome }) => {
-                self.after_hook(&phase, outcome, at).ok_or(illegal)?
-            }
-            (phase @ Phase::RunningHook { .. }, EventKind::Promote { .. }) => {
-                self.without_hook(&phase, at).ok_or(illegal)?
-            }
+            (
+                phase @ Phase::RunningHook { .. },
+                kind @ (EventKind::Emptied
+                | EventKind::HookEnded { .. }
+                | EventKind::Promote { .. }),
+            ) => self.in_hook(&phase, kind, at).ok_or(illegal)?,
             (Phase::Deploying, EventKind::Deployed { replicas }) => {
                 self.replicas = Some(replicas);
                 self.rolling_out(at)
