@@ -147,7 +147,8 @@ async fn a_driver_that_comes_back_follows_the_job_that_runs() {
     tokio::time::timeout(PATIENCE, begun).await.expect("the Job should begin");
     release.abort();
     one.operations().resign().await.unwrap();
-    let (outcome, ()) = tokio::join!(two.releaser().resume(), end(&agent, 0));
+    let releaser = two.releaser();
+    let (outcome, ()) = tokio::join!(releaser.resume(), end(&agent, 0));
     assert_eq!(outcome.unwrap(), Outcome::Released);
     let pods = agent.api::<Pod>().list(&ListParams::default().labels("app=migrations")).await;
     assert_eq!(pods.unwrap().items.len(), 1, "nothing was started twice");
