@@ -14,6 +14,8 @@ mod error;
 mod status;
 
 pub use error::OperationError;
+pub(crate) use error::busy_because;
+use error::contracted;
 pub use status::Status;
 
 /// What can be done with the release of one agent, from any process: no validator is needed.
@@ -246,8 +248,7 @@ impl Operations {
             if it.record.phase.name() == PhaseName::Done {
                 // Nothing was deployed, so there is nothing to put back.
                 self.driver.finish(&it.record).await;
-                let document = Document::Current(it.record);
-                return Ok(Status::of(Some(&document), self.driver.now()));
+                return Ok(Status::of(Some(&Document::Current(it.record)), self.driver.now()));
             }
             if it.record.envelope.holder.as_ref() == Some(&self.driver.me())
                 && it.record.phase.name().is_backward()
@@ -391,25 +392,9 @@ pub(crate) fn call() -> Duration {
     Plan::default().call
 }
 
-/// Why nothing goes back to what was live before, if a hook has begun to take away what it needs.
-fn contracted(record: &Record) -> Option<OperationError> {
-    let hook = record.contracted_by()?.to_owned();
-    let version = record.baseline.version();
-    let version = if version.is_empty() { "the old version" } else { version }.to_owned();
-    Some(OperationError::Contracted { hook, version })
-}
-
 fn actor(kind: &EventKind) -> Actor {
     match kind {
         EventKind::Abort { actor, .. } | EventKind::Rollback { actor, .. } => actor.clone(),
         _ => Actor::new("unknown"),
-    }
-}
-
-pub(crate) fn busy_because(record: &Record, advice: impl Into<String>) -> OperationError {
-    OperationError::Busy {
-        phase: record.phase.name(),
-        until: record.phase.deadline(),
-        advice: advice.into(),
     }
 }

@@ -27,8 +27,8 @@ fn hooked(point: HookPoint, name: &str) -> Plan {
 
 /// An agent of two pods beside a hook that serves until it is told to end, and one that fails.
 async fn agent() -> Agent {
-    let failing = cron_job("failing", "1.2.0", json!({"AGENT_CRASH_AFTER_MS": "200"}));
-    let serving = cron_job("serving", "1.2.0", json!({}));
+    let failing = cron_job("failing", "1.2.0", &json!({"AGENT_CRASH_AFTER_MS": "200"}));
+    let serving = cron_job("serving", "1.2.0", &json!({}));
     Agent::of(Manifests::shipped().sized(2, 0).with_hooks().with(failing).with(serving)).await
 }
 

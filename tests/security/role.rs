@@ -157,7 +157,7 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
     let mut manifests = Manifests::shipped();
     match behind {
         Behind::Service => {}
-        Behind::Hooked => manifests = manifests.with(cron_job("expand", "1.2.0", json!({}))),
+        Behind::Hooked => manifests = manifests.with(cron_job("expand", "1.2.0", &json!({}))),
         Behind::Routes => {
             let mut grpc = route("agent-grpc");
             grpc["kind"] = "GRPCRoute".into();

@@ -273,7 +273,7 @@ pub fn ingress(name: &str) -> Value {
 
 /// A suspended `CronJob` whose Job runs the test agent in a container that the agent has too, with
 /// these variables: without any it serves for as long as it may.
-pub fn cron_job(name: &str, tag: &str, env: Value) -> Value {
+pub fn cron_job(name: &str, tag: &str, env: &Value) -> Value {
     let env: Vec<Value> = env
         .as_object()
         .into_iter()

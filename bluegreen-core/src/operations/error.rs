@@ -1,7 +1,7 @@
 //! Why an operation was not carried out.
 
 use crate::release::IllegalEvent;
-use crate::{Error, PhaseName, Stuck, Timestamp};
+use crate::{Error, PhaseName, Record, Stuck, Timestamp};
 
 /// Why an operation was not carried out. Nothing was lost: the live slot serves as before.
 #[derive(Debug, thiserror::Error)]
@@ -64,4 +64,20 @@ pub enum OperationError {
     /// Something that a release acts through failed.
     #[error(transparent)]
     Port(#[from] Error),
+}
+
+pub(crate) fn busy_because(record: &Record, advice: impl Into<String>) -> OperationError {
+    OperationError::Busy {
+        phase: record.phase.name(),
+        until: record.phase.deadline(),
+        advice: advice.into(),
+    }
+}
+
+/// Why nothing goes back to what was live before, if a hook has begun to take away what it needs.
+pub(super) fn contracted(record: &Record) -> Option<OperationError> {
+    let hook = record.contracted_by()?.to_owned();
+    let version = record.baseline.version();
+    let version = if version.is_empty() { "the old version" } else { version }.to_owned();
+    Some(OperationError::Contracted { hook, version })
 }

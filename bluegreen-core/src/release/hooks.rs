@@ -241,4 +241,4 @@ fn shortened(outcome: HookOutcome) -> HookOutcome {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,6 +16,24 @@ fn plan() -> Plan {
     hooks.fold(Plan::all_at_once().bake(std::time::Duration::ZERO), Plan::hook)
 }
 
+/// The plan with a hook at each point.
+pub(in crate::release) fn hooked(plan: Plan) -> Plan {
+    POINTS.into_iter().fold(plan, |plan, point| plan.hook(Hook::before(point, name(point), "job")))
+}
+
+/// What takes something away runs only once the old slot is gone, and no hook succeeds twice.
+pub(in crate::release) fn are_in_order(record: &Record, is_gone: bool) -> bool {
+    let contracts = matches!(
+        &record.phase,
+        Phase::RunningHook { before: HookPoint::Done, deadline: Some(_), .. }
+    );
+    let times = |name: &str| {
+        let well = record.hooks.iter().filter(|it| it.hook == name && it.is_success());
+        well.count()
+    };
+    (!contracts || is_gone) && record.plan.hooks.iter().all(|hook| times(&hook.name) <= 1)
+}
+
 fn name(point: HookPoint) -> String {
     serde_json::to_value(point).unwrap().as_str().unwrap().to_owned()
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Hook, HookPoint};
-use crate::release::{Drift, Drifted, Effect, Foundation, Look, Next, Started};
+use crate::plan::HookPoint;
+use crate::release::{Drift, Drifted, Effect, Foundation, Look, Next, Started, hooks};
 use crate::{
     Actor, Binding, Change, Color, Configuration, Container, Epoch, Evidence, EvidenceKind,
     HolderId, Plan, Problem, ResolvedChange, SlotState,
@@ -341,12 +341,7 @@ proptest! {
         if pinned {
             plan = plan.conversations_by_cookie("agent-slot");
         }
-        if hooked {
-            for (name, point) in [("a", HookPoint::Deploying), ("b", HookPoint::Shifting),
-                ("c", HookPoint::Retiring), ("d", HookPoint::Done)] {
-                plan = plan.hook(Hook::before(point, name, "job"));
-            }
-        }
+        plan = if hooked { hooks::tests::hooked(plan) } else { plan };
         let mut it = record(plan);
         let (mut at, mut ready, mut passed, mut retired) = (START, false, false, false);
         let mut emptied = false;
@@ -381,14 +376,7 @@ proptest! {
             if let Next::Perform(Effect::Keep { drain: true, .. }) = it.next() {
                 prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Blue));
             }
-            // What takes something away runs after the old slot has retired and is empty.
-            if let Phase::RunningHook { before: HookPoint::Done, deadline: Some(_), .. } = &it.phase {
-                prop_assert!(retired && emptied);
-            }
-            for hook in &it.plan.hooks {
-                let well = it.hooks.iter().filter(|result| result.hook == hook.name && result.is_success());
-                prop_assert!(well.count() <= 1, "no hook succeeds twice");
-            }
+            prop_assert!(hooks::tests::are_in_order(&it, retired && emptied));
             retired |= it.phase == Phase::Retiring;
             prop_assert!(!(retired && it.phase.name().is_backward()));
             // From everywhere before retiring an abort leads to an end.
