@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use bluegreen_simulation::{Report, Schedule, shrink};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: bluegreen-simulation [--from SEED] [--count NUMBER] [--threads NUMBER]
        bluegreen-simulation --seed SEED [--only PLACES] [--trace]";
 
