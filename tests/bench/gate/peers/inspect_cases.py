@@ -37,8 +37,8 @@ samples = [Sample(input=f"Where is parcel {n}?", target=str(n)) for n in range(c
 task = Task(dataset=samples, solver=generate(), scorer=[contains(), matches(), lacks()])
 with tempfile.TemporaryDirectory() as logs:
     (log,) = eval(
-        task, model="openai/agent", model_base_url=url, max_connections=at_once,
-        max_samples=at_once, display="none", log_dir=logs,
+        task, model="openai/agent", model_base_url=url, model_args={"responses_api": False},
+        max_connections=at_once, max_samples=at_once, display="none", log_dir=logs,
     )
 rates = [score.metrics["accuracy"].value for score in log.results.scores]
 assert log.status == "success" and rates == [1.0] * 3, (log.status, rates)
