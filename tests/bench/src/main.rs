@@ -14,20 +14,24 @@ mod sampler;
 mod sight;
 mod table;
 mod traced;
+mod weights;
 
 use table::Table;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
+    let only_weights = arguments.next_if(|word| word == "weights").is_some();
     let recovery = arguments.next_if(|word| word == "recovery").is_some();
     let only_ours = recovery && arguments.next_if(|word| word == "--only-ours").is_some();
     let rounds = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => 7,
         (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
-        _ => panic!("usage: bluegreen-bench [recovery [--only-ours]] [--rounds N]"),
+        _ => panic!("usage: bluegreen-bench [weights | recovery [--only-ours]] [--rounds N]"),
     };
-    if recovery {
+    if only_weights {
+        Box::pin(shares(rounds)).await;
+    } else if recovery {
         Box::pin(losses(rounds, only_ours)).await;
     } else {
         Box::pin(times(rounds)).await;
@@ -45,6 +49,12 @@ async fn times(rounds: u32) {
     }
     Box::pin(ours::hold(&mut table)).await;
     Box::pin(process::measure(&mut table, rounds)).await;
+    table.print(rounds);
+}
+
+async fn shares(rounds: u32) {
+    let mut table = Table::new(weights::ROWS, &["ours", "floor"]);
+    Box::pin(weights::measure(&mut table, rounds)).await;
     table.print(rounds);
 }
 
