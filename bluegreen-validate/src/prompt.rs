@@ -292,14 +292,8 @@ impl PromptRegression {
         &self.suite
     }
 
-    /// Takes one look, as [`judge`](Validator::judge) does, and reports on it.
-    ///
-    /// # Errors
-    /// Those of [`judge`](Validator::judge).
-    ///
-    /// # Cancel safety
-    /// That of [`judge`](Validator::judge); of a run that is dropped only a [`Recorder`] of one's own
-    /// has the report.
+    /// Takes one look, with the errors and the cancel safety of [`judge`](Validator::judge), and reports on
+    /// it. Of a run that is dropped only a [`Recorder`] of one's own has the report.
     pub async fn judge_and_report(&self, trial: &Trial) -> Result<(Judgement, RunReport)> {
         let recorder = self.recorder.clone().unwrap_or_default();
         let judgement = self.clone().recorded_by(&recorder).judge(trial).await?;
