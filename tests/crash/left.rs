@@ -204,9 +204,30 @@ fn walk(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(walk),
         Value::String(text) => {
             let words: Vec<&str> = text.split(' ').map(word).collect();
-            *text = words.join(" ");
+            *text = without_counts(&words);
         }
         _ => {}
+    }
+}
+
+/// Takes out of a text how many endpoints served at a moment, and how many did not. A slice hears
+/// of a pod's readiness later than its Deployment does, so in the evidence of a switch the last pod
+/// may or may not be there yet. Whose the endpoints were stays in the text.
+fn without_counts(mut words: &[&str]) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    loop {
+        words = match words {
+            [_, "serving", "endpoint" | "endpoints", "and", _, "not", "ready", rest @ ..]
+            | [_, "serving", "endpoint" | "endpoints", rest @ ..] => {
+                kept.extend(["some", "serving", "endpoints"]);
+                rest
+            }
+            [word, rest @ ..] => {
+                kept.push(word);
+                rest
+            }
+            [] => return kept.join(" "),
+        };
     }
 }
 
