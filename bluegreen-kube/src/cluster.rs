@@ -10,6 +10,7 @@ use crate::event::Subject;
 use crate::route::RouteName;
 use crate::{ConfigMapStore, DeploymentSlot, EventReporter, JobHooks, PodClient, Settings};
 
+mod adopt;
 mod builder;
 mod detach;
 mod discover;
@@ -18,9 +19,10 @@ mod error;
 mod holder;
 mod init;
 
+pub use adopt::Adopt;
 pub use builder::ClusterBuilder;
 pub use done::Done;
-pub use error::ConnectError;
+pub use error::{AdoptError, ConnectError};
 
 /// One agent in one namespace of a cluster.
 ///

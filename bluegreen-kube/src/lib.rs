@@ -41,7 +41,7 @@ mod wire;
 
 pub use approver::AnnotationApprover;
 pub use canary::IngressCanary;
-pub use cluster::{Cluster, ClusterBuilder, ConnectError, Done};
+pub use cluster::{Adopt, AdoptError, Cluster, ClusterBuilder, ConnectError, Done};
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;

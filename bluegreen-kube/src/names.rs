@@ -96,6 +96,12 @@ impl Settings {
         self.own("config")
     }
 
+    /// The annotation of the Deployments that were made from one that was no slot, whose uid it
+    /// is.
+    pub fn adopted_annotation(&self) -> String {
+        self.own("adopted")
+    }
+
     /// The annotation with what a template has that is kept elsewhere, by name.
     pub fn external_annotation(&self) -> String {
         self.own("external")

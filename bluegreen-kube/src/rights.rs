@@ -95,6 +95,7 @@ impl Right {
             "networking.k8s.io" => "rbac-ingress.yaml",
             "gateway.networking.k8s.io" | "inference.networking.k8s.io" => "rbac-routes.yaml",
             KEDA => "rbac-keda.yaml",
+            "autoscaling" if self.verb == "create" => "rbac-adopt.yaml",
             "batch" => "rbac-hooks.yaml",
             _ if self.subresource == "log" => "rbac-hooks.yaml",
             _ => "rbac.yaml",

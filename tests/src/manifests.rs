@@ -15,6 +15,7 @@ const ROLE_OF_ROUTES: &str = include_str!("../../bluegreen-kube/rbac-routes.yaml
 const ROLE_OF_INGRESS: &str = include_str!("../../bluegreen-kube/rbac-ingress.yaml");
 const ROLE_OF_KEDA: &str = include_str!("../../bluegreen-kube/rbac-keda.yaml");
 const ROLE_OF_HOOKS: &str = include_str!("../../bluegreen-kube/rbac-hooks.yaml");
+const ROLE_OF_ADOPTION: &str = include_str!("../../bluegreen-kube/rbac-adopt.yaml");
 const AGENT: [&str; 4] = [
     include_str!("../../examples/deploy/manifests/namespace.yaml"),
     include_str!("../../examples/deploy/manifests/blue.yaml"),
@@ -150,6 +151,26 @@ impl Manifests {
     pub fn plain(mut self) -> Self {
         self.0.retain(|it| it["metadata"]["name"] != "agent-green");
         self.slotless()
+    }
+
+    /// The same as one rolling Deployment of this name without slots, with its autoscaler, and the
+    /// Role for who makes two slots of it.
+    #[must_use]
+    pub fn rolling(self, name: &str) -> Self {
+        let mut rolling = self.plain();
+        let deployment = rolling.deployment(Color::Blue);
+        deployment["metadata"]["name"] = name.into();
+        for labels in
+            ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"]
+        {
+            let labels = deployment.pointer_mut(labels).and_then(Value::as_object_mut);
+            labels.unwrap().remove("slot").unwrap();
+        }
+        let mut scaler = autoscaler(Color::Blue);
+        scaler["metadata"]["name"] = name.into();
+        scaler["spec"]["scaleTargetRef"]["name"] = name.into();
+        rolling.0.extend(read(ROLE_OF_ADOPTION));
+        rolling.with(scaler)
     }
 
     /// The same without objects of these kinds.

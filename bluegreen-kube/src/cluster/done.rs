@@ -4,7 +4,8 @@ use std::fmt;
 
 use bluegreen_core::Color;
 
-/// One thing that [`init`](super::Cluster::init) or [`detach`](super::Cluster::detach) did.
+/// One thing that [`init`](super::Cluster::init), [`adopt`](super::Cluster::adopt) or
+/// [`detach`](super::Cluster::detach) did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Done {
@@ -17,7 +18,28 @@ pub enum Done {
         /// The one that it is a copy of.
         from: String,
     },
-    /// The selector of a live Service got the slot label, which changes nothing for its pods.
+    /// The Deployment of the blue slot was created as a copy of one that was no slot, as large.
+    Adopted {
+        /// The new Deployment.
+        deployment: String,
+        /// The one that it is a copy of.
+        from: String,
+    },
+    /// A Deployment that was no slot has no pods any more.
+    Retired {
+        /// The Deployment, which is still there.
+        deployment: String,
+        /// How many pods it had.
+        replicas: u32,
+    },
+    /// An object of a Deployment that was no slot was copied for a slot.
+    Copied {
+        /// The object: `horizontalpodautoscaler agent-blue`.
+        object: String,
+        /// The name of the one that it is a copy of.
+        from: String,
+    },
+    /// The selector of a live Service got the slot label, which changes nothing for the slot's pods.
     Selected {
         /// The Service.
         service: String,
@@ -43,6 +65,15 @@ impl fmt::Display for Done {
                 f,
                 "created deployment {deployment} as the {color} slot, a copy of {from} without pods"
             ),
+            Self::Adopted { deployment, from } => write!(
+                f,
+                "created deployment {deployment} as the blue slot, a copy of {from} and as large"
+            ),
+            Self::Retired { deployment, replicas } => write!(
+                f,
+                "scaled deployment {deployment} from {replicas} to 0, and left it there for the way back"
+            ),
+            Self::Copied { object, from } => write!(f, "created {object}, a copy of {from}"),
             Self::Selected { service, color } => {
                 write!(f, "service {service} now selects the {color} slot, whose pods it had")
             }

@@ -1,6 +1,27 @@
 //! Why an agent cannot be found in a cluster.
 
-use bluegreen_core::{Color, Error};
+use bluegreen_core::{Color, Error, Problem};
+
+/// Why [`Cluster::adopt`](super::Cluster::adopt) did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// Something stands in the way, and nothing was written.
+    #[error("deployment {deployment} cannot be adopted: {}", in_words(problems))]
+    Refused {
+        /// The Deployment.
+        deployment: String,
+        /// Everything that stands in the way.
+        problems: Vec<Problem>,
+    },
+    /// A call failed, or something did not come in time. It can be called again.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+fn in_words(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}
 
 /// Why [`Cluster::connect`](super::Cluster::connect) does not know what the agent consists of.
 #[derive(Debug, thiserror::Error)]

@@ -56,7 +56,7 @@ impl Cluster {
         Ok(done)
     }
 
-    async fn copy(&self, from: &DynamicObject, color: Color) -> Result<Done> {
+    pub(super) async fn copy(&self, from: &DynamicObject, color: Color) -> Result<Done> {
         let (name, source) = (self.slots.of(color).name().to_owned(), from.name_any());
         let action = format!("create deployment {name}");
         let refuse = |why: String| Error::new(ErrorKind::Rejected, &action).with_source(why);
@@ -72,25 +72,36 @@ impl Cluster {
                 color.other()
             )));
         }
-        let copy = self.twin_of(from, &name, color);
-        let api = discover::api(&self.client, &self.settings);
-        let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
-        let done =
-            error::write(self.settings.call, action.as_str(), api.create(&post, &copy)).await;
-        done.map_err(|error| Secrets::in_value(&copy.data).hide(error))?;
+        let mut copy = self.twin_of(from, &name, color);
+        // What one slot was made from, the other is made from, too.
+        let note = self.settings.adopted_annotation();
+        if let Some(adopted) = from.annotations().get(&note) {
+            copy.annotations_mut().insert(note, adopted.clone());
+        }
+        self.create(&copy, &name).await?;
         Ok(Done::Created { color, deployment: name, from: source })
     }
 
-    fn twin_of(&self, from: &DynamicObject, name: &str, color: Color) -> DynamicObject {
-        let keep = |map: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            let is_own = |key: &str| {
-                key.starts_with(&self.settings.prefix)
-                    || NOT_COPIED.iter().any(|prefix| key.starts_with(prefix))
-            };
-            let kept = map.iter().filter(|(key, _)| !is_own(key));
-            kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    pub(super) async fn create(&self, deployment: &DynamicObject, name: &str) -> Result<()> {
+        let action = format!("create deployment {name}");
+        let api = discover::api(&self.client, &self.settings);
+        let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
+        let done = error::write(self.settings.call, action, api.create(&post, deployment)).await;
+        done.map(drop).map_err(|error| Secrets::in_value(&deployment.data).hide(error))
+    }
+
+    /// The labels or annotations that are as true of a copy.
+    pub(super) fn kept(&self, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let is_own = |key: &str| {
+            key.starts_with(&self.settings.prefix)
+                || NOT_COPIED.iter().any(|prefix| key.starts_with(prefix))
         };
-        let mut labels = keep(from.labels());
+        let kept = map.iter().filter(|(key, _)| !is_own(key));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    pub(super) fn twin_of(&self, from: &DynamicObject, name: &str, color: Color) -> DynamicObject {
+        let mut labels = self.kept(from.labels());
         labels.insert(self.settings.slot_label.clone(), color.to_string());
         if let Some(manager) = labels.get_mut(MANAGED_BY) {
             FIELD_MANAGER.clone_into(manager);
@@ -104,7 +115,7 @@ impl Cluster {
                 name: Some(name.to_owned()),
                 namespace: Some(self.settings.namespace.clone()),
                 labels: Some(labels),
-                annotations: Some(keep(from.annotations())).filter(|map| !map.is_empty()),
+                annotations: Some(self.kept(from.annotations())).filter(|map| !map.is_empty()),
                 ..ObjectMeta::default()
             },
             data: json!({"spec": spec}),
@@ -123,8 +134,17 @@ impl Cluster {
         if selector.contains_key(slot) {
             return Ok(None);
         }
+        let color = self.only_color(&format!("patch service {service}"), &selector).await?;
+        self.name_slot(&found, color).await.map(Some)
+    }
+
+    /// Adds the slot label to the selector of a Service, if the selector is as it was found.
+    pub(super) async fn name_slot(&self, found: &Service, color: Color) -> Result<Done> {
+        let (settings, slot) = (&self.settings, &self.settings.slot_label);
+        let service = found.name_any();
+        let selector = found.spec.as_ref().and_then(|spec| spec.selector.clone());
+        let selector = selector.unwrap_or_default();
         let action = format!("patch service {service}");
-        let color = self.only_color(&action, &selector).await?;
         let mut wanted = selector.clone();
         wanted.insert(slot.clone(), color.to_string());
         let operations = vec![
@@ -133,9 +153,10 @@ impl Cluster {
             json!({"op": "replace", "path": "/spec/selector", "value": wanted}),
         ];
         let (params, patch) = (json_patch::params(false), json_patch::of(operations, &action)?);
-        let call = json_patch::send(&self.client, &services, service, &params, &patch);
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &settings.namespace);
+        let call = json_patch::send(&self.client, &services, &service, &params, &patch);
         error::write(settings.call, action, call).await?;
-        Ok(Some(Done::Selected { service: service.to_owned(), color }))
+        Ok(Done::Selected { service, color })
     }
 
     /// The slot of all the pods that a selector without one finds.

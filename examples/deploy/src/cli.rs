@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bluegreen_core::Color;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Releases an agent on Kubernetes without downtime, and takes it back in one write.
@@ -82,11 +83,40 @@ pub(crate) enum Output {
     Json,
 }
 
+/// What becomes two slots, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Adoption {
+    /// The Deployment. It is left without pods, for the way back.
+    pub(crate) deployment: String,
+    /// The Deployment that takes its place: the deployment's name and -blue unless said otherwise.
+    #[arg(long, value_name = "NAME")]
+    blue: Option<String>,
+    /// The Deployment for the next release: the deployment's name and -green unless said otherwise.
+    #[arg(long, value_name = "NAME")]
+    green: Option<String>,
+    /// How long the new pods may take to be ready.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "10m")]
+    pub(crate) ready: Duration,
+    /// How long the old pods go on after the last request was sent to them.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
+    pub(crate) drain: Duration,
+}
+
+impl Adoption {
+    /// The names of the slots.
+    pub(crate) fn slot(&self, color: Color) -> String {
+        let named = if color == Color::Blue { &self.blue } else { &self.green };
+        named.clone().unwrap_or_else(|| format!("{}-{color}", self.deployment))
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the second Deployment, without pods, if there is only one.
     Init,
+    /// Make two slots of one rolling Deployment that names no slot, while it serves.
+    Adopt(Adoption),
     /// Say what a release would change, and everything that stands in its way. Touches nothing.
     Plan(Release),
     /// Release a new version.

@@ -1,17 +1,19 @@
 //! One function for each thing that can be done.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bluegreen_core::{
-    OperationError, Operations, Outcome, PhaseName, Progress, Releaser, Reporter, Slot, Status,
+    Color, OperationError, Operations, Outcome, PhaseName, Progress, Releaser, Reporter, Slot,
+    Status,
 };
-use bluegreen_kube::Cluster;
+use bluegreen_kube::{Adopt, AdoptError, Cluster, Done};
 use bluegreen_validate::notify::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::approve::Asked;
-use crate::cli::{Cli, Command, Gates, Output, Release, Why};
+use crate::cli::{Adoption, Cli, Command, Gates, Output, Release, Why};
 use crate::{Failure, client, notify, release, show};
 
 /// Does what the command line says.
@@ -21,6 +23,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         .cluster_name(&cli.cluster);
     if let Some(in_flight) = cli.in_flight {
         builder = builder.load(|ports| release::load(in_flight, ports));
+    }
+    if let Command::Adopt(it) = &cli.command {
+        for color in Color::BOTH {
+            builder = builder.deployment(color, it.slot(color));
+        }
     }
     let cluster =
         builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
@@ -47,6 +54,7 @@ impl Session {
         let actor = self.actor.as_str();
         match command {
             Command::Init => self.done(&self.cluster.init().await),
+            Command::Adopt(it) => self.adopt(&it).await,
             Command::Detach => self.done(&self.cluster.detach().await),
             Command::Plan(it) => self.plan(&it).await,
             Command::Deploy(it) => self.deploy(&it).await,
@@ -74,10 +82,34 @@ impl Session {
         }
     }
 
-    fn done(
-        &self,
-        done: &bluegreen_core::Result<Vec<bluegreen_kube::Done>>,
-    ) -> Result<(), Failure> {
+    /// Says at once what was done, for it takes minutes.
+    async fn adopt(&self, it: &Adoption) -> Result<(), Failure> {
+        let mut how = Adopt::default();
+        (how.ready, how.drain) = (it.ready, it.drain);
+        let told = Mutex::new(Vec::new());
+        let tell = |done: &Done| {
+            told.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
+            if !self.json {
+                show::done(std::slice::from_ref(done), false);
+            }
+        };
+        show::adopting(it);
+        match self.cluster.adopt(&it.deployment, &how, tell).await {
+            Ok(()) => {
+                let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if self.json || told.is_empty() {
+                    show::done(&told, self.json);
+                }
+                Ok(())
+            }
+            Err(AdoptError::Refused { problems, .. }) => {
+                Err(Failure::Outcome(Outcome::Refused { problems }))
+            }
+            Err(error) => Err(Failure::Error(bluegreen_core::chain(&error))),
+        }
+    }
+
+    fn done(&self, done: &bluegreen_core::Result<Vec<Done>>) -> Result<(), Failure> {
         match done {
             Ok(done) => {
                 show::done(done, self.json);
@@ -96,7 +128,7 @@ impl Session {
     async fn only_container(&self) -> Result<Option<String>, Failure> {
         // Both slots have the same containers, or preflight says so.
         let mut found = Err(Failure::Error("neither slot can be read".to_owned()));
-        for color in bluegreen_core::Color::BOTH {
+        for color in Color::BOTH {
             match self.cluster.slot(color).state().await {
                 Ok(state) => {
                     let mut names = state.running.containers.into_keys();

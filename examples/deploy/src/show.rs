@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use bluegreen_core::{
-    ChangeDiff, DiffLine, DiffLineKind, Document, Problem, Progress, Reporter, Status, Verdict,
+    ChangeDiff, Color, DiffLine, DiffLineKind, Document, Problem, Progress, Reporter, Status,
+    Verdict,
 };
 use bluegreen_kube::Done;
 use console::StyledObject;
@@ -13,6 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::Failure;
+use crate::cli::Adoption;
 
 /// Progress: a moving line on a terminal, plain lines elsewhere.
 pub(crate) struct Screen {
@@ -142,6 +144,17 @@ fn coloured(line: &DiffLine, with_colours: bool) -> StyledObject<&str> {
         _ => text,
     };
     text.force_styling(with_colours)
+}
+
+/// What takes so long about an adoption, for who waits.
+pub(crate) fn adopting(it: &Adoption) {
+    eprintln!(
+        "the pods of {} may take {} to be ready; those of {} go on for {} after that",
+        it.slot(Color::Blue),
+        humantime::format_duration(it.ready),
+        it.deployment,
+        humantime::format_duration(it.drain),
+    );
 }
 
 pub(crate) fn done(done: &[Done], as_json: bool) {
