@@ -72,16 +72,16 @@ pub fn curtail(rules: &Rules, planned: usize, outcomes: &[CaseOutcomes]) -> Opti
     let repeats = rules.repeats as usize;
     let live_known = unlisted == 0 && outcomes.iter().all(|case| case.live.len() >= repeats);
     // What live passes of what is missing is not the best for idle, but it may make live good
-    // enough to compare with. So with some of it missing that is left open.
+    // enough to compare with. So with some of it missing that is left open, until all else passes.
     let look = Look { missing: Missing::Lost, baseline: live_known, scores: false };
-    let mut best = filled(rules, outcomes, Attempt::failed(), Attempt::passed());
+    let mut filled_best = filled(rules, outcomes, Attempt::failed(), Attempt::passed());
     let more = (0..unlisted).map(|number| {
         // Not the name of any listed case, since no case is named by a control character.
         let name = format!("\u{0}{number}");
         CaseOutcomes::new(name, vec![Attempt::failed(); repeats], vec![Attempt::passed(); repeats])
     });
-    best.extend(more);
-    let best = assess(rules, &best, look).verdict;
+    filled_best.extend(more);
+    let best = assess(rules, &filled_best, look).verdict;
     if best == Verdict::Fail {
         return Some(Curtailed::Verdict(Verdict::Fail));
     }
@@ -94,7 +94,11 @@ pub fn curtail(rules: &Rules, planned: usize, outcomes: &[CaseOutcomes]) -> Opti
     let worst = filled(rules, outcomes, Attempt::passed(), Attempt::failed());
     let worst = assess(rules, &worst, look).verdict;
     match (best, worst) {
-        (Verdict::Pass, Verdict::Pass) => Some(Curtailed::Verdict(Verdict::Pass)),
+        (Verdict::Pass, Verdict::Pass) => {
+            // There live fails all that is missing.
+            let whole = assess(rules, &filled_best, Look { baseline: true, ..look });
+            (whole.verdict == Verdict::Pass).then_some(Curtailed::Verdict(Verdict::Pass))
+        }
         (Verdict::Pass, _) => None,
         (_, Verdict::Inconclusive) if rules.score_margin.is_none() => {
             Some(Curtailed::Verdict(Verdict::Inconclusive))

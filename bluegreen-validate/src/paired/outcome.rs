@@ -65,6 +65,11 @@ pub enum Attempt {
         /// As in [`Passed`](Self::Passed).
         #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "finite")]
         score: Option<f64>,
+        /// Whether all that was wrong with it is that the other slot's answer was preferred. Of live
+        /// that says nothing against the suite: see
+        /// [`min_live_rate`](super::Rules::min_live_rate).
+        #[serde(default, skip_serializing_if = "is_false")]
+        beaten: bool,
     },
     /// It is not known: the way to the agent, the agent's provider or a judge did not work.
     /// Neither a pass nor a fail.
@@ -79,14 +84,14 @@ impl Attempt {
 
     /// A fail without a score.
     pub const fn failed() -> Self {
-        Self::Failed { score: None }
+        Self::Failed { score: None, beaten: false }
     }
 
     /// Whether it passed; `None` when that is not known.
     pub fn outcome(self) -> Option<bool> {
         match self {
             Self::Passed { score } if is_number(score) => Some(true),
-            Self::Failed { score } if is_number(score) => Some(false),
+            Self::Failed { score, .. } if is_number(score) => Some(false),
             _ => None,
         }
     }
@@ -94,7 +99,7 @@ impl Attempt {
     /// The score, where there is one and the attempt counts.
     pub fn score(self) -> Option<f64> {
         match self {
-            Self::Passed { score } | Self::Failed { score } => score.filter(|s| s.is_finite()),
+            Self::Passed { score } | Self::Failed { score, .. } => score.filter(|s| s.is_finite()),
             Self::Error => None,
         }
     }
@@ -187,7 +192,7 @@ mod tests {
     fn a_score_that_is_no_number_is_neither_pass_nor_fail() {
         let bad = Attempt::Passed { score: Some(f64::NAN) };
         assert_eq!((bad.outcome(), bad.score()), (None, None));
-        assert_eq!(Attempt::Failed { score: Some(f64::INFINITY) }.outcome(), None);
+        assert_eq!(Attempt::Failed { score: Some(f64::INFINITY), beaten: false }.outcome(), None);
         assert_eq!(Attempt::Error.outcome(), None);
         assert_eq!(Attempt::Passed { score: Some(0.5) }.outcome(), Some(true));
         // Written as JSON's null it would come back as a pass.

@@ -45,7 +45,8 @@ pub struct Rules {
     /// and the verdict says so: 30. With 30 cases that agree, 10 points can just be told.
     pub min_category_cases: u32,
     /// The pass rate that live itself must have: 0.5. Where nearly everything fails on both slots
-    /// they do not differ either, and that is no reason to release.
+    /// they do not differ either, and that is no reason to release. Answers of live to which only
+    /// the candidate's was preferred count as if they had passed.
     pub min_live_rate: f64,
     /// The largest share of cases that may be in quarantine: 0.1.
     pub max_quarantined: f64,

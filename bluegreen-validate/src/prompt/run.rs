@@ -263,7 +263,9 @@ impl Results {
             for attempt in attempts {
                 *attempt = match attempt {
                     Attempt::Passed { .. } => Attempt::passed(),
-                    Attempt::Failed { .. } => Attempt::failed(),
+                    Attempt::Failed { beaten, .. } => {
+                        Attempt::Failed { score: None, beaten: *beaten }
+                    }
                     Attempt::Error => Attempt::Error,
                 };
             }

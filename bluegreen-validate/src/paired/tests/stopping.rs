@@ -168,6 +168,54 @@ fn without_a_baseline_it_stops_later() {
     assert_eq!((0..=100).find(|done| unlisted(*done).is_some()), Some(stopped));
 }
 
+/// What live fails as well as the candidate is no reason to release, whole or stopped.
+#[test]
+fn a_pass_waits_until_live_is_known_to_be_good_enough() {
+    let rules = Rules { repeats: 1, ..Rules::default() };
+    let suite = |failing: usize| -> Vec<CaseOutcomes> {
+        let pair = |number| if number < failing { Attempt::failed() } else { Attempt::passed() };
+        let case = |number| CaseOutcomes::new(format!("{number}"), [pair(number)], [pair(number)]);
+        (0..100).map(case).collect()
+    };
+    let first = |suite: &[CaseOutcomes], done: usize| {
+        let mut so_far = suite.to_vec();
+        for case in so_far.iter_mut().skip(done) {
+            case.live.clear();
+            case.idle.clear();
+        }
+        curtail(&rules, 100, &so_far)
+    };
+    for failing in [60, 100] {
+        let suite = suite(failing);
+        assert_eq!(judge(&rules, &suite).verdict, Inconclusive);
+        for done in 0..=100 {
+            let decided = first(&suite, done);
+            assert_ne!(decided, Some(Curtailed::Verdict(Pass)), "{failing} after {done}");
+        }
+    }
+    let suite = suite(0);
+    assert_eq!(judge(&rules, &suite).verdict, Pass);
+    assert!((0..100).any(|done| first(&suite, done) == Some(Curtailed::Verdict(Pass))));
+}
+
+/// Live that only lost comparisons has shown nothing against the suite.
+#[test]
+fn live_may_be_beaten_everywhere() {
+    let rules = Rules { repeats: 1, ..Rules::default() };
+    let suite = |beaten: bool| -> Vec<CaseOutcomes> {
+        let live = Attempt::Failed { score: None, beaten };
+        let case = |number| CaseOutcomes::new(format!("{number}"), [live], [Attempt::passed()]);
+        (0..60).map(case).collect()
+    };
+    assert_eq!(judge(&rules, &suite(true)).verdict, Pass);
+    let found = judge(&rules, &suite(false));
+    assert_eq!(found.verdict, Inconclusive);
+    assert!(found.reasons.iter().any(|reason| reason.subject == "live"), "{:?}", found.reasons);
+    let mut quarantined = suite(true);
+    quarantined.iter_mut().skip(3).for_each(|case| case.live = vec![Attempt::failed()]);
+    assert_eq!(judge(&rules, &quarantined).verdict, Inconclusive);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -55,6 +55,8 @@ pub(super) struct Tried {
     pub(super) took: Took,
     /// What there was none of, so that there is nothing to assess.
     pub(super) without: Option<Without>,
+    /// Whether nothing else is wrong but that the other slot's answer was preferred.
+    pub(super) beaten: bool,
 }
 
 /// What a conversation came to, before answers of one slot are compared with those of the other.
@@ -278,7 +280,14 @@ impl Attempts<'_> {
 
 impl Tried {
     pub(super) fn of(outcome: Outcome, answers: Vec<Answer>) -> Self {
-        Self { outcome, assertions: Vec::new(), answers, took: Took::default(), without: None }
+        Self {
+            outcome,
+            assertions: Vec::new(),
+            answers,
+            took: Took::default(),
+            without: None,
+            beaten: false,
+        }
     }
 
     /// The last answer.

@@ -244,7 +244,9 @@ pub(super) fn attempt(tried: &Tried) -> Attempt {
     let rounded = |score: f64| Some((score.clamp(0.0, 1.0) * 1e4).round() / 1e4);
     match &tried.outcome {
         Outcome::Held(score) => Attempt::Passed { score: rounded(*score) },
-        Outcome::Broken(broken) => Attempt::Failed { score: rounded(broken.score) },
+        Outcome::Broken(broken) => {
+            Attempt::Failed { score: rounded(broken.score), beaten: tried.beaten }
+        }
         Outcome::Unknown(_) => Attempt::Error,
     }
 }

@@ -43,10 +43,14 @@ impl Attempts<'_> {
         compared: Vec<Compared>,
     ) -> (Tried, Tried, Vec<PreferenceReport>) {
         let mut reports = Vec::with_capacity(compared.len());
-        let loses = compared.iter().any(|it| it.live.as_ref().is_ok_and(|it| !it.holds));
+        let lost = |opinion: &Result<Opinion, String>| opinion.as_ref().is_ok_and(|it| !it.holds);
+        let holds = |answers: &[Answer], grades: &Grades| {
+            matches!(self.by_itself(case, answers, grades.clone()), Outcome::Held(_))
+        };
         // An answer that is broken all the same can't win: what pleases a judge would hide it.
-        let is_fit =
-            !loses || matches!(self.by_itself(case, &idle, of_idle.clone()), Outcome::Held(_));
+        let is_fit = !compared.iter().any(|it| lost(&it.live)) || holds(&idle, &of_idle);
+        let is_beaten =
+            is_fit && compared.iter().any(|it| lost(&it.live)) && holds(&live, &of_live);
         for Compared { place, check, live, idle, report } in compared {
             let live = match live {
                 Ok(opinion) if !opinion.holds && !is_fit => {
@@ -58,7 +62,8 @@ impl Attempts<'_> {
             of_idle.add(place, &check, idle);
             reports.push(report);
         }
-        (self.assessed(case, live, &of_live), self.assessed(case, idle, &of_idle), reports)
+        let live = Tried { beaten: is_beaten, ..self.assessed(case, live, &of_live) };
+        (live, self.assessed(case, idle, &of_idle), reports)
     }
 
     /// What answers come to, whatever a comparison may say.

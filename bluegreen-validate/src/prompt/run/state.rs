@@ -26,7 +26,8 @@ pub(super) struct Saved {
     live: String,
     idle: String,
     pub(super) spent: Spent,
-    /// Case, repeat, live and idle, each a score; that of a failed run is less than 0 by it and 1.
+    /// Case, repeat, live and idle, each a score; that of a failed run is less than 0 by it and 1,
+    /// or by it and 3 where the other answer was preferred and nothing else is wrong.
     pairs: Vec<(usize, usize, f64, f64)>,
     regressed: Vec<Regressed>,
     /// What a report shows of the pairs, if somebody wants one.
@@ -112,9 +113,11 @@ pub(super) fn identity(side: &Side) -> String {
 }
 
 fn encoded(attempt: Attempt) -> f64 {
+/// An attempt as one number.
     match attempt {
         Attempt::Passed { score } => score.unwrap_or(1.0),
-        Attempt::Failed { score } => -1.0 - score.unwrap_or(0.0),
+        Attempt::Failed { score, beaten: false } => -1.0 - score.unwrap_or(0.0),
+        Attempt::Failed { score, beaten: true } => -3.0 - score.unwrap_or(0.0),
         Attempt::Error => -9.0,
     }
 }
@@ -123,8 +126,31 @@ fn decoded(number: f64) -> Attempt {
     if number >= 0.0 {
         Attempt::Passed { score: Some(number) }
     } else if number >= -2.0 {
-        Attempt::Failed { score: Some(-1.0 - number) }
+        Attempt::Failed { score: Some(-1.0 - number), beaten: false }
+    } else if number >= -4.0 {
+        Attempt::Failed { score: Some(-3.0 - number), beaten: true }
     } else {
         Attempt::Error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_the_same_when_it_is_read_again() {
+        let score = Some(0.25);
+        for attempt in [
+            Attempt::Passed { score },
+            Attempt::Passed { score: Some(0.0) },
+            Attempt::Failed { score, beaten: false },
+            Attempt::Failed { score: Some(1.0), beaten: false },
+            Attempt::Failed { score, beaten: true },
+            Attempt::Failed { score: Some(0.0), beaten: true },
+            Attempt::Error,
+        ] {
+            assert_eq!(decoded(encoded(attempt)), attempt);
+        }
     }
 }

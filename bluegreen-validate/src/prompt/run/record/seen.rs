@@ -260,13 +260,14 @@ mod tests {
     fn an_attempt_is_kept_with_all_turns_and_without_secrets() {
         let (mut mask, mut room) = (Mask::default(), Room::new());
         mask.hide("the-key");
+            beaten: false,
         let seen = Seen::of(&tried(), 1_000, Kind::Other, &mask, &mut room);
         let written = serde_json::to_string(&seen).unwrap();
         assert_eq!(serde_json::from_str::<Seen>(&written).unwrap(), seen);
         let names = ["contains 7".to_owned(), "contains 8".to_owned()];
         let report = seen.report(&names, Some(&Prices::new(1e6, 1e6)));
         assert_eq!(report.text, "turn 1:\ncalls find_order({\"id\":7})\nturn 2:\n*** is 7");
-        assert_eq!(report.outcome, Attempt::Failed { score: Some(0.5) });
+        assert_eq!(report.outcome, Attempt::Failed { score: Some(0.5), beaten: false });
         let held: Vec<_> = report.assertions.iter().map(|it| it.held).collect();
         assert_eq!(held, [Some(true), Some(false)]);
         assert_eq!(report.assertions[1].reason, "wanted 8, found ***");
