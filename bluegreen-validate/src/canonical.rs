@@ -1,46 +1,45 @@
 //! One text for each JSON value, to take digests of.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 /// JSON with sorted keys and without blanks. Written here, because whether a `Value` sorts its
 /// keys hangs on a feature that any crate of the build may turn on.
 pub(crate) fn canonical(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     write(value, &mut text);
-    text
+    // JSON is UTF-8.
+    String::from_utf8_lossy(&text).into_owned()
 }
 
-fn write(value: &Value, text: &mut String) {
+fn write(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (number, item) in items.iter().enumerate() {
                 if number > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write(item, text);
             }
-            text.push(']');
+            text.push(b']');
         }
         Value::Object(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
             entries.sort_by_key(|(name, _)| *name);
-            text.push('{');
+            text.push(b'{');
             for (number, (name, value)) in entries.into_iter().enumerate() {
                 if number > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
-                let name = Value::from(name.as_str());
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{name}:");
+                // Writing a text or number to a Vec cannot fail.
+                let _ = serde_json::to_writer(&mut *text, name);
+                text.push(b':');
                 write(value, text);
             }
-            text.push('}');
+            text.push(b'}');
         }
         scalar => {
-            let _ = write!(text, "{scalar}");
+            let _ = serde_json::to_writer(text, scalar);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Prompt regression: the same questions to both slots, and whether the candidate answers as well
 //! as live does.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +31,7 @@ mod schema;
 mod suite;
 mod template;
 mod tool_contract;
+mod unreached;
 
 use made::Made;
 
@@ -109,6 +109,8 @@ pub struct PromptRegression {
     baseline: Option<Baseline>,
     /// The suite made ready, once: it is checked, and then judged by, perhaps again and again.
     ready: OnceLock<Arc<Made>>,
+    /// Its digest, which takes as long as a good part of that.
+    digest: OnceLock<Digest>,
 }
 
 /// Whatever they are recorded by.
@@ -122,8 +124,15 @@ impl PromptRegression {
     /// A gate from data.
     pub fn new(suite: Suite) -> Self {
         let connector = judge::Connector::default();
-        let ready = OnceLock::new();
-        Self { suite, recorder: None, connector, cassette: None, baseline: None, ready }
+        let (ready, digest) = (OnceLock::new(), OnceLock::new());
+        Self { suite, recorder: None, connector, cassette: None, baseline: None, ready, digest }
+    }
+
+    /// A gate from what was read, which has been made ready by that.
+    fn read(found: read::Found) -> Self {
+        let gate = Self::new(found.suite);
+        let ready = found.made.map_or_else(OnceLock::new, |made| OnceLock::from(Arc::new(made)));
+        Self { ready, ..gate }
     }
 
     /// A gate from a file, JSON or YAML, as its name ends.
@@ -172,7 +181,7 @@ impl PromptRegression {
     /// # Errors
     /// All problems of the file at once, each with file, line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        read::from_file(path.as_ref()).map(Self::new)
+        read::from_file(path.as_ref()).map(Self::read)
     }
 
     /// A gate from promptfoo's configuration, with the agent that is asked instead of its providers.
@@ -209,8 +218,12 @@ impl PromptRegression {
     /// ```
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Suite)) -> Self {
+        let before = self.suite.clone();
         change(&mut self.suite);
-        self.ready = OnceLock::new();
+        if self.suite == before {
+            return self;
+        }
+        (self.ready, self.digest) = (OnceLock::new(), OnceLock::new());
         self
     }
 
@@ -219,7 +232,7 @@ impl PromptRegression {
     /// # Errors
     /// All problems of the text at once, each with name, line and column.
     pub fn from_text(name: &str, text: &str) -> Result<Self, ConfigError> {
-        read::from_text(name, text).map(Self::new)
+        read::from_text(name, text).map(Self::read)
     }
 
     /// The same, recorded: `recorder` has the report of every run of it, and its progress.
@@ -266,7 +279,7 @@ impl PromptRegression {
     #[must_use]
     pub fn grading(mut self, grader: impl Grader + 'static) -> Self {
         self.suite = self.suite.grading(grader);
-        self.ready = OnceLock::new();
+        (self.ready, self.digest) = (OnceLock::new(), OnceLock::new());
         self
     }
 
@@ -325,31 +338,8 @@ impl PromptRegression {
         self.ready.get_or_init(|| Arc::new(Made::of(&self.suite))).clone()
     }
 
-    /// Who grades and can't be reached.
-    fn unreached(&self) -> Vec<Problem> {
-        let suite = &self.suite;
-        let judges = suite.judges.iter().enumerate();
-        let judges = judges.map(|(at, it)| (format!("judges[{at}].url"), it.url.as_str()));
-        let embeddings =
-            suite.embeddings.iter().map(|it| ("embeddings.url".into(), it.url.as_str()));
-        let mut hooks = Vec::new();
-        for case in &suite.cases {
-            case.assert.iter().chain(case.turns_asserts()).for_each(|it| it.webhooks(&mut hooks));
-        }
-        suite.defaults.assert.iter().for_each(|it| it.webhooks(&mut hooks));
-        let hooks: BTreeSet<&str> = hooks.into_iter().map(|it| it.url.as_str()).collect();
-        let hooks = hooks.into_iter().map(|url| ("webhook".to_owned(), url));
-        let mut problems = Vec::new();
-        for (field, url) in judges.chain(embeddings).chain(hooks) {
-            // What is no address has been said.
-            let Ok(place) = judge::Place::parse(url, "") else { continue };
-            if let Err(found) = self.connector.connect(&place.origin) {
-                let problem = Problem::new("prompt-judge", format!("{}, {field}", suite.name));
-                let wanted = "an address that can be reached from here";
-                problems.push(problem.found(found).wanted(wanted));
-            }
-        }
-        problems
+    fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| self.suite.digest())
     }
 }
 
@@ -366,7 +356,7 @@ impl Validator for PromptRegression {
     }
 
     fn config_digest(&self) -> Digest {
-        self.suite.digest()
+        self.digest().clone()
     }
 
     async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
@@ -380,13 +370,15 @@ impl Validator for PromptRegression {
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
             return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
         };
-        let judging = judge::Judging::new(&self.suite, prepared, &self.connector, trial);
+        let judging =
+            judge::Judging::new(&self.suite, prepared, &self.connector, trial, self.digest());
         let judging = judging.map_err(|why| {
             let action = format!("prepare the judges of {}", self.suite.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)
         })?;
         let ran = {
             let aids = run::Aids {
+                digest: self.digest(),
                 recorder: self.recorder.as_ref(),
                 cassette: self.cassette.as_ref(),
                 baseline: self.baseline.as_ref(),

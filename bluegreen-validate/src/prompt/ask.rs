@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Usage};
 use super::suite::{A2aVersion, Agent, Suite};
-use super::template::{Scope, Templates};
+use super::template::{Scope, Templates, is_template};
 use crate::HeaderText;
 use crate::excerpt::Mask;
 use crate::retry_after::retry_after;
@@ -48,6 +48,9 @@ pub(super) struct Asker {
     timeout: Duration,
     max_body: usize,
     mask: Hidden,
+    /// Whether requests are made of what is asked and in which conversation, by templates or, with A2A,
+    /// by themselves.
+    has_scope: bool,
 }
 
 /// The way to the agent, for what takes more than one exchange.
@@ -106,6 +109,8 @@ impl Asker {
             Agent::Openai(_) | Agent::Responses(_) | Agent::A2a(_) => Method::POST,
         };
         let body = Body::new(&suite.agent)?;
+        let has_scope = matches!(suite.agent, Agent::A2a(_))
+            || serde_json::to_string(&suite.agent).map_or(true, |it| is_template(&it));
         if let Some(kind) = body.content_type()
             && !headers.contains_key(CONTENT_TYPE)
         {
@@ -132,6 +137,7 @@ impl Asker {
             timeout: suite.timeout,
             max_body: suite.max_body,
             mask: Hidden(mask),
+            has_scope,
         })
     }
 
@@ -148,7 +154,7 @@ impl Asker {
         messages: &[Value],
         conversation: &str,
     ) -> Result<Request<Bytes>, String> {
-        let scope = scope(vars, messages, conversation);
+        let scope = if self.has_scope { scope(vars, messages, conversation) } else { Scope::new() };
         let path = templates.text(self.agent.path(), &scope)?;
         let body = self.body.of(templates, &scope, messages)?;
         let mut request = Request::new(body);

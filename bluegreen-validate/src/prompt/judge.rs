@@ -110,6 +110,7 @@ impl Judging {
         prepared: &Prepared,
         connector: &Connector,
         trial: &Trial,
+        digest: &Digest,
     ) -> Result<Self, String> {
         let mut judges: Vec<Arc<dyn Judge>> = Vec::with_capacity(suite.judges.len());
         for judge in &suite.judges {
@@ -127,7 +128,7 @@ impl Judging {
                 }
             }
         }
-        let (secret, own) = (secret(suite, trial), own::Own::new(suite));
+        let (secret, own) = (secret(suite, trial, digest), own::Own::new(suite));
         Ok(Self { judges, embedder, hooks, own, secret, known: Known::default() })
     }
 
@@ -223,10 +224,10 @@ fn asked(case: &PreparedCase, answers: &[Answer], place: usize) -> String {
 
 /// What the words of fences are made from: another in each run, and nothing that an agent gets to
 /// know.
-fn secret(suite: &Suite, trial: &Trial) -> String {
+fn secret(suite: &Suite, trial: &Trial, digest: &Digest) -> String {
     let now = trial.clock.now().unix_millis().to_string();
     let seed = suite.rules.seed.to_string();
     let (live, idle) = (&trial.live.state, &trial.candidate.state);
-    let parts = json!([suite.digest().as_str(), seed, now, live.uid, idle.uid]).to_string();
+    let parts = json!([digest.as_str(), seed, now, live.uid, idle.uid]).to_string();
     Digest::of([trial.release.as_str(), parts.as_str()]).as_str().to_owned()
 }

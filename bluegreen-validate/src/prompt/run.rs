@@ -5,11 +5,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use bluegreen_core::{Progress, Result, Trial, Verdict};
+use bluegreen_core::{Digest, Progress, Result, Trial, Verdict};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Fuse};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 use super::cassette::{Baseline, Cassette, Known, Session};
 use super::judge::Judging;
@@ -22,6 +23,7 @@ mod audit;
 mod before;
 mod dialogue;
 mod ledger;
+mod looks;
 mod pace;
 mod record;
 mod results;
@@ -33,6 +35,7 @@ use attempt::Attempts;
 pub(super) use attempt::PAUSE;
 use before::Before;
 pub(super) use ledger::Ledger;
+use looks::Looks;
 pub(super) use pace::Pace;
 use record::{Begun, Recording};
 pub use record::{Recorder, RunProgress};
@@ -64,6 +67,8 @@ pub(super) enum Ended {
 /// What a run has besides the suite.
 #[derive(Clone, Copy)]
 pub(super) struct Aids<'a> {
+    /// The suite's digest.
+    pub(super) digest: &'a Digest,
     pub(super) recorder: Option<&'a Recorder>,
     pub(super) cassette: Option<&'a Cassette>,
     pub(super) baseline: Option<&'a Baseline>,
@@ -95,7 +100,7 @@ pub(super) async fn run(
     let mask = prepared.asker.mask();
     let open = |cassette| Session::begin(cassette, suite, mask, trial);
     let session = aids.cassette.map(open).transpose()?;
-    let mut saved = Saved::of(suite, trial);
+    let mut saved = Saved::of(aids.digest, trial);
     let order = schedule::order(prepared, &suite.rules);
     let planned = order.len();
     let mut results = Results::new(prepared, &suite.rules, saved.take());
@@ -115,7 +120,6 @@ pub(super) async fn run(
     let before = before.as_ref();
     let attempts =
         Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session, before };
-    let batch = (planned / 20).max(10);
     announce(suite, prepared, &results, todo.len(), trial);
 
     let now = trial.clock.now();
@@ -124,15 +128,16 @@ pub(super) async fn run(
     let time = suite.budget.time.map_or(left, |time| time.min(left));
     let (book, until) = (saved.book.take(), now.plus(time));
     let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
+    let (found, digest) = (&results, aids.digest);
     let begun =
-        Begun { suite, prepared, trial, results: &results, book, planned, now, until, facts };
+        Begun { suite, digest, prepared, trial, results: found, book, planned, now, until, facts };
     let recording = Recording::begin(aids.recorder, &begun, &ledger);
     recording.tell(0, &results);
     let mut over = pin!(trial.clock.sleep(time));
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
     let mut running = FuturesUnordered::new();
     let mut todo = todo.into_iter();
-    let (mut since_saved, mut due) = (0, false);
+    let mut looks = Looks::new(planned, replayed.is_some());
     let mut ended = results.decided(suite);
     while ended.is_none() {
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
@@ -141,16 +146,17 @@ pub(super) async fn run(
             running.push(pair);
             recording.tell(running.len(), &results);
         }
-        if due {
-            (since_saved, due) = (0, false);
+        if looks.is_due() {
             // Connections are tasks of their own, and what follows takes some milliseconds.
             yield_now().await;
+            let at = Instant::now();
             tell(suite, &results, planned, &ledger, trial);
             saving.set(save(saved.bytes(&results, ledger.spent(), &recording), trial).fuse());
             ended = results.decided(suite);
             if ended.is_some() {
                 break;
             }
+            looks.over(at.elapsed());
         }
         if running.is_empty() {
             let budget = ledger.exhausted().filter(|_| todo.len() > 0);
@@ -171,8 +177,7 @@ pub(super) async fn run(
                     let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
                     ended = results.decided(suite).filter(|it| *it != unknown).or(ended);
                 }
-                since_saved += 1;
-                due = ended.is_none() && since_saved >= batch;
+                looks.came();
             }
             problem = &mut saving => {
                 if let Some(problem) = problem {

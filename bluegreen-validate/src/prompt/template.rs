@@ -46,8 +46,12 @@ impl Templates {
         if !is_template(text) {
             return Ok(text.to_owned());
         }
-        let rendered =
-            self.0.render_str(&adapted(text), Serde(scope)).map_err(|error| told(&error))?;
+        let rendered = match filled(text, scope) {
+            Some(filled) => filled,
+            None => {
+                self.0.render_str(&adapted(text), Serde(scope)).map_err(|error| told(&error))?
+            }
+        };
         if rendered.len() > LONGEST {
             return Err(format!("a template that becomes {} bytes", rendered.len()));
         }
@@ -59,6 +63,7 @@ impl Templates {
     pub(super) fn value(&self, value: &Value, scope: &Scope) -> Result<Value, String> {
         Ok(match value {
             Value::String(text) => match only_expression(text) {
+                Some(name) if is_name(name) && scope.contains_key(name) => scope[name].clone(),
                 Some(expression) => {
                     let expression =
                         self.0.compile_expression(expression).map_err(|error| told(&error))?;
@@ -122,6 +127,42 @@ impl Templates {
 
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
+}
+
+/// What a text becomes that has nothing but names of texts and whole numbers in it, as most have. The
+/// engine makes the same of it, and compiles it anew for each case and call.
+fn filled(text: &str, scope: &Scope) -> Option<String> {
+    if text.contains("{%") || text.contains("{#") {
+        return None;
+    }
+    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, tag)) = rest.split_once("{{") {
+        let (name, after) = tag.split_once("}}")?;
+        let name = name.trim_matches(|c: char| c.is_ascii_whitespace());
+        filled.push_str(before);
+        match scope.get(name).filter(|_| is_name(name))? {
+            Value::String(text) => filled.push_str(text),
+            Value::Number(number) if !number.is_f64() => filled.push_str(&number.to_string()),
+            _ => return None,
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    Some(filled)
+}
+
+/// Words that are no names of variables, or not only.
+const WORDS: [&str; 17] = [
+    "true", "True", "false", "False", "none", "None", "and", "or", "not", "in", "is", "if", "else",
+    "loop", "self", "super", "caller",
+];
+
+/// Whether an expression is the name of a variable and nothing else.
+fn is_name(expression: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    expression.starts_with(|c: char| is_part(c) && !c.is_ascii_digit())
+        && expression.chars().all(is_part)
+        && !WORDS.contains(&expression)
 }
 
 /// The expression of a text that is one `{{ … }}` and nothing else.
@@ -252,6 +293,57 @@ mod tests {
         assert_eq!(lenient("{% if list.length === 2 %}two{% endif %}", &vars), "two");
         assert_eq!(lenient("{{ list | join('+') | upper }}\n", &vars), "X+Y\n");
         assert_eq!(lenient("{% raw %}{{x}}{% endraw %}", &vars), "{{x}}");
+    }
+
+    #[test]
+    fn what_is_only_filled_in_is_what_the_engine_makes_of_it() {
+        let vars = scope(&json!({"text": "a \"{{n}}\" <b>", "n": -5, "big": u64::MAX, "half": 0.5,
+            "one": 1.0, "yes": true, "none": "n", "loop": "l", "nothing": null, "list": [1],
+            "_a1": "ü", "1a": "digit", "a b": "blank", "not": "x"}));
+        let engine = |text: &str, strict: bool| {
+            let templates = Templates::new(strict);
+            templates.0.render_str(&adapted(text), Serde(&vars)).map_err(|error| told(&error))
+        };
+        let texts = [
+            "Where is {{text}}, {{ n }}?\r\n",
+            "{{big}}{{n}}",
+            "{{\n_a1\t}}{ }} {x}\n\n",
+            "{{half}}",
+            "{{one}} {{n}}",
+            "{{yes}} {{none}} {{nothing}}",
+            "{{loop}}",
+            "{{list}}",
+            "{{missing}}",
+            "{{1a}}",
+            "{{a b}}",
+            "{{not}}",
+            "{{n",
+            "{{{n}}}",
+            "{{-n-}} x",
+            " {{- text }}",
+            "{{n}}}}",
+            "{# {{n}} #}{{n}}",
+            "{% raw %}{{n}}{% endraw %}",
+            "{{\u{a0}n}}",
+            "{{n}} {{ n|abs }}",
+            "{{}}",
+        ];
+        let mut count = 0;
+        for (text, strict) in texts.iter().flat_map(|text| [(text, false), (text, true)]) {
+            count += usize::from(filled(text, &vars).is_some());
+            assert_eq!(Templates::new(strict).text(text, &vars), engine(text, strict), "{text:?}");
+        }
+        // The first three, and one whose braces close once more.
+        assert_eq!(count, 2 * 4);
+        for name in ["text", "n", "big", "half", "one", "yes", "nothing", "list", "none", "not"] {
+            let text = format!("{{{{ {name} }}}}");
+            let expression = Templates::new(true).0;
+            let wanted = expression
+                .compile_expression(name)
+                .ok()
+                .map(|it| serde_json::to_value(it.eval(Serde(&vars)).unwrap()).unwrap());
+            assert_eq!(Templates::new(true).value(&json!(text), &vars).ok(), wanted, "{name}");
+        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl<'a> Recording<'a> {
     }
 
     /// What the state of the look has room for.
-    pub(super) fn saved(&self, room: usize) -> Option<SavedBook> {
+    pub(super) fn saved(&self, room: usize) -> Option<Vec<u8>> {
         self.with(|book, _| book.saved(room))
     }
 

@@ -7,7 +7,6 @@ use super::ledger::Spent;
 use super::record::{Recording, SavedBook};
 use super::{Regressed, Results};
 use crate::paired::Attempt;
-use crate::prompt::suite::Suite;
 
 /// The most bytes that a state may have.
 const LARGEST: usize = 500 * 1024;
@@ -31,16 +30,16 @@ pub(super) struct Saved {
     pairs: Vec<(usize, usize, f64, f64)>,
     regressed: Vec<Regressed>,
     /// What a report shows of the pairs, if somebody wants one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing)]
     pub(super) book: Option<SavedBook>,
 }
 
 impl Saved {
     /// The state that the trial brings. What is known of another suite or other pods is nothing;
     /// what was spent stays spent.
-    pub(super) fn of(suite: &Suite, trial: &Trial) -> Self {
+    pub(super) fn of(suite: &Digest, trial: &Trial) -> Self {
         let mut saved = Self {
-            suite: suite.digest(),
+            suite: suite.clone(),
             live: identity(&trial.live),
             idle: identity(&trial.candidate),
             spent: Spent::default(),
@@ -77,16 +76,18 @@ impl Saved {
         spent: Spent,
         recording: &Recording<'_>,
     ) -> Vec<u8> {
-        let bytes = self.without_book(results, spent);
+        let mut bytes = self.without_book(results, spent);
         // What the verdict rests on comes first; `,"book":…` and what is in it besides pairs needs
         // less than 200 bytes.
-        self.book = recording.saved(LARGEST.saturating_sub(bytes.len() + 200));
-        if self.book.is_none() {
-            return bytes;
+        let book = recording.saved(LARGEST.saturating_sub(bytes.len() + 200));
+        if let Some(book) = book.filter(|book| bytes.len() + book.len() + 10 <= LARGEST)
+            && bytes.pop() == Some(b'}')
+        {
+            bytes.extend_from_slice(b",\"book\":");
+            bytes.extend(book);
+            bytes.push(b'}');
         }
-        let whole = serde_json::to_vec(self).unwrap_or_default();
-        self.book = None;
-        if (1..=LARGEST).contains(&whole.len()) { whole } else { bytes }
+        bytes
     }
 
     fn without_book(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
@@ -112,8 +113,8 @@ pub(super) fn identity(side: &Side) -> String {
     format!("{} {} {}", side.state.uid, side.state.template_hash, side.state.digest())
 }
 
-fn encoded(attempt: Attempt) -> f64 {
 /// An attempt as one number.
+fn encoded(attempt: Attempt) -> f64 {
     match attempt {
         Attempt::Passed { score } => score.unwrap_or(1.0),
         Attempt::Failed { score, beaten: false } => -1.0 - score.unwrap_or(0.0),

@@ -32,6 +32,16 @@ impl Graders {
         &self.brought
     }
 
+    /// A file is read that may name some: who brings them comes later.
+    pub(crate) fn are_being_read(&mut self) {
+        self.is_reading = true;
+    }
+
+    /// The file has been read.
+    pub(crate) fn have_been_read(&mut self) {
+        self.is_reading = false;
+    }
+
     /// Notes where a file names one.
     pub(crate) fn found_at(&mut self, path: String, name: String, place: String) {
         self.places.insert((path, name), place);
@@ -88,13 +98,6 @@ impl Suite {
             });
         }
         found
-    }
-
-    /// The same as it is while its file is read: who brings graders comes later.
-    pub(crate) fn while_reading(&self) -> Self {
-        let mut suite = self.clone();
-        suite.graders.is_reading = true;
-        suite
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known when a run begins.
 
-use bluegreen_core::{Timestamp, Trial};
+use bluegreen_core::{Digest, Timestamp, Trial};
 
 use super::saved::SavedBook;
 use crate::prompt::prepare::Prepared;
@@ -10,6 +10,7 @@ use crate::prompt::suite::Suite;
 /// What is known when a run begins.
 pub(in crate::prompt::run) struct Begun<'a, 'r> {
     pub(in crate::prompt::run) suite: &'a Suite,
+    pub(in crate::prompt::run) digest: &'a Digest,
     pub(in crate::prompt::run) prepared: &'a Prepared,
     pub(in crate::prompt::run) trial: &'a Trial,
     /// With what is known from before.

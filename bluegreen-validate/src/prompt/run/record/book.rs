@@ -79,14 +79,14 @@ impl Book {
         let mut room = Room::new();
         let heads = prepared.cases.iter().map(|case| Head::of(case, &mask, &mut room)).collect();
         let mut book = Self {
-            of: (suite.digest(), live, idle),
+            of: (begun.digest.clone(), live, idle),
             name: suite.name.clone(),
             live: shown(&trial.live),
             idle: shown(&trial.candidate),
             rules: suite.rules.clone(),
             budget: suite.budget,
             prices: suite.prices,
-            facts: facts::of(suite, prepared, trial.release.as_str()),
+            facts: facts::of(begun),
             heads,
             pairs: vec![vec![None; suite.rules.repeats as usize]; prepared.cases.len()],
             mask,
@@ -222,11 +222,11 @@ impl Book {
     }
 
     /// As much as there is room for of what a later look will know.
-    pub(super) fn saved(&self, room: usize) -> SavedBook {
+    pub(super) fn saved(&self, room: usize) -> Vec<u8> {
         let pairs = self.seen().filter(|(_, _, live, idle)| {
             [live, idle].iter().all(|seen| seen.outcome.outcome().is_some())
         });
-        SavedBook::new(self.clock.started, self.took(), &pairs, room)
+        SavedBook::written(self.clock.started, self.took(), &pairs, room)
     }
 
     fn seen(&self) -> impl Iterator<Item = (usize, usize, &Seen, &Seen)> + Clone {

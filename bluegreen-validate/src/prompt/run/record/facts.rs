@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::prompt::prepare::Prepared;
+use super::begun::Begun;
 use crate::prompt::suite::{A2aVersion, Agent, Budget, Suite};
 
 /// What is known of a run before it begins.
-pub(super) fn of(suite: &Suite, prepared: &Prepared, release: &str) -> BTreeMap<String, String> {
+pub(super) fn of(begun: &Begun<'_, '_>) -> BTreeMap<String, String> {
+    let Begun { suite, prepared, trial, .. } = begun;
     let mut facts = BTreeMap::new();
     let mut say = |name: &str, value: String| facts.insert(name.to_owned(), value);
-    say("release", release.to_owned());
-    say("suite digest", suite.digest().to_string());
+    say("release", trial.release.as_str().to_owned());
+    say("suite digest", begun.digest.to_string());
     say("seed", suite.rules.seed.to_string());
     say("agent", agent(&suite.agent));
     if let Some(judges) = judges(suite) {

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use bluegreen_core::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::seen::Seen;
 
@@ -12,7 +13,7 @@ use super::seen::Seen;
 const SHORT: usize = 160;
 
 /// As much of a book as there is room for.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(in crate::prompt::run) struct SavedBook {
     pub(super) started: Timestamp,
     /// How long all looks have lasted, in milliseconds.
@@ -22,32 +23,42 @@ pub(in crate::prompt::run) struct SavedBook {
 }
 
 impl SavedBook {
-    /// As many of the pairs as there is room for, in bytes: those first that did not pass on both
-    /// slots, then the others without their answers.
-    pub(super) fn new<'a>(
+    /// The JSON of one with as many of the pairs as there is room for, in bytes: those first that did
+    /// not pass on both slots, then the others without their answers.
+    pub(super) fn written<'a>(
         started: Timestamp,
         took: Duration,
         pairs: &(impl Iterator<Item = (usize, usize, &'a Seen, &'a Seen)> + Clone),
-        mut room: usize,
-    ) -> Self {
+        room: usize,
+    ) -> Vec<u8> {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let mut saved = Self { started, millis, pairs: Vec::new() };
+        let mut text =
+            serde_json::to_vec(&json!({"started": started, "millis": millis})).unwrap_or_default();
+        text.pop();
+        text.extend_from_slice(b",\"pairs\":[");
+        let begin = text.len();
         let passed = |seen: &Seen| seen.outcome.outcome() == Some(true);
-        for both_passed in [false, true] {
+        'all: for both_passed in [false, true] {
             let short = if both_passed { 0 } else { SHORT };
             for (case, repeat, live, idle) in pairs.clone() {
                 if (passed(live) && passed(idle)) != both_passed {
                     continue;
                 }
+                let before = text.len();
+                if before > begin {
+                    text.push(b',');
+                }
                 let pair = (case, repeat, live.shortened(short), idle.shortened(short));
                 // It has text keys and finite numbers only, so this does not fail.
-                let length = serde_json::to_vec(&pair).map_or(usize::MAX, |text| text.len() + 1);
-                let Some(left) = room.checked_sub(length) else { return saved };
-                room = left;
-                saved.pairs.push(pair);
+                let is_written = serde_json::to_writer(&mut text, &pair).is_ok();
+                if !is_written || text.len() - begin > room {
+                    text.truncate(before);
+                    break 'all;
+                }
             }
         }
-        saved
+        text.extend_from_slice(b"]}");
+        text
     }
 }
 
@@ -66,9 +77,9 @@ mod tests {
         let (good, bad) = (seen(Attempt::passed()), seen(Attempt::failed()));
         let pairs = (0..100).map(|case| (case, 0, &good, if case < 90 { &good } else { &bad }));
         let room = 8_000;
-        let saved = SavedBook::new(Timestamp::default(), Duration::ZERO, &pairs, room);
-        let written = serde_json::to_vec(&saved.pairs).unwrap();
-        assert!(written.len() <= room + 2 && saved.pairs.len() > 20, "{}", saved.pairs.len());
+        let written = SavedBook::written(Timestamp::default(), Duration::ZERO, &pairs, room);
+        let saved: SavedBook = serde_json::from_slice(&written).unwrap();
+        assert!(written.len() <= room + 100 && saved.pairs.len() > 20, "{}", saved.pairs.len());
         assert_eq!(saved.pairs[9].0, 99);
         assert_eq!(saved.pairs[9].3.text.chars().count(), SHORT + 1);
         assert_eq!((saved.pairs[10].0, saved.pairs[10].3.text.as_str()), (0, ""));

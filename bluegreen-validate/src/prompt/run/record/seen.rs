@@ -159,17 +159,24 @@ impl Seen {
 
     /// The same with a short text, or none, for the state of a look.
     pub(super) fn shortened(&self, most: usize) -> Self {
-        let mut short = self.clone();
-        if let Some((end, _)) = short.text.char_indices().nth(most) {
-            short.text.truncate(end);
-            if most > 0 {
-                short.text.push('…');
-            }
+        let text = match self.text.char_indices().nth(most) {
+            Some((end, _)) if most > 0 => format!("{}…", &self.text[..end]),
+            Some(_) => String::new(),
+            None => self.text.clone(),
+        };
+        let preferences = if most == 0 { Vec::new() } else { self.preferences.clone() };
+        Self {
+            outcome: self.outcome,
+            text,
+            error: self.error.clone(),
+            assessed: self.assessed,
+            broken: self.broken.clone(),
+            millis: self.millis,
+            first_token: self.first_token,
+            took: self.took,
+            cached: self.cached,
+            preferences,
         }
-        if most == 0 {
-            short.preferences.clear();
-        }
-        short
     }
 
     /// What a report says of it. `names` are those of the case's assertions.
@@ -253,6 +260,7 @@ mod tests {
             answers: vec![first, last],
             took: Took { calls: 3, usage: Tokens { input: 10, output: 4, cached: 0 } },
             without: None,
+            beaten: false,
         }
     }
 
@@ -260,7 +268,6 @@ mod tests {
     fn an_attempt_is_kept_with_all_turns_and_without_secrets() {
         let (mut mask, mut room) = (Mask::default(), Room::new());
         mask.hide("the-key");
-            beaten: false,
         let seen = Seen::of(&tried(), 1_000, Kind::Other, &mask, &mut room);
         let written = serde_json::to_string(&seen).unwrap();
         assert_eq!(serde_json::from_str::<Seen>(&written).unwrap(), seen);
