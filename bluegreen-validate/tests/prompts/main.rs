@@ -16,6 +16,7 @@ mod judges;
 mod limits;
 mod openai;
 mod pairwise;
+mod pairwise_turns;
 mod promptfoo;
 mod report;
 mod responses;
