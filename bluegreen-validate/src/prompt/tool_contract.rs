@@ -17,7 +17,7 @@ mod session;
 mod verdict;
 
 pub use config::{PinnedTool, Strictness, ToolContractConfig};
-use session::{Session, Tools, Trouble};
+use session::{Session, Tools, Trouble, Way};
 
 /// Looks whether the candidate, an agent that is an MCP server, offers its tools as those who call them
 /// know them.
@@ -61,7 +61,12 @@ use session::{Session, Tools, Trouble};
 /// # How it goes about it
 /// It speaks MCP over streamable HTTP with one ready pod of the slot: `initialize`,
 /// `notifications/initialized`, then `tools/list` page by page, with the session that the server names,
-/// which is ended afterwards. No tool is called.
+/// which is ended afterwards. Of a server that refuses `initialize`, by an error or status 400, 404, 405
+/// or 501, the tools are listed without a session, as MCP has it from 2026-07-28 on; where
+/// [`protocol`](ToolContractConfig::protocol) is of that date or a later one, no session is begun at all.
+/// The candidate is asked in the same way as live, because those who call its tools now go on to do so:
+/// one that refuses `initialize` where live takes it does not pass, nor one that wants it where live does
+/// without. No tool is called.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolContract {
     config: ToolContractConfig,
@@ -112,8 +117,13 @@ impl ToolContract {
         Digest::of(["bluegreen tool 1", tool, &canonical(schema)])
     }
 
-    /// The tools of a slot; none where it has no ready pod.
-    async fn tools(&self, trial: &Trial, side: &Side) -> Result<Option<Result<Tools, String>>> {
+    /// The tools of a slot, and the way to them; none where it has no ready pod.
+    async fn tools(
+        &self,
+        trial: &Trial,
+        side: &Side,
+        way: Way,
+    ) -> Result<Option<Result<(Tools, Way), String>>> {
         let slot = side.state.color;
         let away = |why: String| {
             let action = format!("{}: list the tools of {slot}", self.config.name);
@@ -125,7 +135,7 @@ impl ToolContract {
             pods.sort();
             let Some(pod) = pods.into_iter().next() else { return Ok(None) };
             let session = Session::new(&self.config, side.client.as_ref(), pod);
-            session.map_err(Trouble::Away)?.tools().await.map(Some)
+            session.map_err(Trouble::Away)?.tools(way).await.map(Some)
         };
         let asked = tokio::select! {
             biased;
@@ -137,8 +147,8 @@ impl ToolContract {
         };
         match asked {
             Ok(tools) => Ok(tools.map(Ok)),
-            Err(Trouble::Wrong(found)) => Ok(Some(Err(found))),
-            Err(Trouble::Away(why)) => Err(away(why)),
+            Err(Trouble::Wrong(found) | Trouble::Error(found)) => Ok(Some(Err(found))),
+            Err(Trouble::Away(why) | Trouble::Unknown(why)) => Err(away(why)),
         }
     }
 }
@@ -175,23 +185,27 @@ impl Validator for ToolContract {
         })?;
         let unknown = |why: String| Ok(Judgement::new(Verdict::Inconclusive, why));
         let pinned = self.config.tools.as_ref().map(verdict::pinned);
-        let wanted = match pinned {
-            Some(pinned) => pinned,
-            None => match self.tools(trial, &trial.live).await? {
+        let way = Way::of(&self.config);
+        let (wanted, way) = match pinned {
+            Some(pinned) => (pinned, way),
+            None => match self.tools(trial, &trial.live, way).await? {
                 None => return unknown("live has no ready pod".to_owned()),
                 Some(Err(found)) => {
                     let found = mask.beginning_of(found.as_bytes());
                     return unknown(format!("live offers no tools: {found}"));
                 }
-                Some(Ok(tools)) if tools.is_empty() => {
+                Some(Ok((tools, _))) if tools.is_empty() => {
                     return unknown("live offers no tools, so there is nothing to keep".to_owned());
                 }
-                Some(Ok(tools)) => verdict::as_live(&tools),
+                Some(Ok((tools, way))) => (verdict::as_live(&tools), way),
             },
         };
-        match self.tools(trial, &trial.candidate).await? {
+        match self.tools(trial, &trial.candidate, way).await? {
             None => unknown("the candidate has no ready pod".to_owned()),
-            Some(found) => Ok(verdict::judge(&self.config, &wanted, found, &mask)),
+            Some(found) => {
+                let tools = found.map(|(tools, _)| tools);
+                Ok(verdict::judge(&self.config, &wanted, tools, &mask))
+            }
         }
     }
 }

@@ -25,5 +25,6 @@ mod resume;
 mod server;
 mod streams;
 mod tool_contract;
+mod tool_contract_stateless;
 mod verdicts;
 mod world;

@@ -15,18 +15,18 @@ use crate::agents::client;
 use crate::server::{Answer, Got, Server, answer, with};
 use crate::world::{assert_verdict, told, trial};
 
-fn tool(name: &str, description: &str, id: &str) -> Value {
+pub(crate) fn tool(name: &str, description: &str, id: &str) -> Value {
     let schema = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": id}}});
     json!({"name": name, "description": description, "inputSchema": schema})
 }
 
 /// Two pages of tools.
-fn tools() -> Vec<Value> {
+pub(crate) fn tools() -> Vec<Value> {
     vec![tool("find", "Finds it.", "integer"), tool("refund", "Pays back.", "integer")]
 }
 
 /// The answer to a request by the rules of the protocol, with one tool on a page.
-fn spoken(got: &Got, tools: &[Value], events: bool) -> Answer {
+pub(crate) fn spoken(got: &Got, tools: &[Value], events: bool) -> Answer {
     assert_eq!(got.uri.path(), "/mcp");
     assert_eq!(got.headers["accept"], "application/json, text/event-stream");
     if got.method == "DELETE" {
@@ -67,7 +67,7 @@ fn spoken(got: &Got, tools: &[Value], events: bool) -> Answer {
     if method == "initialize" { with(answer, "mcp-session-id", "s-1") } else { answer }
 }
 
-async fn offering(tools: Vec<Value>, events: bool) -> Server {
+pub(crate) async fn offering(tools: Vec<Value>, events: bool) -> Server {
     Server::http(move |got| {
         let answer = spoken(&got, &tools, events);
         async move { answer }
@@ -76,7 +76,7 @@ async fn offering(tools: Vec<Value>, events: bool) -> Server {
 }
 
 /// One that answers `tools/list` otherwise.
-async fn listing(list: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
+pub(crate) async fn listing(list: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
     let list = Arc::new(list);
     Server::http(move |got| {
         let is_list = String::from_utf8_lossy(&got.body).contains("tools/list");
@@ -86,7 +86,7 @@ async fn listing(list: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
     .await
 }
 
-async fn as_live(live: &Server, idle: &Server) -> Result<Judgement> {
+pub(crate) async fn as_live(live: &Server, idle: &Server) -> Result<Judgement> {
     ToolContract::as_live("/mcp").judge(&trial(client(live), client(idle))).await
 }
 

@@ -26,7 +26,8 @@ pub struct ToolContractConfig {
     /// Headers to send, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, HeaderText>,
-    /// The version of MCP that is asked for; the server may name another one that it speaks.
+    /// The version of MCP that is asked for, 2025-06-18 unless told otherwise; the server may name
+    /// another one that it speaks. From 2026-07-28 on there are no sessions.
     pub protocol: String,
     /// The tools that there must be, by name. Without this they are those that live offers.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,9 @@ const MOST_PAGES: u64 = 100;
 /// More tools than any list has.
 const MOST_TOOLS: usize = 10_000;
 
+/// The first version of MCP in which a request says by itself what a session said before.
+const STATELESS: &str = "2026-07-28";
+
 /// Tools by name, each as the server tells it.
 pub(super) type Tools = BTreeMap<String, Value>;
 
@@ -29,6 +32,41 @@ pub(super) enum Trouble {
     Away(String),
     /// An answer that is none.
     Wrong(String),
+    /// A status by which a server says that it does not know such a request.
+    Unknown(String),
+    /// An error of the protocol.
+    Error(String),
+}
+
+impl Trouble {
+    /// The same with more words.
+    fn besides(self, more: &str) -> Self {
+        match self {
+            Self::Away(why) => Self::Away(format!("{why}; {more}")),
+            Self::Wrong(why) => Self::Wrong(format!("{why}; {more}")),
+            Self::Unknown(why) => Self::Unknown(format!("{why}; {more}")),
+            Self::Error(why) => Self::Error(format!("{why}; {more}")),
+        }
+    }
+}
+
+/// How those who call tools come to them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// In a session, or without one where none is begun.
+    Either,
+    /// In a session, which `initialize` begins.
+    Session,
+    /// By requests that stand by themselves.
+    Stateless,
+}
+
+impl Way {
+    /// The way that the version leaves open.
+    pub(super) fn of(config: &ToolContractConfig) -> Self {
+        // Versions are dates, the year first.
+        if config.protocol.as_str() >= STATELESS { Self::Stateless } else { Self::Either }
+    }
 }
 
 /// What hides the secrets of the settings.
@@ -44,13 +82,15 @@ pub(super) fn mask(config: &ToolContractConfig) -> Result<Mask, String> {
     Ok(mask)
 }
 
-/// A session with one pod.
+/// What is said to one pod.
 pub(super) struct Session<'a> {
     config: &'a ToolContractConfig,
     client: &'a dyn AgentClient,
     to: Target,
     uri: Uri,
     headers: HeaderMap,
+    /// What requests say of themselves that are in no session.
+    meta: Option<Value>,
     mask: Mask,
 }
 
@@ -77,12 +117,30 @@ impl<'a> Session<'a> {
             headers.insert(name, value);
         }
         let uri = requests::uri(&config.path)?;
-        Ok(Self { config, client, to: Target::Pod(pod), uri, headers, mask })
+        Ok(Self { config, client, to: Target::Pod(pod), uri, headers, meta: None, mask })
     }
 
-    /// All tools. The caller bounds how long it takes.
-    pub(super) async fn tools(mut self) -> Result<Tools, Trouble> {
-        self.initialize().await?;
+    /// All tools, and the way to them. The caller bounds how long it takes.
+    pub(super) async fn tools(mut self, way: Way) -> Result<(Tools, Way), Trouble> {
+        let refused = match way {
+            Way::Stateless => None,
+            Way::Either | Way::Session => match self.initialize().await {
+                Ok(()) => {
+                    let tools = self.in_session().await?;
+                    return Ok((tools, Way::Session));
+                }
+                Err(Trouble::Unknown(why) | Trouble::Error(why)) if way == Way::Either => Some(why),
+                Err(other) => return Err(other),
+            },
+        };
+        let tools = self.stateless().await.map_err(|trouble| match refused {
+            Some(why) => trouble.besides(&format!("and no session: {why}")),
+            None => trouble,
+        })?;
+        Ok((tools, Way::Stateless))
+    }
+
+    async fn in_session(&self) -> Result<Tools, Trouble> {
         let tools = self.list().await;
         if self.headers.contains_key("mcp-session-id") {
             // Servers may refuse it, and forget the session by themselves.
@@ -91,10 +149,24 @@ impl<'a> Session<'a> {
         tools
     }
 
+    async fn stateless(&mut self) -> Result<Tools, Trouble> {
+        let asked = self.config.protocol.as_str();
+        let version = if asked >= STATELESS { asked } else { STATELESS };
+        self.meta = Some(json!({
+            "io.modelcontextprotocol/protocolVersion": version,
+            "io.modelcontextprotocol/clientInfo": client(),
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }));
+        let version = HeaderValue::from_str(version)
+            .map_err(|_| Trouble::Wrong("a version that no header can hold".to_owned()))?;
+        self.headers.insert("mcp-protocol-version", version);
+        self.headers.insert("mcp-method", HeaderValue::from_static("tools/list"));
+        self.list().await
+    }
+
     async fn initialize(&mut self) -> Result<(), Trouble> {
-        let client = json!({"name": "bluegreen", "version": env!("CARGO_PKG_VERSION")});
         let params = json!({"protocolVersion": self.config.protocol, "capabilities": {},
-            "clientInfo": client});
+            "clientInfo": client()});
         let (result, headers) = self.call(0, "initialize", params).await?;
         let Some(version) = result.get("protocolVersion").and_then(Value::as_str) else {
             return Err(Trouble::Wrong(
@@ -111,13 +183,20 @@ impl<'a> Session<'a> {
         self.headers.insert("mcp-protocol-version", version);
         let body = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
         // What it is answered has nothing in it.
-        self.send(body).await.map(drop)
+        self.send(body).await.map(drop).map_err(|trouble| match trouble {
+            // A session has begun, so it is not that there is none.
+            Trouble::Unknown(why) => Trouble::Away(why),
+            other => other,
+        })
     }
 
     async fn list(&self) -> Result<Tools, Trouble> {
         let (mut tools, mut cursor, mut known) = (Tools::new(), None, BTreeSet::new());
         for page in 1..=MOST_PAGES {
-            let params = cursor.as_ref().map_or_else(|| json!({}), |it| json!({"cursor": it}));
+            let mut params = cursor.as_ref().map_or_else(|| json!({}), |it| json!({"cursor": it}));
+            if let Some(meta) = &self.meta {
+                params["_meta"] = meta.clone();
+            }
             let (result, _) = self.call(page, "tools/list", params).await?;
             let Some(list) = result.get("tools").and_then(Value::as_array) else {
                 return Err(Trouble::Wrong("no list at /result/tools".to_owned()));
@@ -179,7 +258,7 @@ impl<'a> Session<'a> {
         };
         if let Some(error) = answer.get("error").filter(|it| !it.is_null()) {
             let told = self.mask.excerpt(error.to_string().as_bytes());
-            return Err(Trouble::Wrong(format!("an error in answer to {method}: {told}")));
+            return Err(Trouble::Error(format!("an error in answer to {method}: {told}")));
         }
         match answer.get("result").filter(|it| it.is_object()) {
             Some(result) => Ok((result.clone(), headers)),
@@ -215,7 +294,11 @@ impl<'a> Session<'a> {
         }
         let body = body.collect(self.config.max_body).await.unwrap_or_default();
         let excerpt = self.mask.excerpt(&body);
-        Err(Trouble::Away(format!("status {}, body {excerpt}", head.status)))
+        let why = format!("status {}, body {excerpt}", head.status);
+        Err(match head.status.as_u16() {
+            400 | 404 | 405 | 501 => Trouble::Unknown(why),
+            _ => Trouble::Away(why),
+        })
     }
 
     fn request(&self, method: Method, body: Bytes) -> Request<Bytes> {
@@ -225,6 +308,11 @@ impl<'a> Session<'a> {
         request.headers_mut().clone_from(&self.headers);
         request
     }
+}
+
+/// Who asks.
+fn client() -> Value {
+    json!({"name": "bluegreen", "version": env!("CARGO_PKG_VERSION")})
 }
 
 /// The answer of this id, alone or in a list.
