@@ -21,6 +21,7 @@ mod deploy;
 mod doubt;
 mod drain;
 mod drift;
+mod group;
 mod heartbeat;
 mod hold;
 mod hook;
@@ -37,6 +38,7 @@ pub(crate) use away::Away;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 pub(crate) use record::{Held, held};
+pub(crate) use tries::Pause;
 
 /// The longest pause between two tries, and between two looks at another driver's lease.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -204,6 +206,7 @@ impl Driver {
                 self.sleep_until(until).await;
                 EventKind::Thawed
             }
+            Effect::AwaitGroup { deadline, bound } => self.await_group(deadline, bound).await,
             Effect::Shift { to } => return self.shift(record, &to, ahead).await,
             Effect::Hold { until } => self.hold(record, until, ahead).await,
             Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,

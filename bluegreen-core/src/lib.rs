@@ -14,6 +14,7 @@ mod diff;
 mod digest;
 mod driver;
 mod error;
+mod group;
 mod hook_runner;
 mod liveness;
 mod load;
@@ -47,6 +48,7 @@ pub use diff::{
 };
 pub use digest::{Digest, Sensitive};
 pub use error::{Error, ErrorKind, Result, chain};
+pub use group::{Group, GroupError, GroupOutcome, Member};
 pub use hook_runner::{HookOutcome, HookRun, HookRunner, MAX_HOOK_LOG};
 pub use liveness::{Liveness, Vitality};
 pub use load::Load;

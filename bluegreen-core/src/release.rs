@@ -23,12 +23,14 @@
 //! is after something has happened. Neither waits, reads a clock or performs anything: time comes
 //! in with the events. Phases that the plan lacks are skipped inside `apply`. What comes to a step
 //! during a freeze waits in `Frozen` before it is `Shifting`, and goes back from there as from where
-//! it came. A hook of the plan is a `RunningHook` right before what it is to be done before.
+//! it came. A hook of the plan is a `RunningHook` right before what it is to be done before. A member
+//! of a group is `AwaitingGroup` before its first `Shifting`, and again when its bake is over.
 
 mod drift;
 mod effect;
 mod event;
 mod freeze;
+mod group;
 mod holding;
 mod hooks;
 mod outcome;
@@ -39,6 +41,8 @@ mod transition;
 pub use drift::{Drift, Drifted};
 pub use effect::{Effect, Next, Wait};
 pub use event::{Event, EventKind, IllegalEvent, Look};
+pub(crate) use group::no_word;
+pub use group::{GroupWord, Membership};
 pub use hooks::HookResult;
 pub use outcome::{Outcome, Reason, Stuck};
 pub use phase::{Phase, PhaseName};

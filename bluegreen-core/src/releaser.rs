@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::driver::{Driver, Held, Validators, Wanted, held};
 use crate::operations::{busy_because, call};
-use crate::release::{Event, EventKind, Next};
+use crate::release::{Event, EventKind, Membership, Next};
 use crate::{
     Actor, Change, Document, ErrorKind, OperationError, Operations, Outcome, PhaseName, Plan,
     PodHealth, Ports, Problem, Progress, Record, Reporter, Stored, Validator, ValidatorRef,
@@ -32,7 +32,7 @@ mod diff;
 /// ```
 #[derive(Clone)]
 pub struct Releaser {
-    driver: Driver,
+    pub(crate) driver: Driver,
     actor: Actor,
 }
 
@@ -99,10 +99,21 @@ impl Releaser {
         change: &Change,
         plan: &Plan,
     ) -> Result<Vec<Problem>, OperationError> {
+        self.look_before(change, plan, None).await
+    }
+
+    pub(crate) async fn look_before(
+        &self,
+        change: &Change,
+        plan: &Plan,
+        group: Option<&Membership>,
+    ) -> Result<Vec<Problem>, OperationError> {
         let wanted = Wanted::Delta(change.clone());
         let none = crate::Epoch::default();
         let looking = self.driver.preflight(&wanted, plan, &self.actor, none);
-        Ok(Box::pin(looking).await?.problems)
+        let mut problems = Box::pin(looking).await?.problems;
+        problems.extend(without_group(plan, group));
+        Ok(problems)
     }
 
     /// Releases `change` as `plan` says, from preflight to the end.
@@ -120,10 +131,15 @@ impl Releaser {
     /// the wait for this one's lease.
     pub async fn run(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
         // On the heap, because callers embed this in futures of their own.
-        Box::pin(self.begin(change, plan)).await
+        Box::pin(self.begin(change, plan, None)).await
     }
 
-    async fn begin(&self, change: Change, plan: &Plan) -> Result<Outcome, OperationError> {
+    pub(crate) async fn begin(
+        &self,
+        change: Change,
+        plan: &Plan,
+        group: Option<Membership>,
+    ) -> Result<Outcome, OperationError> {
         let (last, unread) = match self.clear().await {
             Ok(last) => (last, None),
             // Where not even the record may be read, the list of all that is missing says more.
@@ -134,8 +150,9 @@ impl Releaser {
         };
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
-        let preflight =
+        let mut preflight =
             self.driver.preflight(&wanted, plan, &self.actor, epoch.unwrap_or_default()).await?;
+        preflight.problems.extend(without_group(plan, group.as_ref()));
         let (refusals, warnings): (Vec<Problem>, Vec<Problem>) =
             preflight.problems.into_iter().partition(Problem::is_refusal);
         for problem in warnings {
@@ -160,7 +177,8 @@ impl Releaser {
             let text = "the only guard watches whether pods are up, not what they answer";
             self.driver.report(&Progress::note(text));
         }
-        let record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
+        let mut record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
+        record.group = group.map(Box::new);
         let began = self.first_save(record, last).await?;
         self.driver.drive_from(began, preflight.ahead).await
     }
@@ -293,4 +311,15 @@ impl Releaser {
             .collect();
         if names.is_empty() { Ok(()) } else { Err(OperationError::OtherValidators { names }) }
     }
+}
+
+/// Nobody would let a release pass a barrier that belongs to no group.
+fn without_group(plan: &Plan, group: Option<&Membership>) -> Vec<Problem> {
+    let barriers = plan.barriers.iter().filter(|_| group.is_none());
+    let problems = barriers.map(|barrier| {
+        Problem::new("plan-barrier", format!("plan, barrier {}", barrier.name))
+            .found("a release that is of no group")
+            .wanted("none, or a `Group`, which sets its barriers itself")
+    });
+    problems.collect()
 }

@@ -100,6 +100,7 @@ impl Driver {
             PhaseName::WarmingUp
                 | PhaseName::Validating
                 | PhaseName::AwaitingApproval
+                | PhaseName::AwaitingGroup
                 | PhaseName::Frozen
                 | PhaseName::Draining
                 | PhaseName::RunningHook

@@ -69,6 +69,7 @@ fn awaited(record: &Record) -> String {
         Phase::Validating { .. } => "the gates",
         Phase::AwaitingApproval { .. } => "somebody who says yes",
         Phase::Frozen { .. } => "the end of a freeze",
+        Phase::AwaitingGroup { .. } => "the others of its group",
         Phase::Shifting { .. } => "traffic to follow",
         Phase::Holding { .. } => "the end of the step",
         Phase::Baking { .. } => "the end of the bake",
@@ -102,6 +103,11 @@ fn operations(record: &Record) -> Vec<&'static str> {
             }
         }
         Phase::AwaitingApproval { .. } => &["approve", "abort"],
+        Phase::AwaitingGroup { before: HookPoint::Shifting, .. } => &["pause", "abort"],
+        Phase::AwaitingGroup { bound: true, .. } if record.stuck.is_some() => {
+            &["promote", "rollback"]
+        }
+        Phase::AwaitingGroup { .. } => &["pause", "rollback"],
         Phase::Frozen { step: 0, .. } => &["override-freeze", "pause", "abort"],
         Phase::Frozen { .. } => &["override-freeze", "pause", "rollback"],
         Phase::Holding { .. } | Phase::Baking { .. } => &["promote", "pause", "rollback"],

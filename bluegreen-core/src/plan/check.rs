@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Conversations, Freeze, OnUndecided, Plan, Until};
+use super::{Conversations, Freeze, HookPoint, OnUndecided, Plan, Until};
 use crate::clock::days;
 use crate::{EvidenceKind, Problem, Share};
 
@@ -14,8 +14,7 @@ const MOST_STEPS: usize = 50;
 impl Plan {
     /// Everything that is wrong with this plan by itself, without looking at any cluster.
     ///
-    /// What a later version of this library does (barriers) is a problem too, so that it is never
-    /// passed over in silence.
+    /// What this version does not do is a problem too, so that it is never passed over in silence.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.check_steps(&mut problems);
@@ -24,7 +23,7 @@ impl Plan {
         self.check_counts(&mut problems);
         self.check_freeze(&mut problems);
         self.check_hooks(&mut problems);
-        self.check_unsupported(&mut problems);
+        self.check_barriers(&mut problems);
         problems
     }
 
@@ -192,16 +191,25 @@ impl Plan {
         }
     }
 
-    fn check_unsupported(&self, problems: &mut Vec<Problem>) {
-        let mut say = |what: String, found: &str| {
-            problems.push(
-                Problem::new("unsupported", what)
-                    .found(found)
-                    .wanted("a plan without: this version does not do that"),
-            );
+    fn check_barriers(&self, problems: &mut Vec<Problem>) {
+        let mut say = |name: &str, found: String, wanted: &str| {
+            let problem = Problem::new("plan-barrier", format!("plan, barrier {name}"));
+            problems.push(problem.found(found).wanted(wanted));
         };
-        for barrier in &self.barriers {
-            say(format!("plan, barrier {}", barrier.name), "a barrier of a group");
+        for (number, it) in self.barriers.iter().enumerate() {
+            if !matches!(it.before, HookPoint::Shifting | HookPoint::Retiring) {
+                let found = format!("a barrier before {}", it.before);
+                say(&it.name, found, "one before shifting or before retiring");
+            }
+            let earlier = self.barriers.iter().take(number);
+            if earlier.clone().any(|other| other.before == it.before) {
+                let found = format!("another barrier before {}", it.before);
+                say(&it.name, found, "one of each kind");
+            }
+            if it.timeout.is_zero() || it.timeout > LONGEST {
+                let found = humantime::format_duration(it.timeout).to_string();
+                say(&it.name, found, "a timeout of more than nothing, at most a year");
+            }
         }
     }
 }
@@ -221,7 +229,7 @@ fn check_undecided(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Barrier, DrainPlan, HookPoint, Leave, Step};
+    use crate::plan::{Barrier, DrainPlan, Leave, Step};
 
     fn objects(plan: &Plan) -> Vec<String> {
         plan.problems().into_iter().map(|problem| problem.object).collect()
@@ -241,7 +249,7 @@ mod tests {
         plan.look = Duration::ZERO;
         plan.history = 0;
         plan.drain.max = Duration::ZERO;
-        plan.barriers.push(Barrier { name: "all".into(), before: HookPoint::Shifting });
+        plan.barriers.push(Barrier::before(HookPoint::Done, "all", days(1)));
         assert_eq!(
             objects(&plan),
             [

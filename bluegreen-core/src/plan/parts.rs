@@ -216,15 +216,32 @@ pub struct Experiment {
     pub primary: Option<String>,
 }
 
-/// A point where a release waits for the others of its group.
+/// A point where a release waits for the others of its group. A [`Group`](crate::Group) sets them
+/// itself; a release of its own that has one is refused, as nobody would let it pass.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Barrier {
     /// The name that all of the group share.
     pub name: String,
-    /// Where it waits.
+    /// Where it waits: before [`Shifting`](HookPoint::Shifting) with everything but the traffic done,
+    /// or before [`Retiring`](HookPoint::Retiring) when the bake is over, with guards that go on
+    /// looking and nothing asked of the old slot yet.
     pub before: HookPoint,
+    /// How long it waits.
+    #[serde(with = "duration_text", default = "a_day")]
+    pub timeout: Duration,
+}
+
+fn a_day() -> Duration {
+    days(1)
+}
+
+impl Barrier {
+    /// A wait of at most `timeout` for the others of the group `name`.
+    pub fn before(before: HookPoint, name: impl Into<String>, timeout: Duration) -> Self {
+        Self { name: name.into(), before, timeout }
+    }
 }
 
 /// What it leads to that somebody else writes to what a release works on: the routing, the

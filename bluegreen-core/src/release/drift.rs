@@ -164,6 +164,7 @@ fn has_traffic(phase: &Phase) -> bool {
         Phase::Frozen { step: 1.., .. }
             | Phase::Holding { .. }
             | Phase::Baking { .. }
+            | Phase::AwaitingGroup { before: HookPoint::Retiring, .. }
             | Phase::Draining { .. }
             | Phase::RunningHook { before: HookPoint::Retiring, .. }
     )

@@ -1,6 +1,7 @@
 //! What is to be done next.
 
 use super::{Outcome, Phase, Record, Stuck};
+use crate::plan::HookPoint;
 use crate::{Color, Routing, Timestamp};
 
 /// What is to be done next, as it follows from the record alone.
@@ -48,6 +49,8 @@ pub enum Effect {
     AwaitApproval { deadline: Timestamp },
     /// Wait until traffic may move.
     AwaitThaw { until: Timestamp },
+    /// Wait for the word of the group.
+    AwaitGroup { deadline: Timestamp, bound: bool },
     /// Make the routing `to`, and see that traffic follows.
     Shift { to: Routing },
     /// Let guards look until then.
@@ -78,6 +81,7 @@ impl Effect {
             | Self::Judge { .. }
             | Self::AwaitApproval { .. }
             | Self::AwaitThaw { .. }
+            | Self::AwaitGroup { .. }
             | Self::Hold { .. }
             | Self::Drain { .. }
             | Self::Keep { .. } => true,
@@ -101,7 +105,10 @@ impl Record {
         // Guards go on watching while a hold is paused, and the way back is never paused.
         let watched = matches!(
             self.phase,
-            Phase::Holding { .. } | Phase::Baking { .. } | Phase::Frozen { step: 1.., .. }
+            Phase::Holding { .. }
+                | Phase::Baking { .. }
+                | Phase::Frozen { step: 1.., .. }
+                | Phase::AwaitingGroup { before: HookPoint::Retiring, bound: false, .. }
         );
         if self.paused.is_some() && !watched && !self.phase.name().is_backward() {
             return Next::Wait(Wait::Paused);
@@ -120,6 +127,12 @@ impl Record {
             Phase::Validating { deadline } => Effect::Judge { deadline: *deadline },
             Phase::AwaitingApproval { deadline } => Effect::AwaitApproval { deadline: *deadline },
             Phase::Frozen { step: 0, until } => Effect::AwaitThaw { until: *until },
+            Phase::AwaitingGroup { before: HookPoint::Retiring, bound: false, deadline } => {
+                Effect::Hold { until: *deadline }
+            }
+            Phase::AwaitingGroup { bound, deadline, .. } => {
+                Effect::AwaitGroup { deadline: *deadline, bound: *bound }
+            }
             Phase::Shifting { step } => Effect::Shift {
                 to: self
                     .plan

@@ -1,6 +1,6 @@
 //! What has happened.
 
-use super::{Drift, PhaseName};
+use super::{Drift, GroupWord, PhaseName};
 use crate::{Actor, Binding, Epoch, Evidence, HolderId, HookOutcome, Problem, Timestamp, Winner};
 
 /// Something that has happened, and when.
@@ -45,6 +45,8 @@ pub enum EventKind {
     Approved { actor: Actor },
     /// A freeze is over, as far as is known.
     Thawed,
+    /// Its group lets it go on.
+    Grouped { word: GroupWord },
     /// Traffic follows the routing of the step.
     Shifted { evidence: Evidence },
     /// All guards looked once.
@@ -119,6 +121,7 @@ impl EventKind {
             Self::Passed => "passed",
             Self::Approved { .. } => "approved",
             Self::Thawed => "thawed",
+            Self::Grouped { .. } => "grouped",
             Self::Shifted { .. } => "shifted",
             Self::Looked { .. } => "looked",
             Self::Drained { .. } => "drained",

@@ -14,11 +14,12 @@ impl Record {
     }
 
     /// To the traffic of a step, unless it is frozen: then to the wait for it. The first traffic comes
-    /// after the hooks before it, which are not for a frozen time either.
+    /// after the hooks before it, which are not for a frozen time either, and after the word of its group.
     pub(super) fn shifting(&mut self, step: usize, at: Timestamp) -> Phase {
         let Some(frozen) = self.plan.frozen(at) else {
             let hook = (step == 0).then(|| self.hook_from(0, HookPoint::Shifting, at)).flatten();
-            return hook.unwrap_or(Phase::Shifting { step });
+            let wait = || (step == 0).then(|| self.switch_barrier(at)).flatten();
+            return hook.or_else(wait).unwrap_or(Phase::Shifting { step });
         };
         let until = frozen.until;
         self.note(at, format!("no traffic moves until {until}: {}", frozen.why));
@@ -54,7 +55,8 @@ impl Record {
             | Phase::WarmingUp { .. }
             | Phase::Validating { .. }
             | Phase::AwaitingApproval { .. }
-            | Phase::Frozen { .. } => true,
+            | Phase::Frozen { .. }
+            | Phase::AwaitingGroup { before: HookPoint::Shifting, .. } => true,
             Phase::Shifting { step } | Phase::Holding { step, .. } => !self.plan.is_last(*step),
             _ => false,
         };

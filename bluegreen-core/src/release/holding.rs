@@ -1,5 +1,6 @@
 //! What a look of the guards leads to, and what follows a step and the bake.
 
+use super::group::no_word;
 use super::{Look, Phase, Reason, Record};
 use crate::plan::{OnUndecided, Until};
 use crate::{Timestamp, Winner};
@@ -28,8 +29,13 @@ impl Record {
         }
     }
 
-    /// After the bake the old slot has no way back to traffic but a new release.
+    /// After the bake, which ends for all of a group at once.
     pub(super) fn after_bake(&mut self, at: Timestamp) -> Phase {
+        self.end_barrier(at).unwrap_or_else(|| self.kept_live(at))
+    }
+
+    /// The old slot has no way back to traffic but a new release.
+    pub(super) fn kept_live(&mut self, at: Timestamp) -> Phase {
         let drain = &self.plan.drain;
         if drain.max.is_zero() {
             if self.envelope.routing.pins.is_empty() {
@@ -57,6 +63,11 @@ impl Record {
             // Its hold had ended well before: what is undecided now was decided then.
             Phase::Frozen { step, until } if self.paused.is_none() && at >= *until => {
                 return self.shifting(*step, at);
+            }
+            Phase::AwaitingGroup { deadline, .. } if self.paused.is_none() && at >= *deadline => {
+                return Phase::Returning {
+                    reason: Reason::Undecided { message: no_word(*deadline) },
+                };
             }
             Phase::Holding { step, until, limit } => (*until, *limit, Some(*step)),
             Phase::Baking { until, limit } => (*until, *limit, None),

@@ -66,6 +66,11 @@ impl Record {
         self.hook_from(0, HookPoint::Retiring, at).unwrap_or(Phase::Retiring)
     }
 
+    /// To the end of the release, after the hooks before it.
+    pub(super) fn after_retiring(&mut self, at: Timestamp) -> Phase {
+        self.hook_from(0, HookPoint::Done, at).unwrap_or_else(|| self.ended())
+    }
+
     /// The next hook of a point that has not succeeded yet, from the plan's `first` on.
     pub(super) fn hook_from(
         &self,

@@ -57,6 +57,18 @@ pub enum Phase {
         /// Until when.
         until: Timestamp,
     },
+    /// The others of its group are waited for.
+    AwaitingGroup {
+        /// Before its traffic moves, or before the old slot begins its end. In the latter case
+        /// guards go on looking.
+        before: HookPoint,
+        /// Nothing but the group's word, or somebody, ends it: no guard looks any more, and the time
+        /// does not take it back. So what the group decides for all holds for all.
+        #[serde(default)]
+        bound: bool,
+        /// Until when.
+        deadline: Timestamp,
+    },
     /// Traffic moves.
     Shifting {
         /// To the routing of this step.
@@ -128,6 +140,7 @@ impl Phase {
             Self::Validating { .. } => PhaseName::Validating,
             Self::AwaitingApproval { .. } => PhaseName::AwaitingApproval,
             Self::Frozen { .. } => PhaseName::Frozen,
+            Self::AwaitingGroup { .. } => PhaseName::AwaitingGroup,
             Self::Shifting { .. } => PhaseName::Shifting,
             Self::Holding { .. } => PhaseName::Holding,
             Self::Baking { .. } => PhaseName::Baking,
@@ -148,6 +161,7 @@ impl Phase {
             Self::WarmingUp { deadline }
             | Self::Validating { deadline }
             | Self::AwaitingApproval { deadline }
+            | Self::AwaitingGroup { deadline, .. }
             | Self::Draining { deadline } => Some(*deadline),
             Self::Frozen { until, .. }
             | Self::Holding { until, .. }
@@ -178,6 +192,7 @@ impl Phase {
             Self::WarmingUp { deadline }
             | Self::Validating { deadline }
             | Self::AwaitingApproval { deadline }
+            | Self::AwaitingGroup { deadline, .. }
             | Self::Draining { deadline } => *deadline = deadline.plus(by),
             Self::Holding { until, limit, .. } | Self::Baking { until, limit } => {
                 *until = until.plus(by);
@@ -212,6 +227,7 @@ pub enum PhaseName {
     Validating,
     AwaitingApproval,
     Frozen,
+    AwaitingGroup,
     Shifting,
     Holding,
     Baking,
@@ -241,6 +257,7 @@ impl PhaseName {
             Self::Validating => "validating",
             Self::AwaitingApproval => "awaiting approval",
             Self::Frozen => "frozen",
+            Self::AwaitingGroup => "awaiting its group",
             Self::Shifting => "shifting",
             Self::Holding => "holding",
             Self::Baking => "baking",

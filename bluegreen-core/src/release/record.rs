@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, EventKind, HookResult, IllegalEvent, Phase, PhaseName, Stuck};
+use super::{Event, EventKind, HookResult, IllegalEvent, Membership, Phase, PhaseName, Stuck};
 use crate::{
     Actor, AgentName, Binding, Color, Digest, Epoch, HolderId, Plan, Problem, ReleaseId,
     ResolvedChange, Routing, Timestamp, ValidatorRef, Winner,
@@ -65,6 +65,9 @@ pub struct Record {
     /// The release that this one undoes.
     #[serde(default)]
     pub undoes: Option<Undo>,
+    /// The group that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<Membership>>,
     /// Somebody stopped it where it is.
     #[serde(default)]
     pub paused: Option<Paused>,
@@ -192,6 +195,7 @@ impl Record {
             kept: false,
             hooks: Vec::new(),
             undoes: it.undoes,
+            group: None,
             paused: None,
             stuck: None,
             trail: Vec::new(),

@@ -67,6 +67,10 @@ impl Record {
             (phase, EventKind::OverrideFreeze { actor, reason }) => {
                 self.after_override(phase, actor, reason, at).ok_or(illegal)?
             }
+            (
+                phase @ Phase::AwaitingGroup { .. },
+                kind @ (EventKind::Grouped { .. } | EventKind::Promote { .. }),
+            ) => self.after_word(&phase, &kind, at).ok_or(illegal)?,
             (Phase::Shifting { step }, EventKind::Shifted { .. }) => {
                 if let Some(routing) = self.plan.routing(self.envelope.live, step) {
                     self.envelope.routing = routing;
@@ -74,7 +78,10 @@ impl Record {
                 self.after_shift(step, at)
             }
             (
-                Phase::Frozen { step: 1.., .. } | Phase::Holding { .. } | Phase::Baking { .. },
+                Phase::Frozen { step: 1.., .. }
+                | Phase::Holding { .. }
+                | Phase::Baking { .. }
+                | Phase::AwaitingGroup { before: HookPoint::Retiring, bound: false, .. },
                 EventKind::Looked { look },
             ) => self.after_look(&look, at),
             (Phase::Holding { step, .. }, EventKind::Approved { .. })
@@ -87,12 +94,7 @@ impl Record {
             }
             (Phase::Baking { .. }, EventKind::Promote { .. }) => self.after_bake(at),
             (Phase::Draining { .. }, EventKind::Drained { expired, .. }) => {
-                self.kept = expired && self.plan.drain.on_expiry == OnExpiry::Keep;
-                if self.envelope.routing.pins.is_empty() {
-                    self.retiring(at)
-                } else {
-                    Phase::Unpinning { expired }
-                }
+                self.after_drain(expired, at)
             }
             (Phase::Unpinning { expired }, EventKind::Shifted { .. }) => {
                 self.envelope.routing = Routing::all(self.candidate_color());
@@ -103,9 +105,7 @@ impl Record {
                     Phase::Draining { deadline: at.plus(self.plan.drain.max) }
                 }
             }
-            (Phase::Retiring, EventKind::Retired) => {
-                self.hook_from(0, HookPoint::Done, at).unwrap_or_else(|| self.ended())
-            }
+            (Phase::Retiring, EventKind::Retired) => self.after_retiring(at),
 
             // Back: traffic first, then everything else.
             (Phase::Returning { reason }, EventKind::Returned { .. }) => {
@@ -129,6 +129,7 @@ impl Record {
                 | Phase::AwaitingApproval { .. }
                 | Phase::Frozen { step: 0, .. }
                 | Phase::RunningHook { before: HookPoint::Shifting, .. }
+                | Phase::AwaitingGroup { before: HookPoint::Shifting, .. }
                 | Phase::Shifting { step: 0 },
                 EventKind::CandidateChanged { .. },
             ) => self.judge_again(at),
@@ -197,6 +198,15 @@ impl Record {
         }
     }
 
+    fn after_drain(&mut self, expired: bool, at: Timestamp) -> Phase {
+        self.kept = expired && self.plan.drain.on_expiry == OnExpiry::Keep;
+        if self.envelope.routing.pins.is_empty() {
+            self.retiring(at)
+        } else {
+            Phase::Unpinning { expired }
+        }
+    }
+
     /// The end of a release whose candidate is live.
     pub(super) fn ended(&self) -> Phase {
         let outcome = match self.winner {
@@ -253,8 +263,10 @@ impl Record {
             | Phase::WarmingUp { .. }
             | Phase::Validating { .. }
             | Phase::AwaitingApproval { .. }
+            | Phase::AwaitingGroup { before: HookPoint::Shifting, .. }
             | Phase::Frozen { step: 0, .. } => Some(self.keep_failed(reason, false, at)),
             Phase::RunningHook { before: HookPoint::Retiring, .. }
+            | Phase::AwaitingGroup { .. }
             | Phase::Frozen { .. }
             | Phase::Shifting { .. }
             | Phase::Holding { .. }
@@ -303,6 +315,7 @@ impl EventKind {
     fn in_words(&self) -> Option<String> {
         Some(match self {
             Self::Approved { actor } => format!("{actor} approves"),
+            Self::Grouped { word } => word.to_string(),
             Self::Shifted { evidence } => format!("traffic follows: {evidence}"),
             Self::Returned { evidence, caveats } => {
                 let caveats = caveats.iter().map(|caveat| format!("; {caveat}"));

@@ -1,15 +1,17 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::plan::HookPoint;
-use crate::release::{Drift, Drifted, Effect, Foundation, Look, Next, Started, hooks};
+use crate::release::{
+    Drift, Drifted, Effect, Foundation, GroupWord, Look, Membership, Next, Started,
+};
 use crate::{
     Actor, Binding, Change, Color, Configuration, Container, Epoch, Evidence, EvidenceKind,
     HolderId, Plan, Problem, ResolvedChange, SlotState,
 };
+
+mod promises;
 
 pub(in crate::release) const START: Timestamp = Timestamp::from_unix_millis(1_764_000_000_000);
 
@@ -42,6 +44,12 @@ pub(in crate::release) fn record(plan: Plan) -> Record {
 
 pub(in crate::release) fn binding() -> Binding {
     SlotState::new(Color::Green, "uid", live()).binding()
+}
+
+/// A member of a group whose traffic does not move yet.
+pub(in crate::release) fn member() -> Membership {
+    let shape = crate::Digest::of(["shape"]);
+    Membership::new("checkout", "one-1", "agent", vec!["agent".to_owned()], shape)
 }
 
 fn evidence() -> Evidence {
@@ -87,6 +95,9 @@ fn events() -> Vec<EventKind> {
         EventKind::Resume { actor },
         EventKind::TakenOver { holder: HolderId::new("two"), epoch: Epoch::new(2) },
         EventKind::LetGo,
+        EventKind::Grouped { word: GroupWord::Switch },
+        EventKind::Grouped { word: GroupWord::Bind },
+        EventKind::Grouped { word: GroupWord::Keep },
     ]
 }
 
@@ -96,6 +107,7 @@ fn phases() -> Vec<Phase> {
     let reason = Reason::Unfit { message: "message".to_owned() };
     let hook =
         |before| Phase::RunningHook { before, hook: 0, attempt: 1, deadline: Some(deadline) };
+    let group = |before, bound| Phase::AwaitingGroup { before, bound, deadline };
     vec![
         Phase::Preflight,
         Phase::Deploying,
@@ -108,6 +120,9 @@ fn phases() -> Vec<Phase> {
         Phase::Validating { deadline },
         Phase::AwaitingApproval { deadline },
         Phase::Frozen { step: 0, until },
+        group(HookPoint::Shifting, false),
+        group(HookPoint::Retiring, false),
+        group(HookPoint::Retiring, true),
         Phase::Shifting { step: 0 },
         Phase::Holding { step: 0, until, limit },
         Phase::Baking { until, limit },
@@ -129,6 +144,7 @@ fn every_pair_of_phase_and_event_leads_where_the_table_says() {
         for kind in events() {
             let mut before = record(Plan::canary([10, 100]));
             before.phase = phase.clone();
+            before.group = Some(Box::new(member()));
             let name = kind.name();
             let after = match before.apply(Event::new(START, kind)) {
                 Ok(after) if after.phase == phase => continue,
@@ -180,6 +196,7 @@ fn happy_way(mut record: Record) -> (Vec<Effect>, Outcome) {
             }
             Effect::Keep { .. } => EventKind::Kept { note: String::new() },
             Effect::Restore { .. } => EventKind::Restored,
+            Effect::AwaitGroup { .. } => panic!("is of no group"),
             Effect::AwaitEmpty { .. } => EventKind::Emptied,
             Effect::RunHook { .. } => {
                 EventKind::HookEnded { outcome: crate::HookOutcome::Succeeded }
@@ -324,77 +341,4 @@ fn the_stored_form_is_stable() {
     }
     assert_eq!(format!("{text}\n"), include_str!("record.json"), "the stored format changed");
     assert_eq!(serde_json::from_str::<Record>(&text).unwrap().next(), it.next());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-    /// Whatever happens, in whatever order, the promises of the machine hold.
-    #[test]
-    fn no_order_of_events_breaks_a_promise(
-        picks in proptest::collection::vec((0..events().len(), 0u64..4_000), 1..60),
-        canary in proptest::bool::ANY,
-        pinned in proptest::bool::ANY,
-        hooked in proptest::bool::ANY,
-    ) {
-        let mut plan = if canary { Plan::canary([5, 50]) } else { Plan::all_at_once() };
-        if pinned {
-            plan = plan.conversations_by_cookie("agent-slot");
-        }
-        plan = if hooked { hooks::tests::hooked(plan) } else { plan };
-        let mut it = record(plan);
-        let (mut at, mut ready, mut passed, mut retired) = (START, false, false, false);
-        let mut emptied = false;
-        for (pick, seconds) in picks {
-            at = at.plus(Duration::from_secs(seconds));
-            let kind = events()[pick].clone();
-            let before = it.clone();
-            let Ok(after) = it.clone().apply(Event::new(at, kind.clone())) else { continue };
-            it = after;
-            match kind {
-                EventKind::Ready { .. } if before.phase.name() == crate::PhaseName::RollingOut => ready = true,
-                EventKind::Passed => passed = true,
-                EventKind::Emptied => emptied = true,
-                EventKind::CandidateChanged { .. }
-                    if it.phase.name() == crate::PhaseName::RollingOut => (ready, passed) = (false, false),
-                _ => {}
-            }
-            // No forward traffic before readiness and gates.
-            if let Next::Perform(Effect::Shift { .. }) = it.next() {
-                prop_assert!(ready && passed && it.passed.as_ref() == Some(&it.change.digest));
-            }
-            // The live slot is made smaller only after the candidate has everything.
-            if let Next::Perform(Effect::Retire { slot, .. } | Effect::Drain { slot, .. }) = it.next() {
-                prop_assert_eq!(slot, Color::Blue);
-                prop_assert_eq!(it.envelope.routing.share_of(Color::Green), crate::Share::ALL);
-            }
-            // And not while a conversation is held on it.
-            if let Next::Perform(Effect::Retire { .. }) = it.next() {
-                prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Green));
-            }
-            // What goes back takes all conversations along.
-            if let Next::Perform(Effect::Keep { drain: true, .. }) = it.next() {
-                prop_assert_eq!(&it.envelope.routing, &Routing::all(Color::Blue));
-            }
-            prop_assert!(hooks::tests::are_in_order(&it, retired && emptied));
-            retired |= it.phase == Phase::Retiring;
-            prop_assert!(!(retired && it.phase.name().is_backward()));
-            // From everywhere before retiring an abort leads to an end.
-            let abort = EventKind::Abort { actor: "ann".into(), reason: String::new() };
-            if let Ok(aborted) = it.clone().apply(Event::new(at, abort)) {
-                prop_assert!(aborted.phase.name().is_backward() || aborted.phase.name() == crate::PhaseName::Done);
-            } else {
-                let name = it.phase.name();
-                prop_assert!(
-                    name.is_backward()
-                        || it.phase.is_past_return()
-                        || name == crate::PhaseName::Done
-                );
-            }
-            // What is stored comes back the same, and far below the limit.
-            let text = serde_json::to_string(&it).unwrap();
-            prop_assert!(text.len() < crate::MAX_RECORD / 2);
-            prop_assert_eq!(serde_json::from_str::<Record>(&text).unwrap().next(), it.next());
-        }
-    }
 }

@@ -1,0 +1,132 @@
+//! Members that wait: for slower ones, and for a group that does not come.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_bake_is_over_is_watched_until_all_have_baked() {
+    for fails in [None, Some(minutes(40))] {
+        let world = World::new(["tools", "agent"]);
+        let faults = Faults::new();
+        let mut short = world.member("tools", "one", [NEVER, FailsFrom(fails)], &faults);
+        short.plan.bake.hold = minutes(1);
+        let mut long = world.member("agent", "one", [NEVER, NEVER], &faults).after("tools");
+        long.plan.bake.hold = minutes(60);
+        let group = Group::new("checkout").member(short).member(long);
+        let outcome = group.run().await.unwrap();
+        if fails.is_some() {
+            // Long after its own bake, and its way back was still one write.
+            let (member, reason) = rolled_back(outcome);
+            assert!(member == "tools" && matches!(reason, Reason::Unfit { .. }), "{reason}");
+            world.all_are(Color::Blue, "1").await;
+            assert_eq!(world.told("draining"), [""; 0]);
+        } else {
+            assert_eq!(outcome, GroupOutcome::Released);
+            world.all_are(Color::Green, "2").await;
+        }
+    }
+}
+
+/// A group of two whose driver died at this point of the first one.
+async fn orphaned(world: &World, phase: PhaseName, approve: bool) {
+    let mut last = world.good("agent", "one").after("tools");
+    if approve {
+        last.plan.approval = Some(crate::plan::Approval::default());
+    }
+    let group = Group::new("checkout").member(world.good("tools", "one")).member(last);
+    let running = tokio::spawn(async move { group.run().await });
+    world.phase("tools", phase).await;
+    running.abort();
+    let _ = running.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_without_its_group_goes_back_when_its_time_is_over() {
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::AwaitingGroup, true).await;
+    let alone = world.good("tools", "two").releaser;
+    let outcome = alone.resume().await.unwrap();
+    let text = outcome.to_string();
+    assert!(text.contains("its group had not said by"), "{text}");
+    assert_eq!(world.told("traffic"), [""; 0]);
+
+    // And whoever then goes on with the group takes the other one back.
+    let mut last = world.good("agent", "three").after("tools");
+    last.plan.approval = Some(crate::plan::Approval::default());
+    let group = Group::new("checkout").member(world.good("tools", "three")).member(last);
+    let (member, reason) = rolled_back(group.resume().await.unwrap());
+    assert!(matches!(reason, Reason::Undecided { .. }), "{member}: {reason}");
+    world.all_are(Color::Blue, "1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_with_traffic_and_without_its_group_goes_back_too() {
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::Baking, false).await;
+    let outcome = world.good("tools", "two").releaser.resume().await.unwrap();
+    assert!(outcome.to_string().contains("its group had not said by"), "{outcome}");
+    let moved = world.told("tools: traffic");
+    assert_eq!(moved, ["tools: traffic green 100 %", "tools: traffic blue 100 %"]);
+}
+
+/// Puts the records of both members where they are bound.
+async fn bind(world: &World) {
+    use crate::release::{Event, EventKind, GroupWord, Look};
+    for name in ["tools", "agent"] {
+        let cluster = world.cluster(name);
+        let store = cluster.store();
+        let stored = crate::ReleaseStore::load(&store).await.unwrap().unwrap();
+        let mut record = stored.document.current().unwrap().clone();
+        let at = cluster.clock().now().plus(minutes(31));
+        for kind in [
+            EventKind::Looked { look: Look::default() },
+            EventKind::Grouped { word: GroupWord::Bind },
+        ] {
+            record = record.apply(Event::new(at, kind)).unwrap();
+        }
+        let document = crate::Document::Current(record);
+        crate::ReleaseStore::save(&store, &document, Some(stored.revision)).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_bound_waits_for_a_person_or_its_group() {
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::Baking, false).await;
+    let released = world.good("agent", "two").releaser;
+    let mut alone = Box::pin(released.resume());
+    // The second one has not baked where the first was seen to; let it come there.
+    tokio::select! {
+        outcome = &mut alone => panic!("{outcome:?}"),
+        () = world.phase("agent", PhaseName::Baking) => {}
+    }
+    drop(alone);
+    bind(&world).await;
+    let outcome = world.good("tools", "two").releaser.resume().await.unwrap();
+    let crate::Outcome::Stuck { stuck } = &outcome else { panic!("{outcome}") };
+    assert!(stuck.advice.contains("`promote`"), "{stuck}");
+    let status = world.operations("tools").status().await.unwrap();
+    assert!(status.operations.contains(&"promote"), "{status}");
+    assert_eq!(world.told("traffic blue"), [""; 0]);
+
+    let group = Group::new("checkout")
+        .member(world.good("tools", "three"))
+        .member(world.good("agent", "three").after("tools"));
+    assert_eq!(group.resume().await.unwrap(), GroupOutcome::Released);
+    world.all_are(Color::Green, "2").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_all_stay_one_that_is_rolled_back_is_told_of() {
+    let world = World::new(["tools", "agent"]);
+    let mut slow = world.good("tools", "one");
+    slow.plan.drain.quiet = minutes(60);
+    slow.plan.drain.max = minutes(60);
+    let group = Group::new("checkout").member(slow).member(world.good("agent", "one"));
+    let running = tokio::spawn(async move { group.run().await });
+    world.phase("tools", PhaseName::Draining).await;
+    world.phase("agent", PhaseName::Done).await;
+    world.operations("tools").rollback("ann", "wrong refunds").await.unwrap();
+    let outcome = running.await.unwrap().unwrap();
+    let (kept, back) = (vec!["agent".to_owned()], vec!["tools".to_owned()]);
+    assert_eq!(outcome, GroupOutcome::Split { kept, back });
+}
