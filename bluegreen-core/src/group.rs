@@ -76,7 +76,8 @@ impl Member {
         Self { name, releaser, change, plan: plan.clone(), after: Vec::new() }
     }
 
-    /// Another name, where one agent of each of several clusters is released together.
+    /// Another name, where agents of the same name, of several namespaces or clusters, are released
+    /// together.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self

@@ -1,6 +1,6 @@
 //! What is wrong with a group, all at once, before anything is touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::machine::Order;
@@ -60,25 +60,22 @@ impl Group {
                 say(format!("{what} {name:?}"), format!("{} bytes", name.len()), wanted);
             }
         }
-        let mut agents: BTreeMap<_, Vec<&str>> = BTreeMap::new();
         let mut times: BTreeMap<&str, u32> = BTreeMap::new();
         for member in &self.members {
-            agents.entry(member.releaser.whereabouts()).or_default().push(&member.name);
             *times.entry(&member.name).or_default() += 1;
         }
         for (name, times) in times.into_iter().filter(|(_, times)| *times > 1) {
-            let wanted = "each member once; `named` tells agents of several clusters apart";
+            let wanted = "each member once; `named` tells agents of the same name apart";
             say(format!("{}, member {name}", self.object()), format!("{times} times"), wanted);
         }
-        for ((cluster, agent), names) in agents {
-            let several: BTreeSet<&str> = names.iter().copied().collect();
-            if several.len() > 1 {
-                let object = format!("{}, agent {agent} in {cluster}", self.object());
-                say(
-                    object,
-                    format!("members {}", names.join(" and ")),
-                    "one member for each agent",
-                );
+        for (number, member) in self.members.iter().enumerate() {
+            let is_same = |other: &&Member| {
+                other.name != member.name && other.releaser.is_same_as(&member.releaser)
+            };
+            for other in self.members.iter().take(number).filter(is_same) {
+                let object = format!("{}, agent {}", self.object(), member.releaser.agent());
+                let found = format!("members {} and {}", other.name, member.name);
+                say(object, found, "one member for each agent");
             }
         }
     }

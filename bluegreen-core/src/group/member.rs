@@ -1,5 +1,7 @@
 //! What a group needs of a releaser: a release that knows its group.
 
+use std::sync::Arc;
+
 use crate::release::Membership;
 use crate::{AgentName, Change, OperationError, Outcome, PhaseName, Plan, Problem, Releaser};
 
@@ -9,10 +11,10 @@ impl Releaser {
         &self.driver.ports.agent
     }
 
-    /// Where that is, and what it is.
-    pub(super) fn whereabouts(&self) -> (String, String) {
-        let ports = &self.driver.ports;
-        (ports.cluster.clone(), ports.agent.as_str().to_owned())
+    /// Whether both release the same agent, as far as that can be seen: agents of two namespaces may
+    /// have the same name.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.driver.ports.store, &other.driver.ports.store)
     }
 
     /// The preflight of a member, and whether another release is under way. A failed one that is kept to

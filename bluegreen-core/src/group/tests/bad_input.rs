@@ -37,7 +37,7 @@ async fn everything_is_said_at_once_and_nothing_is_touched() {
     let found = objects(&problems);
     for wanted in [
         ("group-members", "group checkout, member a"),
-        ("group-members", "group checkout, agent c in memory"),
+        ("group-members", "group checkout, agent c"),
         ("group-order", "group checkout, member a, after"),
         ("group-plan", "member a, plan, experiment"),
         ("group-plan", "member b, plan, bootstrap"),
