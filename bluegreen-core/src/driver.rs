@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
+use crate::observability::PhaseEnd;
 use crate::release::{Effect, EventKind, Next, Wait};
 use crate::{
     Epoch, HolderId, OperationError, Outcome, Ports, Progress, Record, Reporter, Result, Timestamp,
@@ -29,6 +32,7 @@ mod judge;
 mod preflight;
 mod record;
 mod shift;
+pub(crate) mod span;
 mod takeover;
 mod tries;
 
@@ -62,6 +66,14 @@ pub(crate) struct Driver {
     pub(crate) away: Away,
 }
 
+/// How far the driver has come.
+struct At {
+    held: Held,
+    /// What was read for the next effect.
+    ahead: Option<Ahead>,
+    routing: drift::RoutingWatch,
+}
+
 impl Driver {
     /// A driver that tells nobody.
     pub(crate) fn new(ports: Ports, validators: Validators) -> Self {
@@ -85,10 +97,13 @@ impl Driver {
     /// Drives the release to its end, or until it is stuck. When another process takes it over,
     /// follows it; when that one lets go or dies, goes on.
     pub(crate) async fn drive(&self, held: Held) -> Result<Outcome, OperationError> {
-        self.drive_from(held, None).await
+        let span = span::release(&self.ports, &held.record.started.by);
+        span::begun(&span, &held.record);
+        span::ended(&span, self.drive_from(held, None)).await
     }
 
-    /// Drives a release that has just begun, with what its preflight has read.
+    /// Drives a release that has just begun, with what its preflight has read, in the span of the
+    /// caller.
     pub(crate) async fn drive_from(
         &self,
         held: Held,
@@ -98,89 +113,106 @@ impl Driver {
         Box::pin(self.drive_on(held, ahead)).await
     }
 
-    async fn drive_on(
-        &self,
-        mut held: Held,
-        mut ahead: Option<Ahead>,
-    ) -> Result<Outcome, OperationError> {
-        let _heartbeat = Heartbeat::start(self.ports.clone());
+    async fn drive_on(&self, held: Held, ahead: Option<Ahead>) -> Result<Outcome, OperationError> {
+        let heartbeat = Heartbeat::start(self.ports.clone());
+        let mut at = At { held, ahead, routing: drift::RoutingWatch::default() };
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
-        let mut routing = drift::RoutingWatch::default();
+        let (mut phase, mut paused) = (span::Phase::default(), false);
         loop {
-            let envelope = &held.record.envelope;
-            let over = matches!(held.record.next(), Next::Finish(_));
-            if !over && envelope.holder.as_ref() != Some(&self.me()) {
-                held = self.follow(held).await?;
-                fenced = None;
+            let record = &at.held.record;
+            let over = matches!(record.next(), Next::Finish(_));
+            if !over && record.envelope.holder.as_ref() != Some(&self.me()) {
+                phase.ends(PhaseEnd::Lost);
+                at.held = self.follow(at.held).await?;
+                // Whatever was told of it before, another one has driven it meanwhile.
+                (fenced, entered) = (None, None);
                 continue;
             }
-            if !over && fenced != Some(envelope.epoch) {
-                self.fence(envelope.epoch, &held.record).await?;
-                fenced = Some(held.record.envelope.epoch);
+            if !over && fenced != Some(record.envelope.epoch) {
+                self.fence(record.envelope.epoch, record).await?;
+                fenced = Some(record.envelope.epoch);
             }
-            let name = (held.record.phase.name(), held.record.since);
+            let name = (record.phase.name(), record.since);
             if entered != Some(name) {
                 entered = Some(name);
+                phase.enter(record);
                 self.report(&Progress::Entered {
-                    release: held.record.envelope.release.clone(),
+                    release: record.envelope.release.clone(),
                     phase: name.0,
-                    deadline: held.record.phase.deadline(),
+                    since: name.1,
+                    deadline: record.phase.deadline(),
                 });
             }
-            match held.record.next() {
-                Next::Finish(outcome) => {
-                    self.finish(&held.record).await;
-                    self.report(&Progress::Finished { outcome: outcome.clone() });
-                    return Ok(outcome);
+            if paused != record.paused.is_some() {
+                paused = !paused;
+                let by = record.paused.as_ref().map(|it| it.by.clone());
+                self.report(&Progress::Paused { by });
+            }
+            let outcome;
+            (at, outcome) = Box::pin(self.step(at)).instrument(phase.span()).await?;
+            if let Some(outcome) = outcome {
+                phase.ends_with(&outcome);
+                self.report(&Progress::Finished { outcome: outcome.clone() });
+                if matches!(outcome, Outcome::Stuck { .. }) {
+                    self.let_go(at.held).await;
                 }
-                Next::Wait(Wait::Stuck(stuck)) => {
-                    let outcome = Outcome::Stuck { stuck };
-                    self.report(&Progress::Finished { outcome: outcome.clone() });
-                    self.let_go(held).await;
-                    return Ok(outcome);
-                }
-                Next::Wait(Wait::Paused) => {
-                    let event = tokio::select! {
-                        biased;
-                        changed = self.changed(&held) => {
-                            held = changed?;
-                            continue;
-                        }
-                        event = self.drifted(&held.record, &mut routing) => event,
-                    };
-                    let drift = drift::told(&event);
-                    held = self.commit(held, event).await?;
-                    self.tell(drift, &held.record);
-                }
-                Next::Perform(effect) => {
-                    // What is soon over is not watched: its save finds out what has changed.
-                    let waits = effect.waits();
-                    let read = ahead.take();
-                    self.doubt.store(false, Ordering::Release);
-                    let event = tokio::select! {
-                        biased;
-                        event = self.perform(&held.record, effect, read) => Some(event),
-                        changed = self.changed(&held), if waits => {
-                            held = changed?;
-                            None
-                        }
-                        event = self.drifted(&held.record, &mut routing), if waits => {
-                            Some((event, Seen::Nothing))
-                        }
-                    };
-                    let doubt = self.doubt.swap(false, Ordering::AcqRel);
-                    if let Some((kind, seen)) = event {
-                        let drift = drift::told(&kind);
-                        (held, ahead) = self.commit_and_read(held, kind, seen).await?;
-                        self.tell(drift, &held.record);
+                drop(heartbeat);
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Does what comes next. Says how the release has ended, if it has.
+    async fn step(&self, mut at: At) -> Result<(At, Option<Outcome>), OperationError> {
+        let At { held, ahead, routing } = &mut at;
+        match held.record.next() {
+            Next::Finish(outcome) => {
+                self.finish(&held.record).await;
+                return Ok((at, Some(outcome)));
+            }
+            Next::Wait(Wait::Stuck(stuck)) => return Ok((at, Some(Outcome::Stuck { stuck }))),
+            Next::Wait(Wait::Paused) => {
+                let event = tokio::select! {
+                    biased;
+                    changed = self.changed(held) => {
+                        at.held = changed?;
+                        return Ok((at, None));
                     }
-                    if doubt && self.goes_on(&held.record) {
-                        (held, ahead) = (self.shut_out(held).await?, None);
+                    event = self.drifted(&held.record, routing) => event,
+                };
+                let drift = drift::told(&event);
+                at.held = self.commit(at.held, event).await?;
+                self.tell(drift, &at.held.record);
+            }
+            Next::Perform(effect) => {
+                // What is soon over is not watched: its save finds out what has changed.
+                let waits = effect.waits();
+                let read = ahead.take();
+                self.doubt.store(false, Ordering::Release);
+                let event = tokio::select! {
+                    biased;
+                    event = self.perform(&held.record, effect, read) => Some(event),
+                    changed = self.changed(held), if waits => {
+                        at.held = changed?;
+                        None
                     }
+                    event = self.drifted(&held.record, routing), if waits => {
+                        Some((event, Seen::Nothing))
+                    }
+                };
+                let doubt = self.doubt.swap(false, Ordering::AcqRel);
+                if let Some((kind, seen)) = event {
+                    let drift = drift::told(&kind);
+                    (at.held, at.ahead) = self.commit_and_read(at.held, kind, seen).await?;
+                    self.tell(drift, &at.held.record);
+                }
+                if doubt && self.goes_on(&at.held.record) {
+                    (at.held, at.ahead) = (self.shut_out(at.held).await?, None);
                 }
             }
         }
+        Ok((at, None))
     }
 
     /// Performs an effect. Says what came of it, and what was seen on the way that is still good.

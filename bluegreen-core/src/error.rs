@@ -22,6 +22,19 @@ pub enum ErrorKind {
     Unknown,
 }
 
+impl ErrorKind {
+    /// The kind as programs write it, in `snake_case`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::NotFound => "not_found",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

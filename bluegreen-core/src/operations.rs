@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Heartbeat, Held, Validators, held};
+use crate::driver::{Driver, Heartbeat, Held, Validators, held, span};
 use crate::release::{Event, EventKind, Next, Undo};
 use crate::{
     Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod error;
+mod newer;
 mod status;
 
 pub use error::OperationError;
@@ -86,6 +87,11 @@ impl Operations {
         reason: impl Into<String>,
     ) -> Result<Status, OperationError> {
         let (actor, reason) = (actor.into(), reason.into());
+        let span = span::operation(&self.driver.ports, "abort", &actor);
+        span::done(&span, self.call_off(actor, reason)).await
+    }
+
+    async fn call_off(&self, actor: Actor, reason: String) -> Result<Status, OperationError> {
         let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
         if let Some(record) = stored.document.current()
             && matches!(record.next(), Next::Finish(_))
@@ -110,6 +116,11 @@ impl Operations {
         reason: impl Into<String>,
     ) -> Result<Status, OperationError> {
         let (actor, reason) = (actor.into(), reason.into());
+        let span = span::operation(&self.driver.ports, "rollback", &actor);
+        span::done(&span, self.take_back(actor, reason)).await
+    }
+
+    async fn take_back(&self, actor: Actor, reason: String) -> Result<Status, OperationError> {
         let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
         match stored.document.current().map(Record::next) {
             Some(Next::Finish(Outcome::Released | Outcome::Concluded { .. })) => {
@@ -199,6 +210,11 @@ impl Operations {
 
     /// Changes the record of a release that another process drives.
     async fn tell(&self, kind: EventKind) -> Result<Status, OperationError> {
+        let span = span::operation(&self.driver.ports, kind.name(), &actor(&kind));
+        span::done(&span, Box::pin(self.change(kind))).await
+    }
+
+    async fn change(&self, kind: EventKind) -> Result<Status, OperationError> {
         for _ in 0..10 {
             let Some(stored) = self.stored().await? else { return Err(OperationError::NoRelease) };
             let it = held(stored)?;
@@ -274,53 +290,6 @@ impl Operations {
         Ok(Status::of(Some(&document), self.driver.now()))
     }
 
-    /// A record that this version cannot read but for its envelope can still be rolled back.
-    async fn go_back_from_newer(&self, stored: Stored) -> Result<Status, OperationError> {
-        let Document::Newer { format, envelope, text } = stored.document else {
-            return Err(OperationError::NoRelease);
-        };
-        let plan = Plan::default();
-        let mut envelope = envelope;
-        envelope.epoch = envelope.epoch.next();
-        envelope.holder = Some(self.driver.me());
-        let document = |envelope| Document::Newer { format, envelope, text: text.clone() };
-        let store = &self.driver.ports.store;
-        let taken = document(envelope.clone());
-        // As in a takeover: what cannot be renewed does not stop a rollback.
-        let _ = self.driver.announce(plan.call).await;
-        let revision = store.save(&taken, Some(stored.revision)).await?;
-        // Only the frozen part is real in this record; it is never saved.
-        let unknown = ResolvedChange::exactly(crate::Configuration::default());
-        let stand_in = Record::new(crate::release::Foundation {
-            agent: envelope.agent.clone(),
-            cluster: envelope.cluster.clone(),
-            live: envelope.live,
-            epoch: envelope.epoch,
-            holder: self.driver.me(),
-            started: crate::release::Started { at: self.driver.now(), by: "rollback".into() },
-            plan,
-            change: unknown.clone(),
-            baseline: unknown,
-            gates: Vec::new(),
-            guards: Vec::new(),
-            warm_up: None,
-            undoes: None,
-        });
-        self.driver.fence(envelope.epoch, &stand_in).await?;
-        match Box::pin(self.driver.give_back(&stand_in, envelope.live)).await {
-            EventKind::Returned { .. } => {}
-            EventKind::Stuck { message, .. } => {
-                return Err(OperationError::NoWayBack { found: message });
-            }
-            other => return Err(OperationError::NoWayBack { found: other.name().to_owned() }),
-        }
-        envelope.routing = crate::Routing::all(envelope.live);
-        envelope.holder = None;
-        let returned = document(envelope);
-        store.save(&returned, Some(revision)).await?;
-        Ok(Status::of(Some(&returned), self.driver.now()))
-    }
-
     /// Undoes a release that is over: the old slot becomes the candidate, as it is.
     async fn undo(&self, it: Held, actor: Actor, reason: String) -> Result<Status, OperationError> {
         if let Some(error) = contracted(&it.record) {
@@ -394,7 +363,13 @@ pub(crate) fn call() -> Duration {
 
 fn actor(kind: &EventKind) -> Actor {
     match kind {
-        EventKind::Abort { actor, .. } | EventKind::Rollback { actor, .. } => actor.clone(),
+        EventKind::Abort { actor, .. }
+        | EventKind::Rollback { actor, .. }
+        | EventKind::Approved { actor }
+        | EventKind::Promote { actor }
+        | EventKind::OverrideFreeze { actor, .. }
+        | EventKind::Pause { actor }
+        | EventKind::Continue { actor } => actor.clone(),
         _ => Actor::new("unknown"),
     }
 }

@@ -47,6 +47,8 @@ pub struct Ports {
     pub agent: AgentName,
     /// Where, by the name that its users gave it. Part of every record.
     pub cluster: String,
+    /// The namespace of the agent, where there are namespaces. For metrics and traces.
+    pub namespace: Option<String>,
     /// The environment variable from which agents read their own version.
     pub version_env: String,
     /// The slots.
@@ -82,6 +84,7 @@ impl Ports {
         Self {
             agent,
             cluster: "default".to_owned(),
+            namespace: None,
             version_env: "AGENT_VERSION".to_owned(),
             slots,
             clients,
@@ -106,6 +109,13 @@ impl Ports {
     #[must_use]
     pub fn with_cluster(mut self, cluster: impl Into<String>) -> Self {
         self.cluster = cluster.into();
+        self
+    }
+
+    /// The namespace of the agent.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
         self
     }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    Color, Evidence, HolderId, Judgement, Outcome, PhaseName, Problem, ReleaseId, Routing,
+    Actor, Color, Evidence, HolderId, Judgement, Outcome, PhaseName, Problem, ReleaseId, Routing,
     Timestamp,
 };
 
@@ -42,6 +44,8 @@ pub enum Progress {
         release: ReleaseId,
         /// The phase.
         phase: PhaseName,
+        /// Since when it is in it: before this was told, where another process entered it.
+        since: Timestamp,
         /// Until when it lasts at most, where that is known.
         deadline: Option<Timestamp>,
     },
@@ -85,6 +89,22 @@ pub enum Progress {
         /// Until when it is waited for.
         deadline: Timestamp,
     },
+    /// A slot that lost its traffic has been waited for.
+    Drained {
+        /// The slot.
+        slot: Color,
+        /// How that ended.
+        outcome: DrainOutcome,
+        /// How long it took, from when the slot began to drain.
+        took: Duration,
+        /// What is known of the work that it had in hand.
+        note: String,
+    },
+    /// Somebody stopped the release where it is, or let it go on.
+    Paused {
+        /// Who stopped it; `None` if it goes on.
+        by: Option<Actor>,
+    },
     /// Another process drives the release now.
     TakenOver {
         /// Which, if one does.
@@ -102,6 +122,33 @@ pub enum Progress {
     },
 }
 
+/// How the wait for a slot's work in hand ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DrainOutcome {
+    /// It had nothing in hand for the quiet period.
+    Quiet,
+    /// Nothing counts its work, so the quiet period was waited for.
+    Unmeasured,
+    /// Its time was over first: the slot keeps its size.
+    Kept,
+    /// Its time was over first: what is left is cut off.
+    Cut,
+}
+
+impl DrainOutcome {
+    /// The outcome as programs write it, in `snake_case`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Unmeasured => "unmeasured",
+            Self::Kept => "kept",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 impl Progress {
     /// A line of text.
     pub fn note(text: impl Into<String>) -> Self {
@@ -112,7 +159,7 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entered { release, phase, deadline } => {
+            Self::Entered { release, phase, deadline, .. } => {
                 write!(f, "{release}: {phase}")?;
                 match deadline {
                     Some(deadline) => write!(f, ", until {deadline}"),
@@ -135,6 +182,9 @@ impl fmt::Display for Progress {
                 write!(f, "{slot}: what it has in hand is not known")?;
                 unknown.iter().try_for_each(|why| write!(f, ": {why}"))
             }
+            Self::Drained { note, .. } => f.write_str(note),
+            Self::Paused { by: Some(by) } => write!(f, "paused by {by}"),
+            Self::Paused { by: None } => f.write_str("goes on after a pause"),
             Self::TakenOver { by: Some(by) } => write!(f, "{by} drives the release now"),
             Self::TakenOver { by: None } => f.write_str("nobody drives the release now"),
             Self::Note { text } => f.write_str(text),

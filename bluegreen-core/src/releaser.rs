@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Held, Validators, Wanted, held};
+use crate::driver::{Driver, Held, Validators, Wanted, held, span};
 use crate::operations::{busy_because, call};
 use crate::release::{Event, EventKind, Membership, Next};
 use crate::{
@@ -134,8 +134,21 @@ impl Releaser {
         Box::pin(self.begin(change, plan, None)).await
     }
 
+    /// Begins a release, in a span of its own.
     pub(crate) async fn begin(
         &self,
+        change: Change,
+        plan: &Plan,
+        group: Option<Membership>,
+    ) -> Result<Outcome, OperationError> {
+        let span = span::release(&self.driver.ports, &self.actor);
+        let beginning = Box::pin(self.begin_in(&span, change, plan, group));
+        span::ended(&span, beginning).await
+    }
+
+    async fn begin_in(
+        &self,
+        span: &tracing::Span,
         change: Change,
         plan: &Plan,
         group: Option<Membership>,
@@ -150,8 +163,9 @@ impl Releaser {
         };
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
-        let mut preflight =
-            self.driver.preflight(&wanted, plan, &self.actor, epoch.unwrap_or_default()).await?;
+        let epoch = epoch.unwrap_or_default();
+        let looking = self.driver.preflight(&wanted, plan, &self.actor, epoch);
+        let mut preflight = span::preflight(looking).await?;
         preflight.problems.extend(without_group(plan, group.as_ref()));
         let (refusals, warnings): (Vec<Problem>, Vec<Problem>) =
             preflight.problems.into_iter().partition(Problem::is_refusal);
@@ -179,6 +193,7 @@ impl Releaser {
         }
         let mut record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
         record.group = group.map(Box::new);
+        span::begun(span, &record);
         let began = self.first_save(record, last).await?;
         self.driver.drive_from(began, preflight.ahead).await
     }

@@ -98,6 +98,7 @@ impl Cluster {
             Arc::clone(&self.liveness),
         )
         .with_cluster(&self.name)
+        .with_namespace(&self.settings.namespace)
         .with_version_env(&self.settings.version_env)
         .with_hooks(Arc::clone(&self.hooks) as _);
         match &self.load {

@@ -64,7 +64,7 @@ use render::Sender;
 /// # `CloudEvents`
 /// In structured mode, so that the signature is over all of it. `type` is
 /// `dev.bluegreen.release.` and one of `entered`, `warned`, `retrying`, `judged`, `shifted`, `draining`,
-/// `taken-over`, `note`, or an outcome: `released`, `concluded`, `rolled-back`, `refused`, `stuck`.
+/// `taken-over`, `drained`, `paused`, `note`, or an outcome: `released`, `concluded`, `rolled-back`, `refused`, `stuck`.
 /// `source` is `/bluegreen/CLUSTER/AGENT`, `subject` the release. `data` has `agent`, `cluster`, `release`,
 /// `text` (a line for people), `lost`, and what the event is made of, as it stands in records. The handshake
 /// by `OPTIONS` that receivers of unknown senders may want is not made.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::Driver;
 use crate::plan::OnExpiry;
 use crate::release::EventKind;
-use crate::{Color, ErrorKind, Load, Plan, Problem, Progress, Record, Result, Timestamp};
+use crate::{
+    Color, DrainOutcome, ErrorKind, Load, Plan, Problem, Progress, Record, Result, Timestamp,
+};
 
 mod leave;
 mod quiet;
@@ -28,11 +30,22 @@ struct Drained {
     details: Vec<String>,
     /// The time was over first.
     expired: bool,
+    /// Something counted the work in hand.
+    measured: bool,
 }
 
 impl Drained {
     fn new(note: String) -> Self {
-        Self { note, details: Vec::new(), expired: false }
+        Self { note, details: Vec::new(), expired: false, measured: true }
+    }
+
+    /// How it ended, where work that has not ended in time is dealt with like that.
+    fn outcome(&self, of_the_rest: DrainOutcome) -> DrainOutcome {
+        match (self.expired, self.measured) {
+            (true, _) => of_the_rest,
+            (false, true) => DrainOutcome::Quiet,
+            (false, false) => DrainOutcome::Unmeasured,
+        }
     }
 
     /// All of it, with what becomes of work that has not ended. What matters comes first, because
@@ -57,12 +70,14 @@ impl Driver {
         deadline: Timestamp,
     ) -> EventKind {
         let drained = self.drained(record, slot, deadline).await;
-        let expired = drained.expired;
-        let note = drained.told(match record.plan.drain.on_expiry {
-            OnExpiry::Keep => ": the slot keeps its size",
-            OnExpiry::Cut => CUT,
-        });
-        self.report(&Progress::note(&*note));
+        let (expired, took) = (drained.expired, self.now().since(record.since));
+        let (rest, of_the_rest) = match record.plan.drain.on_expiry {
+            OnExpiry::Keep => (DrainOutcome::Kept, ": the slot keeps its size"),
+            OnExpiry::Cut => (DrainOutcome::Cut, CUT),
+        };
+        let outcome = drained.outcome(rest);
+        let note = drained.told(of_the_rest);
+        self.report(&Progress::Drained { slot, outcome, took, note: note.clone() });
         EventKind::Drained { note, expired }
     }
 
@@ -76,10 +91,15 @@ impl Driver {
         }
         // From when it began and not from now: another process may have waited already.
         let deadline = until.max(record.since.plus(record.plan.drain.max));
-        let draining = self.drained(record, slot, deadline);
-        let (drained, ()) = tokio::join!(draining, self.sleep_until(until));
-        let note = drained.told(CUT);
-        self.report(&Progress::note(&*note));
+        let draining = async {
+            let drained = self.drained(record, slot, deadline).await;
+            let (outcome, took) =
+                (drained.outcome(DrainOutcome::Cut), self.now().since(record.since));
+            let note = drained.told(CUT);
+            self.report(&Progress::Drained { slot, outcome, took, note: note.clone() });
+            note
+        };
+        let (note, ()) = tokio::join!(draining, self.sleep_until(until));
         EventKind::Kept { note }
     }
 
@@ -126,7 +146,8 @@ impl Driver {
             "{slot}: nothing measures its work in hand, so {quiet:?} are waited for"
         )));
         self.sleep_until(self.settled_by(record.since).plus(quiet)).await;
-        Drained::new(format!("{slot}: nothing measures its work in hand, waited {quiet:?}"))
+        let note = format!("{slot}: nothing measures its work in hand, waited {quiet:?}");
+        Drained { measured: false, ..Drained::new(note) }
     }
 
     async fn await_quiet(
@@ -164,7 +185,8 @@ impl Driver {
                     None => "has in hand what is not known".to_owned(),
                 };
                 let note = format!("{slot} {found} at {deadline}");
-                return Drained { note, details: unknown.into_iter().collect(), expired: true };
+                let details = unknown.into_iter().collect();
+                return Drained { note, details, expired: true, measured: true };
             }
             let rest = wanted.saturating_sub(quiet.lasted()).max(Duration::from_millis(1));
             let pause = if in_flight == Some(0) { PACE.min(rest) } else { PACE };

@@ -8,6 +8,8 @@ use crate::Ports;
 pub(crate) struct Heartbeat(JoinHandle<()>);
 
 impl Heartbeat {
+    /// Not in the span of the release: the task ends a moment after it is aborted, and the span has
+    /// to be closed when the release ends, because many a process ends with it.
     pub(crate) fn start(ports: Ports) -> Self {
         Self(tokio::spawn(async move {
             let period = ports.liveness.time_to_live() / 3;

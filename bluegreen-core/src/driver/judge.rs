@@ -163,9 +163,10 @@ impl Driver {
         trial.clock = self.ports.clock.clone();
         trial.checkpoint = Arc::new(checkpoint.clone());
         let left = deadline.since(self.now());
+        let judging = super::span::judged(validator.name(), look, validator.judge(&trial));
         let judgement = tokio::select! {
             biased;
-            judgement = validator.judge(&trial) => judgement?,
+            judgement = judging => judgement?,
             () = self.ports.clock.sleep(left) => {
                 return Err(crate::Error::new(
                     ErrorKind::Rejected,

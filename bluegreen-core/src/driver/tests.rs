@@ -23,9 +23,11 @@ mod freeze;
 mod hooks;
 mod known;
 mod lease;
+mod metered;
 mod preflight;
 mod refused;
 mod simulated;
+mod spans;
 
 /// A gate that always says the same.
 struct Always(Verdict);

@@ -66,6 +66,23 @@ pub enum OperationError {
     Port(#[from] Error),
 }
 
+impl OperationError {
+    /// Which it is, as programs write it, in `snake_case`.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::NoRelease => "no_release",
+            Self::Illegal(_) => "illegal",
+            Self::OtherValidators { .. } => "other_validators",
+            Self::Newer { .. } => "newer",
+            Self::NoWayBack { .. } => "no_way_back",
+            Self::Contracted { .. } => "contracted",
+            Self::Stuck { .. } => "stuck",
+            Self::Port(error) => error.kind().key(),
+        }
+    }
+}
+
 pub(crate) fn busy_because(record: &Record, advice: impl Into<String>) -> OperationError {
     OperationError::Busy {
         phase: record.phase.name(),

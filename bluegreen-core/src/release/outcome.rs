@@ -94,6 +94,34 @@ pub struct Stuck {
     pub advice: String,
 }
 
+impl Outcome {
+    /// The outcome as programs write it: in `snake_case`, as it is stored.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Concluded { .. } => "concluded",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Refused { .. } => "refused",
+            Self::Stuck { .. } => "stuck",
+        }
+    }
+}
+
+impl Reason {
+    /// The reason as programs write it: in `snake_case`, as it is stored.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Aborted { .. } => "aborted",
+            Self::Requested { .. } => "requested",
+            Self::Unfit { .. } => "unfit",
+            Self::Failed { .. } => "failed",
+            Self::Undecided { .. } => "undecided",
+            Self::External { .. } => "external",
+            Self::Concluded { .. } => "concluded",
+        }
+    }
+}
+
 impl Stuck {
     /// Stuck in a phase.
     pub fn new(at: PhaseName, message: impl Into<String>, advice: impl Into<String>) -> Self {

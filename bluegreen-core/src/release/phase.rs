@@ -246,6 +246,31 @@ impl PhaseName {
         matches!(self, Self::Returning | Self::KeepingFailed | Self::Restoring)
     }
 
+    /// The phase as programs write it: in `snake_case`, as it is stored.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::RunningHook => "running_hook",
+            Self::Deploying => "deploying",
+            Self::RollingOut => "rolling_out",
+            Self::WarmingUp => "warming_up",
+            Self::Validating => "validating",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::AwaitingGroup => "awaiting_group",
+            Self::Frozen => "frozen",
+            Self::Shifting => "shifting",
+            Self::Holding => "holding",
+            Self::Baking => "baking",
+            Self::Draining => "draining",
+            Self::Unpinning => "unpinning",
+            Self::Retiring => "retiring",
+            Self::Returning => "returning",
+            Self::KeepingFailed => "keeping_failed",
+            Self::Restoring => "restoring",
+            Self::Done => "done",
+        }
+    }
+
     /// The phase as text, in words.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -50,6 +50,10 @@ fn kind(progress: &Progress) -> (&'static str, bool) {
         Progress::Retrying { .. } => ("ReleaseRetrying", true),
         Progress::Judged { judgement, .. } => ("ReleaseJudged", judgement.verdict == Verdict::Fail),
         Progress::Shifted { .. } => ("TrafficShifted", false),
+        Progress::Drained { .. } => ("SlotDrained", false),
+        Progress::Paused { by } => {
+            (if by.is_some() { "ReleasePaused" } else { "ReleaseContinued" }, false)
+        }
         Progress::TakenOver { .. } => ("ReleaseTakenOver", false),
         Progress::Finished { outcome } => match outcome {
             Outcome::Released => ("Released", false),

@@ -95,6 +95,7 @@ async fn reporting_never_waits_for_an_api_server_that_hangs() {
         reporter.report(&Progress::Entered {
             release,
             phase: bluegreen_core::PhaseName::Deploying,
+            since: bluegreen_core::Timestamp::default(),
             deadline: None,
         });
     }

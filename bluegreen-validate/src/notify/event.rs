@@ -94,6 +94,16 @@ fn parts(progress: &Progress) -> (&'static str, Detail, Value) {
             });
             ("draining", routine, data)
         }
+        Progress::Drained { slot, outcome, took, note } => {
+            let data = json!({
+                "slot": slot.as_str(),
+                "outcome": outcome,
+                "took_seconds": took.as_secs_f64(),
+                "note": note,
+            });
+            ("drained", routine, data)
+        }
+        Progress::Paused { by } => ("paused", milestone, json!({ "by": by })),
         Progress::TakenOver { by } => ("taken-over", milestone, json!({ "by": by })),
         Progress::Finished { outcome } => {
             let what = match outcome {
@@ -151,7 +161,8 @@ mod tests {
     fn an_event_is_what_records_call_it() {
         let deadline = Some(Timestamp::from_unix_millis(1_764_000_060_000));
         let phase = PhaseName::AwaitingApproval;
-        let entered = event(&Progress::Entered { release: ReleaseId::new("r7"), phase, deadline });
+        let (release, since) = (ReleaseId::new("r7"), Timestamp::default());
+        let entered = event(&Progress::Entered { release, phase, since, deadline });
         assert_eq!(
             (entered.what, entered.text.as_str()),
             ("entered", "awaiting approval, until 2025-11-24T16:01:00.000Z")

@@ -188,7 +188,8 @@ mod tests {
 
     fn entered(release: &str) -> Progress {
         let release = ReleaseId::new(release);
-        Progress::Entered { release, phase: PhaseName::Deploying, deadline: None }
+        let (phase, since) = (PhaseName::Deploying, Timestamp::default());
+        Progress::Entered { release, phase, since, deadline: None }
     }
 
     fn released() -> Progress {

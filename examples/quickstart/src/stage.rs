@@ -174,7 +174,7 @@ fn is_phase(progress: &Progress, wanted: PhaseName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bluegreen_core::{Evidence, EvidenceKind, Routing};
+    use bluegreen_core::{Evidence, EvidenceKind, Routing, Timestamp};
 
     use super::*;
 
@@ -182,7 +182,12 @@ mod tests {
     fn a_switch_lasts_from_the_decision_to_the_proof() {
         let log = Log::default();
         let tell = log.reporter();
-        let entered = |phase| Progress::Entered { release: "r".into(), phase, deadline: None };
+        let entered = |phase| Progress::Entered {
+            release: "r".into(),
+            phase,
+            since: Timestamp::default(),
+            deadline: None,
+        };
         tell(&entered(PhaseName::Deploying));
         assert_eq!(log.switch(), None);
         tell(&entered(PhaseName::Shifting));

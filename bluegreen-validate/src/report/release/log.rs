@@ -156,7 +156,7 @@ impl ReleaseReport {
     fn hear(&mut self, now: Timestamp, progress: &Progress) {
         self.until = self.until.max(now);
         match progress {
-            Progress::Entered { release, phase, deadline } => {
+            Progress::Entered { release, phase, deadline, .. } => {
                 // What another release has left is not this one's.
                 if self.release.as_ref().is_some_and(|it| it != release.as_str()) {
                     *self = Self::empty(now);

@@ -47,7 +47,8 @@ impl Told {
 
     fn enters(&self, second: u64, phase: PhaseName) {
         let release = "r1".into();
-        self.at(second, &Progress::Entered { release, phase, deadline: None });
+        let since = self.clock.now();
+        self.at(second, &Progress::Entered { release, phase, since, deadline: None });
     }
 
     fn shifts(&self, second: u64, percent: u32) {
@@ -199,7 +200,8 @@ fn another_process_goes_on_with_the_report() {
     assert_eq!(told.log.snapshot().decisions.len(), report.decisions.len() + 1);
     // And begins anew with another release.
     let (release, phase) = ("r2".into(), PhaseName::Preflight);
-    told.at(2, &Progress::Entered { release, phase, deadline: None });
+    let since = Timestamp::default();
+    told.at(2, &Progress::Entered { release, phase, since, deadline: None });
     assert_eq!(told.log.snapshot().decisions.len(), 1);
 }
 
