@@ -32,6 +32,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "BLUEGREEN_IN_FLIGHT", value_name = "PATH:NUMBER[+NUMBER]")]
     pub(crate) in_flight: Option<InFlight>,
     #[command(flatten)]
+    pub(crate) metrics: crate::metrics::Metrics,
+    #[command(flatten)]
     pub(crate) notify: crate::notify::Notify,
     #[command(flatten)]
     pub(crate) approve: crate::approve::Asked,

@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::approve::Asked;
 use crate::cli::{Adoption, Cli, Command, Gates, Output, Release, Why};
-use crate::{Failure, client, notify, release, show};
+use crate::metrics::Served;
+use crate::{Failure, client, metrics, notify, release, show};
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
@@ -32,10 +33,14 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let cluster =
         builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
     let notifier = cli.notify.notifier(&cluster.ports())?;
+    let metrics = cli.metrics.serve(&cluster.ports()).await?;
     let approve = cli.approve;
-    let session = Session { cluster, actor: cli.actor, json, notifier, approve };
+    let session = Session { cluster, actor: cli.actor, json, notifier, metrics, approve };
     let done = session.carry_out(cli.command).await;
-    notify::flush(session.notifier.as_ref()).await;
+    tokio::join!(
+        notify::flush(session.notifier.as_ref()),
+        metrics::linger(session.metrics.as_ref()),
+    );
     done
 }
 
@@ -45,6 +50,7 @@ struct Session {
     actor: String,
     json: bool,
     notifier: Option<Notifier>,
+    metrics: Option<Served>,
     approve: Asked,
 }
 
@@ -148,13 +154,18 @@ impl Session {
     }
 
     fn watched(&self) -> Operations {
-        let (screen, notifier) = (show::Screen::new(), self.notifier.clone());
+        let (screen, listeners) = (show::Screen::new(), self.listeners());
         self.cluster.operations().report(move |progress: &Progress| {
             screen.report(progress);
-            if let Some(notifier) = &notifier {
-                notifier.report(progress);
-            }
+            listeners.iter().for_each(|it| it.report(progress));
         })
+    }
+
+    /// Who else hears what happens.
+    fn listeners(&self) -> Vec<Box<dyn Reporter>> {
+        let notifier = self.notifier.clone().map(|it| Box::new(it) as Box<dyn Reporter>);
+        let metrics = self.metrics.clone().map(|it| Box::new(it) as Box<dyn Reporter>);
+        notifier.into_iter().chain(metrics).collect()
     }
 
     async fn plan(&self, it: &Release) -> Result<(), Failure> {
@@ -198,13 +209,11 @@ impl Session {
         let holder = cluster.liveness().holder();
         let events = std::sync::Arc::new(cluster.events(holder.as_str()));
         let (screen, heard) = (show::Screen::new(), events.clone());
-        let notifier = self.notifier.clone();
+        let listeners = self.listeners();
         let releaser = releaser.report(move |progress: &Progress| {
             screen.report(progress);
             heard.report(progress);
-            if let Some(notifier) = &notifier {
-                notifier.report(progress);
-            }
+            listeners.iter().for_each(|it| it.report(progress));
         });
         let outcome = interruptible(go(&releaser)).await;
         let resigning = releaser.operations().resign().await;

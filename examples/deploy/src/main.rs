@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod commands;
 mod https;
+mod metrics;
 mod notify;
 mod release;
 mod show;
