@@ -157,7 +157,9 @@ impl Session {
         let (screen, listeners) = (show::Screen::new(), self.listeners());
         self.cluster.operations().report(move |progress: &Progress| {
             screen.report(progress);
-            listeners.iter().for_each(|it| it.report(progress));
+            for listener in &listeners {
+                listener.report(progress);
+            }
         })
     }
 
@@ -213,7 +215,9 @@ impl Session {
         let releaser = releaser.report(move |progress: &Progress| {
             screen.report(progress);
             heard.report(progress);
-            listeners.iter().for_each(|it| it.report(progress));
+            for listener in &listeners {
+                listener.report(progress);
+            }
         });
         let outcome = interruptible(go(&releaser)).await;
         let resigning = releaser.operations().resign().await;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bluegreen_core::observability::{Exposition, ReleaseMetrics};
@@ -50,8 +51,8 @@ impl Metrics {
             .map_err(|error| Failure::Error(format!("--metrics {address}: {error}")))?;
         let exposition = Arc::new(Exposition::new());
         let metrics = ReleaseMetrics::new(ports, exposition.clone());
-        let (fetched, fetches) = watch::channel(0);
-        let task = tokio::spawn(serve(listener, exposition, fetched)).abort_handle();
+        let (counter, fetches) = watch::channel(0);
+        let task = tokio::spawn(serve(listener, exposition, counter)).abort_handle();
         let linger = self.metrics_linger;
         Ok(Some(Served { metrics, fetches, linger, task: Arc::new(Task(task)) }))
     }
@@ -113,7 +114,9 @@ async fn answer_all(
     exposition: Arc<Exposition>,
     fetched: Arc<watch::Sender<u64>>,
 ) {
+    let is_fetch = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
+        is_fetch.store(request.uri().path() == "/metrics", Ordering::Relaxed);
         let response = answer(request.method(), request.uri().path(), &exposition);
         async { Ok::<_, Infallible>(response) }
     });
@@ -123,7 +126,7 @@ async fn answer_all(
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // Whoever goes away before the end asks again.
-    if connection.await.is_ok() {
+    if connection.await.is_ok() && is_fetch.load(Ordering::Relaxed) {
         fetched.send_modify(|count| *count += 1);
     }
 }
@@ -170,8 +173,8 @@ mod tests {
             panic!("there should be one")
         };
         exposition.record(retries, &[("service", "agent")], 3.0);
-        let (fetched, mut fetches) = watch::channel(0);
-        let task = tokio::spawn(serve(listener, exposition, fetched));
+        let (counter, mut fetches) = watch::channel(0);
+        let task = tokio::spawn(serve(listener, exposition, counter));
         let answer = ask(address, "GET /metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
