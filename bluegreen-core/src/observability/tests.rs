@@ -107,8 +107,8 @@ fn words_for_programs_are_those_that_are_stored() {
 /// Every phase there is, by the words of their texts.
 fn to_phases() -> Vec<PhaseName> {
     let words = "preflight running_hook deploying rolling_out warming_up validating \
-                 awaiting_approval frozen shifting holding baking draining unpinning retiring \
-                 returning keeping_failed restoring done";
+                 awaiting_approval frozen awaiting_group shifting holding baking draining \
+                 unpinning retiring returning keeping_failed restoring done";
     let read = |word| serde_json::from_value(Value::from(word)).unwrap();
     words.split_whitespace().map(read).collect()
 }
