@@ -19,7 +19,7 @@ impl ConfigMapStore {
     /// Leaves the newest `keep` finished releases, and of blobs those of these releases, of
     /// `archived` and of the one that is stored as the current one.
     pub(super) async fn prune(&self, archived: &ReleaseId, keep: u32) -> Result<()> {
-        let (all, current) = tokio::try_join!(self.list_meta(), self.current_release())?;
+        let all = self.list_meta().await?;
         let (mut finished, mut blobs) = (Vec::new(), Vec::new());
         for object in all {
             match object.labels().get(&self.settings.purpose_label()).map(String::as_str) {
@@ -36,8 +36,14 @@ impl ConfigMapStore {
         };
         let mut kept: BTreeSet<String> = finished.iter().map(release).collect();
         kept.insert(archived.to_string());
-        kept.extend(current);
-        let orphans = blobs.into_iter().filter(|blob| !kept.contains(&release(blob)));
+        blobs.retain(|blob| !kept.contains(&release(blob)));
+        if !blobs.is_empty() {
+            // The next release may have begun, and its first blobs may have been listed. Its record
+            // was there before them.
+            let current = self.current_release().await?;
+            blobs.retain(|blob| current.as_ref() != Some(&release(blob)));
+        }
+        let orphans = blobs.into_iter();
         // Blobs first: a release that is still listed is pruned again after a crash.
         try_join_all(orphans.map(|blob| self.delete(blob))).await?;
         try_join_all(gone.into_iter().map(|record| self.delete(record))).await?;

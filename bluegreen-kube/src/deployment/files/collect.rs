@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Preconditions};
-use kube::core::PartialObjectMeta;
+use kube::core::{DynamicObject, PartialObjectMeta};
 use serde_json::Value;
 
 use super::{DeploymentSlot, api, named, of_template, plainly};
@@ -31,8 +31,15 @@ pub(in crate::deployment) async fn collect(slot: &DeploymentSlot) {
 }
 
 async fn try_collect(slot: &DeploymentSlot) -> Result<()> {
+    let has_files = |object: &DynamicObject| {
+        !of_template(slot.seen(object).template(), &slot.settings).is_empty()
+    };
+    // Most slots have none, which the write that was just made has shown.
+    if slot.recent.get(&slot.name).is_some_and(|recent| !has_files(&recent)) {
+        return Ok(());
+    }
     let own = slot.get().await?;
-    if of_template(slot.seen(&own).template(), &slot.settings).is_empty() {
+    if !has_files(&own) {
         return Ok(());
     }
     // Without the other slot nobody can say what it needs.
