@@ -19,6 +19,7 @@ mod drift;
 mod external;
 mod forward;
 mod freeze;
+mod groups;
 mod hooks;
 mod midway;
 mod objects;

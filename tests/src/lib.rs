@@ -14,6 +14,12 @@
 #[derive(Debug)]
 pub struct Readme;
 
+/// The example of the guide to groups.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/groups.md")]
+#[derive(Debug)]
+pub struct Groups;
+
 mod access;
 mod agent;
 mod ask;
