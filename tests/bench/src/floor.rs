@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bluegreen_core::Color;
 use bluegreen_tests::{Agent, Manifests, SERVICE};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::alone::alone;
@@ -42,13 +42,43 @@ pub(crate) async fn measure(table: &mut Table) {
     table.add_time("switch PATCH → last old answer, ms", "floor", last);
     table.add_time("… after a gate of 2.5 s, as the floor waits, ms", "floor", last);
     table.add("requests that failed", "floor", count(sampler.failed()));
+}
 
-    let begun = Instant::now();
-    let select = Patch::Merge(json!({"spec": {"selector": {"slot": "blue"}}}));
-    services.patch(SERVICE, &parameters, &select).await.unwrap();
-    tokio::time::sleep(QUIET).await;
+/// The PATCH back, with a candidate and without one.
+pub(crate) async fn back(table: &mut Table) {
+    alone().await;
+    let manifests = Manifests::shipped().sized(3, 3).running(Color::Green, "1.3.0");
+    let agent = Agent::of(manifests).await;
+    let sampler = Sampler::start(agent.address());
+    let services = agent.api::<Service>();
+    let select = async |color: &str| {
+        services.get(SERVICE).await.unwrap();
+        let begun = Instant::now();
+        let select = Patch::Merge(json!({"spec": {"selector": {"slot": color}}}));
+        services.patch(SERVICE, &PatchParams::default(), &select).await.unwrap();
+        tokio::time::sleep(QUIET).await;
+        begun
+    };
+    select("green").await;
+    sampler.answered_by("1.3.0").await;
+    let begun = select("blue").await;
     let last = sampler.last_answer("1.3.0", begun);
     table.add_time("rollback() → last answer of the bad version, ms", "floor", last);
+
+    select("green").await;
+    remove(&agent, Color::Green).await;
+    tokio::time::sleep(QUIET).await;
+    let begun = select("blue").await;
+    let last = sampler.last_failure(begun);
+    table.add_time("… with no candidate left → last failed request, ms", "floor", last);
+}
+
+/// Ends everything of a slot at once.
+pub(crate) async fn remove(agent: &Agent, color: Color) {
+    let at_once = DeleteParams::default().grace_period(0);
+    agent.api::<Deployment>().delete(&format!("agent-{color}"), &at_once).await.unwrap();
+    let pods = ListParams::default().labels(&format!("slot={color}"));
+    agent.api::<Pod>().delete_collection(&at_once, &pods).await.unwrap();
 }
 
 /// The same PATCH where nobody waits: its endpoints change again while they get ready, and

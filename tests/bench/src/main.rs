@@ -22,15 +22,20 @@ use table::Table;
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     let only_weights = arguments.next_if(|word| word == "weights").is_some();
+    let only_back = arguments.next_if(|word| word == "back").is_some();
     let recovery = arguments.next_if(|word| word == "recovery").is_some();
     let only_ours = recovery && arguments.next_if(|word| word == "--only-ours").is_some();
     let rounds = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => 7,
         (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
-        _ => panic!("usage: bluegreen-bench [weights | recovery [--only-ours]] [--rounds N]"),
+        _ => {
+            panic!("usage: bluegreen-bench [weights | back | recovery [--only-ours]] [--rounds N]")
+        }
     };
     if only_weights {
         Box::pin(shares(rounds)).await;
+    } else if only_back {
+        Box::pin(ways_back(rounds)).await;
     } else if recovery {
         Box::pin(losses(rounds, only_ours)).await;
     } else {
@@ -44,11 +49,22 @@ async fn times(rounds: u32) {
         eprintln!("round {round} of {rounds}");
         Box::pin(floor::measure(&mut table)).await;
         Box::pin(floor::at_once(&mut table)).await;
+        Box::pin(floor::back(&mut table)).await;
         Box::pin(ours::measure(&mut table)).await;
         Box::pin(article::measure(&mut table)).await;
     }
     Box::pin(ours::hold(&mut table)).await;
     Box::pin(process::measure(&mut table, rounds)).await;
+    table.print(rounds);
+}
+
+async fn ways_back(rounds: u32) {
+    let mut table = Table::new(table::ROWS, &["ours", "floor"]);
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        Box::pin(floor::back(&mut table)).await;
+        Box::pin(ours::measure_back(&mut table)).await;
+    }
     table.print(rounds);
 }
 

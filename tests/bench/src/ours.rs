@@ -5,19 +5,16 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bluegreen_core::{
-    Change, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress, Releaser, Result,
-    Trial, Validator, Verdict,
+    Change, Color, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress, Releaser,
+    Result, Trial, Validator, Verdict,
 };
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Manifests, SERVICE, image};
 use bluegreen_validate::Smoke;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams};
 use tokio::sync::watch;
 
 use crate::alone::alone;
-use crate::floor::{QUIET, count};
+use crate::floor::{QUIET, count, remove};
 use crate::sampler::Sampler;
 use crate::sight::Sight;
 use crate::table::Table;
@@ -84,6 +81,12 @@ pub(crate) async fn measure(table: &mut Table) {
     }
     Box::pin(back(table, false)).await;
     Box::pin(back(table, true)).await;
+    Box::pin(back_from_nothing(table)).await;
+}
+
+/// The way back alone, with a candidate and without one.
+pub(crate) async fn measure_back(table: &mut Table) {
+    Box::pin(back(table, false)).await;
     Box::pin(back_from_nothing(table)).await;
 }
 
@@ -202,7 +205,8 @@ async fn back(table: &mut Table, soon: bool) {
 async fn back_from_nothing(table: &mut Table) {
     let scene = Scene::new().await;
     let (releaser, mut phase) = watched(scene.cluster.releaser());
-    let builder = Cluster::builder(scene.agent.client(), scene.agent.namespace().name(), SERVICE);
+    let (client, calls) = traced(scene.agent.client(), scene.agent.namespace().name());
+    let builder = Cluster::builder(client, scene.agent.namespace().name(), SERVICE);
     let other = builder.holder("ann").connect().await.unwrap();
     let release =
         tokio::spawn(async move { releaser.run(change(), &plan(Duration::from_mins(1))).await });
@@ -210,16 +214,14 @@ async fn back_from_nothing(table: &mut Table) {
     scene.sampler.answered_by("1.3.0").await;
     release.abort();
     drop(release.await);
-    let at_once = DeleteParams::default().grace_period(0);
-    scene.agent.api::<Deployment>().delete("agent-green", &at_once).await.unwrap();
-    let green = ListParams::default().labels("slot=green");
-    scene.agent.api::<Pod>().delete_collection(&at_once, &green).await.unwrap();
+    remove(&scene.agent, Color::Green).await;
     tokio::time::sleep(QUIET).await;
     let begun = Instant::now();
     other.operations().rollback("ann", "it is gone").await.unwrap();
     tokio::time::sleep(QUIET).await;
     let last = scene.sampler.last_failure(begun);
     table.add_time("… with no candidate left → last failed request, ms", "ours", last);
+    calls.print(begun);
 }
 
 /// How many requests a release makes while it holds.

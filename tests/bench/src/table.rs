@@ -22,7 +22,7 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ("… of a bare PATCH as soon as pods are ready, ms", "why one waits for the endpoints"),
     ("rollback() → last answer of the bad version, ms", "≤ 60"),
     ("… within a second of the switch, ms", "the rest of that second + 60"),
-    ("… with no candidate left → last failed request, ms", "≤ 1.2 × rollback()"),
+    ("… with no candidate left → last failed request, ms", "≤ 1.2 × rollback(), as the floor"),
     ("API requests of a release, without heartbeat", "≤ 60"),
     ("API requests in 30 s of holding, without heartbeat", "about none a second"),
     ("requests that failed", "0"),
