@@ -59,7 +59,7 @@ fn judge(pods: &[Pod], slot_label: &str) -> Leads {
     Leads::Unclear(if found.is_empty() { "no pods".to_owned() } else { found.join(", ") })
 }
 
-fn has_ended(pod: &Pod) -> bool {
+pub(crate) fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))
 }

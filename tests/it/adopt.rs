@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use bluegreen_core::{Color, Outcome};
 use bluegreen_kube::{Adopt, AdoptError, Cluster, Done};
-use bluegreen_tests::{Agent, Load, Manifests, SERVICE, change, plan, seconds};
+use bluegreen_tests::{Agent, Load, Manifests, SERVICE, change, image, plan, seconds};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::Service;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 /// The Deployment without slots.
@@ -45,8 +45,8 @@ async fn one_rolling_deployment_becomes_two_slots_under_load() {
         [
             "created deployment agent-blue as the blue slot, a copy of agent and as large",
             "service agent-service now selects the blue slot, whose pods it had",
-            "created horizontalpodautoscaler agent-blue, a copy of agent",
             "created horizontalpodautoscaler agent-green, a copy of agent",
+            "horizontalpodautoscaler agent now scales agent-blue",
             "scaled deployment agent from 3 to 0, and left it there for the way back",
             "created deployment agent-green as the green slot, a copy of agent-blue without pods",
         ]
@@ -69,7 +69,7 @@ async fn one_rolling_deployment_becomes_two_slots_under_load() {
     let mut scaled: Vec<_> =
         scalers.iter().map(|it| it.spec.scale_target_ref.name.clone()).collect();
     scaled.sort();
-    assert_eq!(scaled, [ROLLING, "agent-blue", "agent-green"]);
+    assert_eq!(scaled, ["agent-blue", "agent-green"], "no pod is of two of them");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,11 +149,66 @@ async fn a_rollout_meanwhile_stops_it_before_traffic_moves() {
 }
 
 #[tokio::test]
+async fn a_service_that_leads_elsewhere_by_then_is_left_alone() {
+    let agent = Agent::of(Manifests::shipped().sized_blue(1).rolling(ROLLING)).await;
+    let cluster = connect(&agent, "one").await;
+    let (tell, mut told) = tokio::sync::watch::channel(String::new());
+    let how = how();
+    let adopting = cluster.adopt(ROLLING, &how, |done| drop(tell.send_replace(done.to_string())));
+    let services = agent.api::<Service>();
+    let leading = async {
+        told.wait_for(|done| done.starts_with("created deployment agent-blue")).await.unwrap();
+        let patch = Patch::Merge(json!({"spec": {"selector": {"app": "agent-hotfix"}}}));
+        services.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(Box::pin(adopting), leading);
+    let text = bluegreen_core::chain(&ended.unwrap_err());
+    assert!(text.contains("app=agent-hotfix") && text.contains("not-its-pods"), "{text}");
+    let selector = services.get(SERVICE).await.unwrap().spec.unwrap().selector.unwrap();
+    assert_eq!(selector, [("app".to_owned(), "agent-hotfix".to_owned())].into());
+    assert_eq!(size(&agent, ROLLING).await, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_autoscaler_may_change_the_size_at_any_time() {
+    let agent = Agent::of(Manifests::shipped().sized_blue(1).rolling(ROLLING)).await;
+    let cluster = connect(&agent, "one").await;
+    let deployments = agent.api::<Deployment>();
+    let resize = async |size: i32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        deployments.patch(ROLLING, &PatchParams::default(), &patch).await.unwrap();
+    };
+    let (tell, mut told) = tokio::sync::watch::channel(String::new());
+    let how = how();
+    let adopting = cluster.adopt(ROLLING, &how, |done| drop(tell.send_replace(done.to_string())));
+    let scaling = async {
+        told.wait_for(|done| done.starts_with("created deployment agent-blue")).await.unwrap();
+        resize(3).await;
+        told.wait_for(|done| done.contains("now selects the blue slot")).await.unwrap();
+        resize(2).await;
+    };
+    let (ended, ()) = tokio::join!(Box::pin(adopting), scaling);
+    ended.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert_eq!(size(&agent, "agent-blue").await, Some(3), "it grew as the old one did");
+    assert_eq!(size(&agent, ROLLING).await, Some(0));
+    let old = deployments.get(ROLLING).await.unwrap();
+    assert_eq!(old.metadata.annotations.unwrap()["bluegreen.dev/adopted-replicas"], "2");
+}
+
+#[tokio::test]
 async fn what_stands_in_the_way_is_said_at_once_and_nothing_is_written() {
     let mut manifests = Manifests::shipped().sized_blue(1).rolling(ROLLING);
     let containers = &mut manifests.object("Deployment", ROLLING)["spec"]["template"]["spec"];
     containers["containers"][0].as_object_mut().unwrap().remove("readinessProbe");
     let agent = Agent::of(manifests).await;
+    let stranger = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "stranger", "labels": {"app": "agent-service"}},
+        "spec": {"containers": [{"name": "agent", "image": image("1.2.0")}]},
+    });
+    let stranger = serde_json::from_value(stranger).unwrap();
+    agent.api::<Pod>().create(&PostParams::default(), &stranger).await.unwrap();
     let other = json!({"spec": {"selector": {"app": "agent-service", "slot": "green"}}});
     let services = agent.api::<Service>();
     services.patch(SERVICE, &PatchParams::default(), &Patch::Merge(other)).await.unwrap();
@@ -163,8 +218,9 @@ async fn what_stands_in_the_way_is_said_at_once_and_nothing_is_written() {
     let AdoptError::Refused { problems, .. } = &ended else { panic!("{ended}") };
     assert_eq!(
         problems.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(),
-        ["selects-a-slot", "name-is-taken", "no-readiness-probe", "slot-is-taken"]
+        ["selects-a-slot", "other-pods", "name-is-taken", "no-readiness-probe", "slot-is-taken"]
     );
+    assert_eq!(problems[1].found, "it selects stranger");
     assert_eq!(
         agent.api::<Deployment>().list(&ListParams::default()).await.unwrap().items.len(),
         1

@@ -5,20 +5,21 @@ use std::time::Duration;
 use bluegreen_core::{
     Color, Error, ErrorKind, EvidenceKind, Pair, Problem, Result, Routing, Slot as _,
 };
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::api::{ObjectMeta, PostParams};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::DynamicObject;
+use kube::runtime::watcher;
 use kube::{Api, ResourceExt as _};
-use serde_json::json;
 
-use super::{AdoptError, Cluster, Done, discover};
-use crate::names::pointer_step;
-use crate::{FIELD_MANAGER, error, json_patch};
+use super::{AdoptError, Cluster, Done};
+use crate::slices::{Listed, SERVICE_NAME};
+use crate::watching::{Watched, any};
 
 mod check;
 mod seen;
+mod write;
 
 use seen::Seen;
+use write::changed;
 
 /// How [`adopt`](Cluster::adopt) makes two slots of one Deployment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Adopt {
     pub drain: Duration,
 }
 
+/// How often it is looked again at what somebody else changes.
+const ATTEMPTS: usize = 5;
 /// How long the endpoints of live Services may take to be the new pods only.
 const FOLLOWS: Duration = Duration::from_secs(30);
 
@@ -50,7 +53,7 @@ impl Cluster {
     ///    its pods as soon as these are ready, beside the old ones, which run the same.
     /// 2. Once all are ready, the selectors of the live Services get the slot label, by one
     ///    conditional write each, and only the new pods get requests.
-    /// 3. Autoscalers of the old Deployment are copied for either slot.
+    /// 3. Autoscalers of the old Deployment are copied for the green slot, and given to the blue one.
     /// 4. After [`drain`](Adopt::drain) the old Deployment is given 0 replicas. It is not deleted:
     ///    with its old size, and without the slot label in the selectors, everything is as before.
     /// 5. The green one is made as a copy without pods.
@@ -61,7 +64,7 @@ impl Cluster {
     /// # Errors
     /// [`Refused`](AdoptError::Refused) with everything that stands in the way, before anything is
     /// written. [`Failed`](AdoptError::Failed) when a call fails, the new pods do not get ready, or
-    /// the old Deployment is changed meanwhile; the old pods serve then as they did.
+    /// what serves is changed meanwhile. The old pods are there until nothing selects them any more.
     ///
     /// # Cancel safety
     /// Can be dropped at any time, and called again.
@@ -91,27 +94,28 @@ impl Cluster {
             return Err(AdoptError::Refused { deployment: deployment.to_owned(), problems });
         }
         if !seen.is_selected(self, Color::Blue) {
-            self.stand_in_for(&seen, how, &told).await?;
-            // It may have been rolled since: the copy would take its traffic back to what it was.
-            seen = self.see(deployment).await?;
-            self.refuse_changed(&seen)?;
+            let pods;
+            (seen, pods) = self.stand_in_for(seen, how, &told).await?;
+            self.refuse_other_traffic(&seen).await?;
+            within(FOLLOWS, "wait for the new endpoints", self.await_listed(&seen, &pods)).await?;
             for service in seen.services.iter().filter(|it| !it.names_slot(self)) {
                 told(&self.name_slot(&service.object, Color::Blue).await?);
             }
         }
-        let to = Routing::all(Color::Blue);
-        let following = self.switch.converge(&to, &EvidenceKind::Endpoints);
-        within(FOLLOWS, "wait until traffic follows", following).await?;
+        self.await_traffic().await?;
         for autoscaler in &seen.autoscalers {
-            for color in Color::BOTH {
-                if let Some(done) = self.copy_autoscaler(autoscaler, color).await? {
-                    told(&done);
-                }
+            if let Some(done) = self.copy_autoscaler(autoscaler, Color::Green).await? {
+                told(&done);
             }
+            // Not a copy: an autoscaler whose pods another one's selector finds does nothing.
+            told(&self.retarget(autoscaler, Color::Blue).await?);
         }
         if seen.replicas() > 0 {
             tokio::time::sleep(how.drain).await;
-            told(&self.retire(&seen).await?);
+            self.await_traffic().await?;
+            if let Some(done) = self.retire(deployment).await? {
+                told(&done);
+            }
         }
         if seen.slots.green.is_none() {
             let blue = self.see(deployment).await?.slots.blue;
@@ -121,104 +125,72 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes the blue Deployment as large as the old one, and waits until all of it is ready.
+    /// Makes the blue Deployment as large as the old one, also where that grows meanwhile, and waits
+    /// until all of it is ready. Returns everything as it is then, and the identities of its pods.
     async fn stand_in_for(
         &self,
-        seen: &Seen,
+        mut seen: Seen,
         how: &Adopt,
         told: &(impl Fn(&Done) + Send + Sync),
-    ) -> Result<()> {
-        if seen.slots.blue.is_none() {
-            let name = self.slots.blue.name();
-            let copy = self.slot_of(&seen.old, name, Color::Blue, seen.replicas());
-            self.create(&copy, name).await?;
-            told(&Done::Adopted { deployment: name.to_owned(), from: seen.old.name_any() });
+    ) -> Result<(Seen, Vec<String>)> {
+        let (old, name) = (seen.old.name_any(), self.slots.blue.name());
+        for _ in 0..ATTEMPTS {
+            match &seen.slots.blue {
+                None => {
+                    let copy = self.slot_of(&seen.old, name, Color::Blue, seen.replicas());
+                    self.create(&copy, name).await?;
+                    told(&Done::Adopted { deployment: name.to_owned(), from: old.clone() });
+                }
+                // Another look finds out what has changed in between.
+                Some(blue) if seen::replicas(blue) < seen.replicas() => {
+                    self.resize(blue, seen.replicas(), Vec::new()).await.or_else(unless_changed)?;
+                }
+                Some(_) => {}
+            }
+            let action = format!("wait for the pods of deployment {name}");
+            let state = within(how.ready, action, self.slots.blue.await_ready()).await?;
+            seen = self.see(&old).await?;
+            let blue = seen.slots.blue.as_ref().ok_or_else(|| self.missing(Color::Blue))?;
+            if !self.is_copy(&seen.old, blue) {
+                // It would take the traffic back to what was before.
+                let found = format!(
+                    "found that it was changed while {name} got ready, wanted the same pods: {}",
+                    self.way_out(&seen)
+                );
+                return Err(changed(&old, &found));
+            }
+            if seen.replicas() <= seen::replicas(blue) {
+                let pods = state.pods.into_iter().filter(|pod| pod.ready).map(|pod| pod.uid);
+                return Ok((seen, pods.collect()));
+            }
         }
-        let action = format!("wait for the pods of deployment {}", self.slots.blue.name());
-        within(how.ready, action, self.slots.blue.await_ready()).await.map(drop)
+        Err(changed(&old, &format!("found that it grew faster than {name}, {ATTEMPTS} times")))
     }
 
-    /// The old Deployment as a slot, with a note of what it was made from.
-    fn slot_of(&self, old: &DynamicObject, name: &str, color: Color, size: u32) -> DynamicObject {
-        let mut copy = self.twin_of(old, name, color);
-        let slot = &self.settings.slot_label;
-        copy.data["spec"]["replicas"] = size.into();
-        copy.data["spec"]["selector"]["matchLabels"][slot] = color.as_str().into();
-        copy.data["spec"]["template"]["metadata"]["labels"][slot] = color.as_str().into();
-        let note = (self.settings.adopted_annotation(), old.uid().unwrap_or_default());
-        copy.annotations_mut().extend([note]);
-        copy
-    }
-
-    /// Gives the old Deployment no pods, if it is still as it was seen.
-    async fn retire(&self, seen: &Seen) -> Result<Done> {
-        let (name, size) = (seen.old.name_any(), seen.replicas());
-        let note = pointer_step(&self.settings.own("adopted-replicas"));
-        let mut operations = vec![
-            json!({"op": "test", "path": "/metadata/uid", "value": seen.old.metadata.uid}),
-            json!({"op": "test", "path": "/spec/replicas", "value": size}),
-            json!({"op": "replace", "path": "/spec/replicas", "value": 0}),
-        ];
-        if seen.old.metadata.annotations.is_none() {
-            operations.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
-        }
-        // Whoever wants it back knows how large it was.
-        operations.push(json!({
-            "op": "add", "path": format!("/metadata/annotations/{note}"), "value": size.to_string(),
-        }));
-        let action = format!("scale deployment {name} to 0");
-        let (params, patch) = (json_patch::params(false), json_patch::of(operations, &action)?);
-        let api = discover::api(&self.client, &self.settings);
-        let call = json_patch::send(&self.client, &api, &name, &params, &patch);
-        error::write(self.settings.call, action, call).await?;
-        Ok(Done::Retired { deployment: name, replicas: size })
-    }
-
-    /// Copies an autoscaler for a slot, if there is none of that name.
-    async fn copy_autoscaler(
-        &self,
-        from: &HorizontalPodAutoscaler,
-        color: Color,
-    ) -> Result<Option<Done>> {
-        let source = from.name_any();
-        let name = format!("{source}-{color}");
-        let mut copy = from.clone();
-        copy.metadata = ObjectMeta {
-            name: Some(name.clone()),
-            namespace: from.metadata.namespace.clone(),
-            labels: Some(self.kept(from.labels())).filter(|map| !map.is_empty()),
-            annotations: Some(self.kept(from.annotations())).filter(|map| !map.is_empty()),
-            ..ObjectMeta::default()
-        };
-        copy.status = None;
-        self.slots.of(color).name().clone_into(&mut copy.spec.scale_target_ref.name);
-        let api: Api<HorizontalPodAutoscaler> =
+    /// Waits until all live Services list every one of these pods: a selector that is narrowed
+    /// before that may lead to nobody for a moment.
+    async fn await_listed(&self, seen: &Seen, pods: &[String]) -> Result<()> {
+        let names: Vec<String> = seen.services.iter().map(|it| it.object.name_any()).collect();
+        let query = format!("{SERVICE_NAME} in ({})", names.join(","));
+        let config = any(watcher::Config::default().labels(&query));
+        let api: Api<EndpointSlice> =
             Api::namespaced(self.client.clone(), &self.settings.namespace);
-        let action = format!("create horizontalpodautoscaler {name}");
-        let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
-        match error::write(self.settings.call, action, api.create(&post, &copy)).await {
-            // It is there: somebody made it, or this was interrupted.
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
-            made => {
-                made?;
-                Ok(Some(Done::Copied {
-                    object: format!("horizontalpodautoscaler {name}"),
-                    from: source,
-                }))
+        let action = format!("watch endpointslices of {}", names.join(", "));
+        let mut slices = Watched::new(api, config, action);
+        loop {
+            let found = slices.changed().await?;
+            let lists = |name: &String| Listed::of(found.values(), name).serves_all(pods);
+            if names.iter().all(lists) {
+                return Ok(());
             }
         }
     }
 
-    fn refuse_changed(&self, seen: &Seen) -> Result<()> {
-        let Some(blue) = &seen.slots.blue else { return Err(self.missing(Color::Blue)) };
-        if self.is_copy(&seen.old, blue) && seen.replicas() <= seen::replicas(blue) {
-            return Ok(());
-        }
-        let (old, blue) = (seen.old.name_any(), blue.name_any());
-        Err(Error::new(ErrorKind::Conflict, format!("adopt deployment {old}")).with_source(format!(
-            "deployment {old}: found that it was changed while {blue} got ready, wanted the same \
-             pods and no more of them: delete deployment {blue} and begin again"
-        )))
+    /// Waits until the endpoints of all live Services are pods of the blue slot only.
+    async fn await_traffic(&self) -> Result<()> {
+        let to = Routing::all(Color::Blue);
+        let following = self.switch.converge(&to, &EvidenceKind::Endpoints);
+        within(FOLLOWS, "wait until traffic follows", following).await.map(drop)
     }
 
     /// Whether a slot runs what the old Deployment runs.
@@ -235,6 +207,11 @@ impl Cluster {
         let names = Pair::from_fn(|color| self.slots.of(color).name());
         Seen::read(&self.client, &self.settings, deployment, names, &self.services).await
     }
+}
+
+/// Nothing where it is changed by somebody else.
+fn unless_changed(error: Error) -> Result<()> {
+    if error.kind() == ErrorKind::Conflict { Ok(()) } else { Err(error) }
 }
 
 async fn within<T>(

@@ -39,6 +39,13 @@ pub enum Done {
         /// The name of the one that it is a copy of.
         from: String,
     },
+    /// An autoscaler scales the Deployment of a slot in place of one that was no slot.
+    Retargeted {
+        /// The object: `horizontalpodautoscaler agent`.
+        object: String,
+        /// The Deployment.
+        deployment: String,
+    },
     /// The selector of a live Service got the slot label, which changes nothing for the slot's pods.
     Selected {
         /// The Service.
@@ -73,6 +80,9 @@ impl fmt::Display for Done {
                 f,
                 "scaled deployment {deployment} from {replicas} to 0, and left it there for the way back"
             ),
+            Self::Retargeted { object, deployment } => {
+                write!(f, "{object} now scales {deployment}")
+            }
             Self::Copied { object, from } => write!(f, "created {object}, a copy of {from}"),
             Self::Selected { service, color } => {
                 write!(f, "service {service} now selects the {color} slot, whose pods it had")

@@ -1,13 +1,20 @@
 //! What stands in the way of an adoption, all at once.
 
 use bluegreen_core::{Color, Phase, Problem, ReleaseStore as _, Result};
-use kube::ResourceExt as _;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, ObjectMeta};
+use kube::core::DynamicObject;
+use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
 use super::seen::Seen;
+use super::write::changed;
 use crate::cluster::Cluster;
-use crate::owners;
 use crate::rights::{Right, Rules};
+use crate::selector::as_query;
+use crate::slotless::has_ended;
+use crate::{error, owners};
 
 /// What it does, besides reading what every release reads.
 const RIGHTS: [Right; 4] = [
@@ -16,13 +23,17 @@ const RIGHTS: [Right; 4] = [
     Right::new("patch", "", "services"),
     Right::new("list", "autoscaling", "horizontalpodautoscalers"),
 ];
-const COPIES: Right = Right::new("create", "autoscaling", "horizontalpodautoscalers");
+const OF_AUTOSCALERS: [Right; 3] = [
+    Right::new("get", "autoscaling", "horizontalpodautoscalers"),
+    Right::new("create", "autoscaling", "horizontalpodautoscalers"),
+    Right::new("patch", "autoscaling", "horizontalpodautoscalers"),
+];
 
 impl Cluster {
     pub(super) async fn problems_of(&self, seen: &Seen) -> Result<Vec<Problem>> {
         let mut rights = RIGHTS.to_vec();
         if !seen.autoscalers.is_empty() {
-            rights.push(COPIES);
+            rights.extend(OF_AUTOSCALERS);
         }
         let rules = Rules::default();
         let missing = rules.missing(&self.client, &self.settings, &rights);
@@ -36,6 +47,7 @@ impl Cluster {
             );
         }
         problems.extend(self.check_traffic(seen));
+        problems.extend(self.other_pods(seen).await?);
         problems.extend(self.check_old(seen));
         problems.extend(self.check_slots(seen));
         problems.extend(seen.autoscalers.iter().filter_map(|it| {
@@ -57,6 +69,94 @@ impl Cluster {
             )
         }));
         Ok(problems)
+    }
+
+    /// The live Services once more, which may have been changed while pods got ready.
+    pub(super) async fn refuse_other_traffic(&self, seen: &Seen) -> Result<()> {
+        let mut problems = self.check_traffic(seen);
+        problems.extend(self.other_pods(seen).await?);
+        problems.retain(Problem::is_refusal);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        Err(changed(&seen.old.name_any(), &problems.join("; ")))
+    }
+
+    /// What else than the pods of the old Deployment, and of its copy, gets requests: it would not any
+    /// more.
+    async fn other_pods(&self, seen: &Seen) -> Result<Vec<Problem>> {
+        let (client, settings) = (&self.client, &self.settings);
+        let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), &settings.namespace);
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &settings.namespace);
+        let action = format!("list replicasets in {}", settings.namespace);
+        let sets = error::read(settings.call, action, sets.list(&ListParams::default())).await?;
+        let note = settings.adopted_annotation();
+        let is_copy =
+            |it: &&DynamicObject| it.annotations().get(&note) == seen.old.metadata.uid.as_ref();
+        let blue = seen.slots.blue.as_ref().filter(is_copy);
+        let own: Vec<Option<&str>> = [Some(&seen.old), blue]
+            .into_iter()
+            .flatten()
+            .map(|it| it.metadata.uid.as_deref())
+            .collect();
+        let own: Vec<Option<&str>> = sets
+            .items
+            .iter()
+            .filter(|set| own.contains(&controller(&set.metadata)))
+            .map(|set| set.metadata.uid.as_deref())
+            .collect();
+        let mut problems = Vec::new();
+        for service in &seen.services {
+            let mut base = service.selector.clone();
+            base.remove(&settings.slot_label);
+            let query = as_query(&base);
+            let action = format!("list pods {query} in {}", settings.namespace);
+            let params = ListParams::default().labels(&query);
+            let found = error::read(settings.call, action, pods.list(&params)).await?;
+            let is_other = |pod: &&Pod| {
+                let owner = controller(&pod.metadata);
+                !has_ended(pod) && (owner.is_none() || !own.contains(&owner))
+            };
+            let mut others: Vec<String> =
+                found.items.iter().filter(is_other).map(Pod::name_any).collect();
+            let count = others.len();
+            if count > 0 {
+                others.truncate(3);
+                let more =
+                    if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
+                problems.push(
+                    Problem::new("other-pods", format!("service {}", service.object.name_any()))
+                        .found(format!("it selects {}{more}", others.join(", ")))
+                        .wanted(format!(
+                            "pods of deployment {} only: others would get no requests any more",
+                            seen.old.name_any()
+                        ))
+                        .mend("give them other labels, or a Service of their own"),
+                );
+            }
+        }
+        Ok(problems)
+    }
+
+    /// What to do where the copy is not one any more.
+    pub(super) fn way_out(&self, seen: &Seen) -> String {
+        let name = self.slots.blue.name();
+        let selected: Vec<String> = seen
+            .services
+            .iter()
+            .filter(|it| it.names_slot(self))
+            .map(|it| it.object.name_any())
+            .collect();
+        if selected.is_empty() {
+            return format!("delete deployment {name} and begin again");
+        }
+        let slot = &self.settings.slot_label;
+        format!(
+            "take {slot} off the selector of service {} first, which has no other pods, then delete \
+             deployment {name} and begin again",
+            selected.join(" and ")
+        )
     }
 
     /// Traffic has to come by the selectors of Services.
@@ -88,7 +188,13 @@ impl Cluster {
                 let wanted = format!("no label {slot}, or {slot}=blue after an interruption");
                 problems.push(Problem::new("selects-a-slot", &object).found(found).wanted(wanted));
             }
-            if selector.iter().any(|(key, value)| labels[key] != **value) {
+            if selector.contains_key(&self.settings.version_label) {
+                let found = format!("the label {}", self.settings.version_label);
+                let wanted = "a selector without it: the next version would get no requests";
+                problems
+                    .push(Problem::new("selects-a-version", &object).found(found).wanted(wanted));
+            }
+            if selector.is_empty() || selector.iter().any(|(key, value)| labels[key] != **value) {
                 let query: Vec<_> =
                     selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 problems.push(
@@ -132,6 +238,14 @@ impl Cluster {
         if seen.old.metadata.deletion_timestamp.is_some() {
             add("being-deleted", "", "it is being deleted".to_owned(), "one that serves");
         }
+        for owner in owners::of(&seen.old.metadata, &["/f:spec"]) {
+            if owners::is_reconciler(&owner) {
+                let found = format!("{owner} puts back what others change");
+                let wanted =
+                    "nobody who gives it pods again: let it go, and give it both slots later";
+                add("foreign-owner", "", found, wanted);
+            }
+        }
         if spec["paused"] == true {
             let wanted = "false: it may be in the middle of a rollout";
             add("paused", "spec.paused", "true".to_owned(), wanted);
@@ -159,9 +273,12 @@ impl Cluster {
             add("rolling", "status", found, &format!("a rollout that is over: {size} of each"));
         }
         let containers = spec.pointer("/template/spec/containers").and_then(Value::as_array);
-        for container in containers.into_iter().flatten() {
+        let containers: Vec<&Value> = containers.into_iter().flatten().collect();
+        let lacks = |container: &Value| container["readinessProbe"].is_null();
+        let none_has = containers.iter().all(|it| lacks(it));
+        for (index, container) in containers.into_iter().enumerate() {
             let has_ports = container["ports"].as_array().is_some_and(|it| !it.is_empty());
-            if has_ports && container["readinessProbe"].is_null() {
+            if lacks(container) && (has_ports || none_has && index == 0) {
                 let at = format!("container {}", container["name"].as_str().unwrap_or_default());
                 let wanted = "a readinessProbe: without one every pod counts as ready at once";
                 add("no-readiness-probe", &at, "no readinessProbe".to_owned(), wanted);
@@ -188,14 +305,21 @@ impl Cluster {
                 && !self.is_copy(&seen.old, slot)
             {
                 let wanted = format!("the template of {}", seen.old.name_any());
+                let mend = self.way_out(seen);
                 problems.push(
                     Problem::new("not-a-copy", format!("{object}, spec.template"))
                         .found("another template")
                         .wanted(wanted)
-                        .mend("delete it and begin again"),
+                        .mend(mend),
                 );
             }
         }
         problems
     }
+}
+
+/// The identity of what has made an object, and answers for it.
+fn controller(metadata: &ObjectMeta) -> Option<&str> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
