@@ -31,8 +31,8 @@ mod schedule;
 mod settle;
 mod state;
 
-use attempt::Attempts;
 pub(super) use attempt::PAUSE;
+use attempt::{Attempts, Pair};
 use before::Before;
 pub(super) use ledger::Ledger;
 use looks::Looks;
@@ -123,8 +123,7 @@ pub(super) async fn run(
     announce(suite, prepared, &results, todo.len(), trial);
 
     let now = trial.clock.now();
-    let left = trial.deadline.since(now);
-    let left = left.saturating_sub(GRACE.min(left / 10));
+    let left = left(trial);
     let time = suite.budget.time.map_or(left, |time| time.min(left));
     let (book, until) = (saved.book.take(), now.plus(time));
     let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
@@ -138,6 +137,9 @@ pub(super) async fn run(
     let mut running = FuturesUnordered::new();
     let mut todo = todo.into_iter();
     let mut looks = Looks::new(planned, replayed.is_some());
+    // A run that is decided leaves conversations that were begun. A replay may be decided without
+    // them, as that run was: so they count only when nothing else is left.
+    let mut unrecorded = Vec::new();
     let mut ended = results.decided(suite);
     while ended.is_none() {
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
@@ -158,6 +160,10 @@ pub(super) async fn run(
             }
             looks.over(at.elapsed());
         }
+        if running.is_empty() && !unrecorded.is_empty() {
+            ended = results.settled(suite, unrecorded.drain(..), &recording);
+            continue;
+        }
         if running.is_empty() {
             let budget = ledger.exhausted().filter(|_| todo.len() > 0);
             ended = Some(budget.map_or(Ended::Whole, Ended::Budget));
@@ -167,16 +173,15 @@ pub(super) async fn run(
             // What has already come counts, also when the time is over.
             biased;
             Some(pair) = running.next() => {
+                if pair.is_unrecorded() {
+                    unrecorded.push(pair);
+                    continue;
+                }
                 let counts = results.add(&pair);
                 recording.add(&pair, counts, &results);
                 recording.tell(running.len(), &results);
                 // What stands in the way says more than that it is decided by it.
                 ended = pace.forbidden().map(Ended::Busy).or_else(|| results.away(suite));
-                if replayed.is_some() && ended.is_some() {
-                    // What was not asked any more, because it was decided, is not away.
-                    let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
-                    ended = results.decided(suite).filter(|it| *it != unknown).or(ended);
-                }
                 looks.came();
             }
             problem = &mut saving => {
@@ -184,12 +189,7 @@ pub(super) async fn run(
                     trial.progress.report(&Progress::note(format!("{}: {problem}", suite.name)));
                 }
             }
-            () = &mut over => {
-                ended = Some(match suite.budget.time {
-                    Some(budget) if budget <= left => Ended::Budget("time"),
-                    _ => Ended::Time,
-                });
-            }
+            () = &mut over => ended = Some(late(suite, left)),
         }
     }
     drop(running);
@@ -202,6 +202,20 @@ pub(super) async fn run(
     recording.tell(0, &results);
     let state = saved.bytes(&results, spent, &recording);
     Ok(Ran { results, ended, state, planned, spent })
+}
+
+/// The time until the deadline, less what the verdict takes.
+fn left(trial: &Trial) -> Duration {
+    let left = trial.deadline.since(trial.clock.now());
+    left.saturating_sub(GRACE.min(left / 10))
+}
+
+/// What is over, where so much was left until the deadline.
+fn late(suite: &Suite, left: Duration) -> Ended {
+    match suite.budget.time {
+        Some(budget) if budget <= left => Ended::Budget("time"),
+        _ => Ended::Time,
+    }
 }
 
 /// Work of which the first part, to send its questions, is done at once, whatever is done before it is
@@ -258,6 +272,26 @@ fn tell(suite: &Suite, results: &Results, planned: usize, ledger: &Ledger<'_>, t
 }
 
 impl Results {
+    /// What a replay comes to that has nothing left but pairs of which the cassette lacks a side. They
+    /// count only where nothing is decided without them.
+    fn settled(
+        &mut self,
+        suite: &Suite,
+        unrecorded: impl Iterator<Item = Pair>,
+        recording: &Recording<'_>,
+    ) -> Option<Ended> {
+        let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
+        let decided = self.decided(suite).filter(|it| *it != unknown);
+        if decided.is_some() {
+            return decided;
+        }
+        for pair in unrecorded {
+            let counts = self.add(&pair);
+            recording.add(&pair, counts, self);
+        }
+        self.away(suite)
+    }
+
     /// What is decided, whatever comes. What can't pass any more is run on until it is shown to fail.
     fn decided(&self, suite: &Suite) -> Option<Ended> {
         let mut cases = self.outcomes();

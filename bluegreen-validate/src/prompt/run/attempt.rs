@@ -44,6 +44,13 @@ pub(super) struct Pair {
     pub(super) preferences: Vec<PreferenceReport>,
 }
 
+impl Pair {
+    /// Whether the cassette lacks a side of it.
+    pub(super) fn is_unrecorded(&self) -> bool {
+        [&self.live, &self.idle].iter().any(|it| it.without == Some(Without::Recording))
+    }
+}
+
 /// What it came to in one slot.
 pub(super) struct Tried {
     pub(super) outcome: Outcome,
