@@ -97,7 +97,7 @@ async fn record(suite: &Suite, trial: &Trial, file: &File) -> Judgement {
     gate.judge(trial).await.unwrap()
 }
 
-/// Records a release in which both slots answer well, and all is asked.
+/// Records a release in which both slots answer well.
 async fn before(suite: &Suite, file: &File) {
     let ((live, _), (idle, _)) = (agent(true).await, agent(true).await);
     assert_verdict(&record(suite, &trial(client(&live), client(&idle)), file).await, Verdict::Pass);
@@ -124,7 +124,10 @@ async fn live_is_asked_for_a_sample_of_what_it_answered_as_the_candidate() {
     let gate = gate.with_cassette(&cassette).recorded_by(&recorder);
     assert_verdict(&gate.judge(&trial).await.unwrap(), Verdict::Pass);
     let counts = baseline.counts();
-    assert_eq!((count(&asked), counts.audited), (10, 10), "{counts}");
+    // The run that was recorded may have been decided before its last pairs.
+    let unknown = 60 - counts.had / 2;
+    assert!((10..=10 + unknown).contains(&count(&asked)), "{counts}");
+    assert_eq!(counts.audited, 10, "{counts}");
     assert_eq!((counts.better, counts.worse, counts.drifted), (0, 0, false), "{counts}");
     assert!(counts.used >= 20 && count(&asked_idle) >= counts.used + 10, "{counts}");
     let facts = recorder.report().unwrap().facts;

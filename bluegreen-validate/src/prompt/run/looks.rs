@@ -7,6 +7,8 @@ use tokio::time::Instant;
 /// The least time between looks, times what a look takes: a suite of thousands of cases and a fast agent
 /// would spend its time on them.
 const PATIENCE: u32 = 50;
+/// The most time between looks: each is kept, and what is not is paid again after a crash.
+const MOST: Duration = Duration::from_secs(20);
 
 /// Looks at what is known, each of which is also kept.
 pub(super) struct Looks {
@@ -38,7 +40,7 @@ impl Looks {
     /// One is over that took this time.
     pub(super) fn over(&mut self, took: Duration) {
         self.since = 0;
-        self.not_before = Instant::now() + took * PATIENCE;
+        self.not_before = Instant::now() + took.saturating_mul(PATIENCE).min(MOST);
     }
 }
 
