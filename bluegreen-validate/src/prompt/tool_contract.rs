@@ -61,10 +61,10 @@ use session::{Session, Tools, Trouble, Way};
 /// # How it goes about it
 /// It speaks MCP over streamable HTTP with one ready pod of the slot: `initialize`,
 /// `notifications/initialized`, then `tools/list` page by page, with the session that the server names,
-/// which is ended afterwards. Of a server that refuses `initialize`, by an error or status 400, 404, 405
-/// or 501, the tools are listed without a session, as MCP has it from 2026-07-28 on; where
+/// which is ended afterwards. Where live does not know `initialize`, by the error -32601 or status 400,
+/// 404, 405 or 501, the tools are listed without a session, as MCP has it from 2026-07-28 on; where
 /// [`protocol`](ToolContractConfig::protocol) is of that date or a later one, no session is begun at all.
-/// The candidate is asked in the same way as live, because those who call its tools now go on to do so:
+/// With pinned tools of an earlier one a session is wanted. The candidate is asked in the same way as live, because those who call its tools now go on to do so:
 /// one that refuses `initialize` where live takes it does not pass, nor one that wants it where live does
 /// without. No tool is called.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +147,9 @@ impl ToolContract {
         };
         match asked {
             Ok(tools) => Ok(tools.map(Ok)),
-            Err(Trouble::Wrong(found) | Trouble::Error(found)) => Ok(Some(Err(found))),
+            Err(Trouble::Wrong(found) | Trouble::NoMethod(found) | Trouble::Error(found)) => {
+                Ok(Some(Err(found)))
+            }
             Err(Trouble::Away(why) | Trouble::Unknown(why)) => Err(away(why)),
         }
     }
@@ -187,7 +189,8 @@ impl Validator for ToolContract {
         let pinned = self.config.tools.as_ref().map(verdict::pinned);
         let way = Way::of(&self.config);
         let (wanted, way) = match pinned {
-            Some(pinned) => (pinned, way),
+            // Nobody shows then that those who call tools do without a session.
+            Some(pinned) => (pinned, if way == Way::Either { Way::Session } else { way }),
             None => match self.tools(trial, &trial.live, way).await? {
                 None => return unknown("live has no ready pod".to_owned()),
                 Some(Err(found)) => {

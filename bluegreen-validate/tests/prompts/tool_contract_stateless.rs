@@ -65,13 +65,15 @@ async fn a_server_without_sessions_is_asked_without_one() {
         assert_verdict(&judgement, Verdict::Fail);
         assert!(told(&judgement).contains("tool refund"), "{}", told(&judgement));
     }
-    // Pinned tools leave the way open.
+    // With pinned tools nobody shows that those who call them do without a session.
     let (idle, _) = stateless(tools(), no_such_method).await;
     let mut config = ToolContractConfig::new("/mcp");
     config.tools = Some([("find".to_owned(), PinnedTool::default())].into());
     let away = listing(|| answer(500, "")).await;
     let trial = trial(client(&away), client(&idle));
-    assert_verdict(&ToolContract::new(config.clone()).judge(&trial).await.unwrap(), Verdict::Pass);
+    let judgement = ToolContract::new(config.clone()).judge(&trial).await.unwrap();
+    assert_verdict(&judgement, Verdict::Fail);
+    assert!(told(&judgement).contains("initialize"), "{}", told(&judgement));
     // A version that has no sessions begins none.
     let (idle, refused) = stateless(tools(), no_such_method).await;
     config.protocol = "2026-07-28".to_owned();
@@ -107,6 +109,20 @@ async fn a_candidate_that_is_called_in_another_way_than_live_does_not_pass() {
     let judgement = as_live(&without, &strict).await.unwrap();
     assert_verdict(&judgement, Verdict::Fail);
     assert!(told(&judgement).contains("no session"), "{}", told(&judgement));
+}
+
+#[tokio::test]
+async fn an_error_of_live_does_not_show_that_it_knows_no_sessions() {
+    let broken = || {
+        let error = json!({"code": -32603, "message": "out of memory"});
+        answer(200, json!({"jsonrpc": "2.0", "id": 0, "error": error}).to_string())
+    };
+    let (live, _) = stateless(tools(), broken).await;
+    let (idle, refused) = stateless(tools(), broken).await;
+    let judgement = as_live(&live, &idle).await.unwrap();
+    assert_verdict(&judgement, Verdict::Inconclusive);
+    assert!(told(&judgement).contains("out of memory"), "{}", told(&judgement));
+    assert_eq!(refused.load(Ordering::SeqCst), 0, "the candidate is not asked");
 }
 
 #[tokio::test]

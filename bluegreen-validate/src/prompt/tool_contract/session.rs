@@ -22,6 +22,9 @@ const MOST_TOOLS: usize = 10_000;
 /// The first version of MCP in which a request says by itself what a session said before.
 const STATELESS: &str = "2026-07-28";
 
+/// What JSON-RPC calls a method that there is none of.
+const NO_SUCH_METHOD: i64 = -32_601;
+
 /// Tools by name, each as the server tells it.
 pub(super) type Tools = BTreeMap<String, Value>;
 
@@ -34,7 +37,9 @@ pub(super) enum Trouble {
     Wrong(String),
     /// A status by which a server says that it does not know such a request.
     Unknown(String),
-    /// An error of the protocol.
+    /// The error of the protocol that says so.
+    NoMethod(String),
+    /// Another error of the protocol.
     Error(String),
 }
 
@@ -45,6 +50,7 @@ impl Trouble {
             Self::Away(why) => Self::Away(format!("{why}; {more}")),
             Self::Wrong(why) => Self::Wrong(format!("{why}; {more}")),
             Self::Unknown(why) => Self::Unknown(format!("{why}; {more}")),
+            Self::NoMethod(why) => Self::NoMethod(format!("{why}; {more}")),
             Self::Error(why) => Self::Error(format!("{why}; {more}")),
         }
     }
@@ -53,7 +59,7 @@ impl Trouble {
 /// How those who call tools come to them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Way {
-    /// In a session, or without one where none is begun.
+    /// In a session, or without one where the server knows none.
     Either,
     /// In a session, which `initialize` begins.
     Session,
@@ -129,7 +135,9 @@ impl<'a> Session<'a> {
                     let tools = self.in_session().await?;
                     return Ok((tools, Way::Session));
                 }
-                Err(Trouble::Unknown(why) | Trouble::Error(why)) if way == Way::Either => Some(why),
+                Err(Trouble::Unknown(why) | Trouble::NoMethod(why)) if way == Way::Either => {
+                    Some(why)
+                }
                 Err(other) => return Err(other),
             },
         };
@@ -258,7 +266,10 @@ impl<'a> Session<'a> {
         };
         if let Some(error) = answer.get("error").filter(|it| !it.is_null()) {
             let told = self.mask.excerpt(error.to_string().as_bytes());
-            return Err(Trouble::Error(format!("an error in answer to {method}: {told}")));
+            let why = format!("an error in answer to {method}: {told}");
+            // Any other error may be over the next time.
+            let is_unknown = error["code"] == NO_SUCH_METHOD;
+            return Err(if is_unknown { Trouble::NoMethod(why) } else { Trouble::Error(why) });
         }
         match answer.get("result").filter(|it| it.is_object()) {
             Some(result) => Ok((result.clone(), headers)),
