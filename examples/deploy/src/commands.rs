@@ -33,15 +33,23 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let cluster =
         builder.connect().await.map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
     let notifier = cli.notify.notifier(&cluster.ports())?;
-    let metrics = cli.metrics.serve(&cluster.ports()).await?;
+    let metrics = cli.metrics.serve(&cli.command, &cluster.ports()).await?;
     let approve = cli.approve;
     let session = Session { cluster, actor: cli.actor, json, notifier, metrics, approve };
     let done = session.carry_out(cli.command).await;
     tokio::join!(
         notify::flush(session.notifier.as_ref()),
-        metrics::linger(session.metrics.as_ref()),
+        linger(&done, metrics::linger(session.metrics.as_ref())),
     );
     done
+}
+
+/// Lets somebody fetch the last metrics, unless the command was interrupted, or is now.
+async fn linger(done: &Result<(), Failure>, lingering: impl Future<Output = ()>) {
+    // Whoever interrupts wants the process to end, and a release that it leaves should be seen as left.
+    if !matches!(done, Err(Failure::Interrupted)) {
+        interruptible(lingering).await;
+    }
 }
 
 /// An agent, who does something with it, and who is told.
@@ -272,5 +280,35 @@ async fn interruptible<T>(work: impl Future<Output = T>) -> Option<T> {
         result = work => Some(result),
         _ = tokio::signal::ctrl_c() => None,
         _ = terminated => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::process;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn nobody_lingers_after_an_interruption() {
+        timeout(BOUND, linger(&Err(Failure::Interrupted), pending())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_lingers_can_be_interrupted() {
+        // Heard here too, so that it is in no case the end of the tests.
+        let _heard = signal(SignalKind::terminate()).unwrap();
+        let interrupting = async {
+            let status = process::Command::new("sh").args(["-c", "kill -TERM $PPID"]).status();
+            assert!(status.unwrap().success());
+        };
+        let lingering = timeout(BOUND, linger(&Ok(()), pending()));
+        let (lingered, ()) = tokio::join!(lingering, interrupting);
+        lingered.unwrap();
     }
 }

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::Failure;
+use crate::cli::Command;
+use crate::{Failure, show};
 
 /// How long one connection may last: it brings one answer.
 const CONNECTION: Duration = Duration::from_secs(10);
@@ -34,27 +35,49 @@ const CONNECTIONS: usize = 16;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Metrics {
     /// Serve metrics for Prometheus at this address, as `http://ADDRESS/metrics`, for as long as this
-    /// process runs: `127.0.0.1:9464`, `0.0.0.0:9464`.
+    /// process drives a release: `127.0.0.1:9464`, `0.0.0.0:9464`.
     #[arg(long, global = true, env = "BLUEGREEN_METRICS", value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
-    /// At the end wait so long for somebody who fetches the last ones.
+    /// At the end wait so long for somebody who fetches the last ones, unless interrupted.
     #[arg(long, global = true, value_parser = humantime::parse_duration, default_value = "0s")]
     pub(crate) metrics_linger: Duration,
 }
 
 impl Metrics {
-    /// Begins to serve metrics of what goes through `ports`, if somebody wants them.
-    pub(crate) async fn serve(&self, ports: &Ports) -> Result<Option<Served>, Failure> {
-        let Some(address) = self.metrics else { return Ok(None) };
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Failure::Error(format!("--metrics {address}: {error}")))?;
+    /// Begins to serve metrics of what goes through `ports`, if somebody wants them of this command.
+    pub(crate) async fn serve(
+        &self,
+        command: &Command,
+        ports: &Ports,
+    ) -> Result<Option<Served>, Failure> {
+        let Some(listener) = self.listen(command).await? else { return Ok(None) };
         let exposition = Arc::new(Exposition::new());
         let metrics = ReleaseMetrics::new(ports, exposition.clone());
         let (counter, fetches) = watch::channel(0);
         let task = tokio::spawn(serve(listener, exposition, counter)).abort_handle();
         let linger = self.metrics_linger;
         Ok(Some(Served { metrics, fetches, linger, task: Arc::new(Task(task)) }))
+    }
+
+    /// Where metrics can be fetched, if the command has any.
+    async fn listen(&self, command: &Command) -> Result<Option<TcpListener>, Failure> {
+        let Some(address) = self.metrics else { return Ok(None) };
+        let begins = match command {
+            Command::Deploy(_) => true,
+            Command::Resume(_) | Command::Rollback(_) | Command::Abort(_) => false,
+            // The others drive no release, so there is nothing to be fetched.
+            _ => return Ok(None),
+        };
+        match TcpListener::bind(address).await {
+            Ok(listener) => Ok(Some(listener)),
+            // Nothing was touched yet, and a release that should be seen would not be.
+            Err(error) if begins => Err(Failure::Error(format!("--metrics {address}: {error}"))),
+            // What is under way has to go on, and above all back, whether it is seen or not.
+            Err(error) => {
+                show::warning(&format!("--metrics {address}: {error}; goes on without metrics"));
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -149,7 +172,10 @@ mod tests {
     use bluegreen_core::observability::MetricSink;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     async fn ask(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -158,6 +184,40 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// Whether a command listens at an address, or why it ends.
+    async fn listens(address: SocketAddr, words: &[&str]) -> Result<bool, String> {
+        let address = address.to_string();
+        let words = [&["deploy", "--metrics", &address], words].concat();
+        let cli = Cli::try_parse_from(words).unwrap();
+        match cli.metrics.listen(&cli.command).await {
+            Ok(listener) => Ok(listener.is_some()),
+            Err(Failure::Error(text)) => Err(text),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_stops_nothing_but_a_release_that_has_not_begun() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let deploy = ["deploy", "--image", "example.com/agent:2"];
+        let why = ["--reason", "wrong refunds"];
+        let error = listens(address, &deploy).await.unwrap_err();
+        assert!(error.starts_with(&format!("--metrics {address}: ")), "{error}");
+        for command in ["rollback", "abort"] {
+            assert_eq!(listens(address, &[&[command], &why[..]].concat()).await, Ok(false));
+        }
+        for command in ["resume", "status", "pause", "history"] {
+            assert_eq!(listens(address, &[command]).await, Ok(false), "{command}");
+        }
+        // Where it is free they are served by whoever drives, and by nobody else.
+        let free = "127.0.0.1:0".parse().unwrap();
+        for words in [&deploy[..], &["resume"], &["rollback", "--reason", "wrong refunds"]] {
+            assert_eq!(listens(free, words).await, Ok(true), "{words:?}");
+        }
+        assert_eq!(listens(free, &["status"]).await, Ok(false));
     }
 
     #[tokio::test]
