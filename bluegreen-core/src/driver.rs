@@ -133,21 +133,32 @@ impl Driver {
                 self.fence(record.envelope.epoch, record).await?;
                 fenced = Some(record.envelope.epoch);
             }
+            if paused && record.paused.is_none() {
+                paused = false;
+                self.report(&Progress::Paused { by: None });
+            }
             let name = (record.phase.name(), record.since);
-            if entered != Some(name) {
-                entered = Some(name);
-                phase.enter(record);
+            let deadline = record.phase.deadline();
+            if entered != Some((name, deadline)) {
+                // What moves the deadline, as the end of a pause does, begins no other phase.
+                if entered.is_none_or(|(last, _)| last != name) {
+                    phase.enter(record);
+                }
+                entered = Some((name, deadline));
                 self.report(&Progress::Entered {
                     release: record.envelope.release.clone(),
                     phase: name.0,
                     since: name.1,
-                    deadline: record.phase.deadline(),
+                    deadline,
                 });
+                // Whoever hears this for the first time does not know of a pause.
+                paused = false;
             }
-            if paused != record.paused.is_some() {
-                paused = !paused;
-                let by = record.paused.as_ref().map(|it| it.by.clone());
-                self.report(&Progress::Paused { by });
+            if let Some(it) = &record.paused
+                && !paused
+            {
+                paused = true;
+                self.report(&Progress::Paused { by: Some(it.by.clone()) });
             }
             let outcome;
             (at, outcome) = Box::pin(self.step(at)).instrument(phase.span()).await?;

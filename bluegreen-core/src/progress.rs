@@ -38,7 +38,8 @@ impl Reporter for Silent {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// It entered a phase.
+    /// It entered a phase. Told again when this process drives it again, and when the deadline moves,
+    /// as it does after a pause.
     Entered {
         /// The release.
         release: ReleaseId,
@@ -100,7 +101,8 @@ pub enum Progress {
         /// What is known of the work that it had in hand.
         note: String,
     },
-    /// Somebody stopped the release where it is, or let it go on.
+    /// Somebody stopped the release where it is, or let it go on. That it is stopped is told again
+    /// after each [`Entered`](Self::Entered).
     Paused {
         /// Who stopped it; `None` if it goes on.
         by: Option<Actor>,

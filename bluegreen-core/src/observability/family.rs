@@ -100,7 +100,7 @@ pub(super) static ENTERED: Family = Family {
 };
 pub(super) static DEADLINE: Family = Family {
     name: "bluegreen_release_phase_deadline_timestamp_seconds",
-    help: "Until when that phase should last at most, as known when it was entered; 0 where it does not say.",
+    help: "Until when that phase should last, later after a pause; 0 where it does not say.",
     kind: Kind::Gauge,
     labels: &[],
 };

@@ -142,6 +142,8 @@ impl Shared {
 
     fn entered(&self, phase: PhaseName, since: Timestamp, deadline: Option<Timestamp>) {
         self.record(&STUCK, &[], 0.0);
+        // It may have gone on while nobody drove it. If it has not, that is told next.
+        self.record(&PAUSED, &[], 0.0);
         if phase == PhaseName::Done {
             // How the last phase has ended is told next.
             self.lock().over = Some(since);

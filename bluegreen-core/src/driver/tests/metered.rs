@@ -9,6 +9,8 @@ use super::{
 use crate::memory::MemoryLoad;
 use crate::observability::{Exposition, ReleaseMetrics};
 use crate::plan::OnExpiry;
+use crate::release::{Event, EventKind};
+use crate::{Document, Liveness as _, ReleaseStore as _};
 
 fn metered(cluster: &MemoryCluster, holder: &str) -> (Releaser, Arc<Exposition>) {
     let (exposition, ports) = (Arc::new(Exposition::new()), cluster.ports(holder));
@@ -80,6 +82,80 @@ async fn a_pause_and_who_drives_are_seen_while_they_last() {
     let bake = lines(&by_two, r#"bluegreen_phase_duration_seconds_sum{phase="baking""#);
     let seconds: f64 = bake[0].rsplit(' ').next().unwrap().parse().unwrap();
     assert!(seconds > 2_100.0, "the time before the crash counts: {bake:?}");
+}
+
+fn gauge(exposition: &Exposition, name: &str) -> f64 {
+    let [line] = &lines(exposition, &format!("bluegreen_release_{name}{{"))[..] else {
+        panic!("one {name} in {}", exposition.text())
+    };
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_moves_the_deadline_and_is_no_new_phase() {
+    let cluster = cluster();
+    let (releaser, exposition) = metered(&cluster, "one");
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    let operations = Operations::new(cluster.ports("two"));
+    tokio::time::sleep(minutes(1)).await;
+    let first = gauge(&exposition, "phase_deadline_timestamp_seconds");
+    operations.pause("ann").await.unwrap();
+    tokio::time::sleep(minutes(40)).await;
+    assert!((gauge(&exposition, "paused") - 1.0).abs() < 0.1);
+    operations.unpause("ann").await.unwrap();
+    tokio::time::sleep(minutes(1)).await;
+    assert!(gauge(&exposition, "paused") < 0.1);
+    let later = gauge(&exposition, "phase_deadline_timestamp_seconds") - first;
+    assert!((2_400.0..2_410.0).contains(&later), "{later}");
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let bakes = lines(&exposition, r#"bluegreen_phase_duration_seconds_count{phase="baking""#);
+    assert!(bakes.len() == 1 && bakes[0].ends_with(" 1"), "{bakes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_seen_again_by_whoever_drives_again() {
+    let cluster = cluster();
+    let (releaser, exposition) = metered(&cluster, "one");
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    let operations = Operations::new(cluster.ports("three"));
+    operations.pause("ann").await.unwrap();
+    tokio::time::sleep(minutes(1)).await;
+    // Another process takes it over, and dies.
+    let two = cluster.liveness("two");
+    two.renew().await.unwrap();
+    let store = cluster.store();
+    let stored = store.load().await.unwrap().unwrap();
+    let Document::Current(record) = stored.document else { panic!("of this version") };
+    let taken = EventKind::TakenOver { holder: two.holder(), epoch: record.envelope.epoch.next() };
+    let record = record.apply(Event::new(cluster.clock().now(), taken)).unwrap();
+    store.save(&Document::Current(record), Some(stored.revision)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(gauge(&exposition, "paused") < 0.1, "it drives nothing now");
+    tokio::time::sleep(minutes(1)).await;
+    assert!((gauge(&exposition, "paused") - 1.0).abs() < 0.1, "{}", exposition.text());
+    operations.unpause("ann").await.unwrap();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_ended_while_nobody_drove_is_not_shown_for_ever() {
+    let cluster = cluster();
+    let (one, exposition) = metered(&cluster, "one");
+    let again = one.clone();
+    let first = tokio::spawn(async move { one.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    let operations = Operations::new(cluster.ports("two"));
+    operations.pause("ann").await.unwrap();
+    tokio::time::sleep(minutes(1)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    operations.unpause("ann").await.unwrap();
+    let second = tokio::spawn(async move { again.resume().await });
+    tokio::time::sleep(minutes(1)).await;
+    assert!(gauge(&exposition, "paused") < 0.1, "{}", exposition.text());
+    assert_eq!(second.await.unwrap().unwrap(), Outcome::Released);
 }
 
 #[tokio::test(start_paused = true)]

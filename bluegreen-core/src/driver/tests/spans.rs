@@ -140,6 +140,22 @@ async fn a_release_is_a_span_and_its_phases_are_spans_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_begins_no_new_span() {
+    let recorder = Recorder::default();
+    let _guard = recorder.start();
+    let cluster = cluster();
+    let releaser = Releaser::new(cluster.ports("one"));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Baking).await;
+    let operations = Operations::new(cluster.ports("two"));
+    operations.pause("ann").await.unwrap();
+    operations.unpause("ann").await.unwrap();
+    assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
+    let bakes = recorder.phases().iter().filter(|it| it.starts_with("baking")).count();
+    assert_eq!(bakes, 1, "{:?}", recorder.phases());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_went_wrong_is_kept_where_it_did_and_on_the_release() {
     let recorder = Recorder::default();
     let guard = recorder.start();
