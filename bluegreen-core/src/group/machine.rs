@@ -35,8 +35,21 @@ pub(crate) enum Position {
 
 impl Position {
     /// Where the release of this record is.
+    ///
+    /// One that is stuck or paused has not come to the end of its wait, whatever its phase says: the others
+    /// do not go on past it. Once it is bound that counts no more, since another one may have stayed.
     pub(crate) fn of(record: &Record) -> Self {
+        let (is_stuck, is_held) =
+            (record.stuck.is_some(), record.stuck.is_some() || record.paused.is_some());
         match &record.phase {
+            Phase::AwaitingGroup { before: HookPoint::Shifting, .. } if is_held => Self::Preparing,
+            // Where its traffic goes is not known: it may have been moved by hand.
+            Phase::Baking { .. } | Phase::AwaitingGroup { bound: false, .. } if is_stuck => {
+                Self::Switching
+            }
+            Phase::AwaitingGroup { bound: false, before: HookPoint::Retiring, .. } if is_held => {
+                Self::Baking
+            }
             Phase::AwaitingGroup { before: HookPoint::Shifting, .. } => Self::Ready,
             Phase::AwaitingGroup { bound: false, .. } => Self::Baked,
             Phase::AwaitingGroup { bound: true, .. } => Self::Bound,

@@ -1,6 +1,8 @@
 //! The record after an event: one match.
 
-use super::{Event, EventKind, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck};
+use super::{
+    Event, EventKind, GroupWord, IllegalEvent, Outcome, Paused, Phase, Reason, Record, Stuck,
+};
 use crate::plan::{FreezeOverride, HookPoint, OnExpiry};
 use crate::{Routing, Timestamp};
 
@@ -157,6 +159,12 @@ impl Record {
             | EventKind::Resume { .. }
             | EventKind::Stuck { .. }
                 if over =>
+            {
+                Err(illegal)
+            }
+            // Its group does not pass over what somebody has to look at. Only what was decided before counts.
+            EventKind::Grouped { word: GroupWord::Switch | GroupWord::Bind }
+                if self.stuck.is_some() || self.paused.is_some() =>
             {
                 Err(illegal)
             }

@@ -26,6 +26,78 @@ async fn one_whose_bake_is_over_is_watched_until_all_have_baked() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_goes_on_past_a_member_that_is_stuck_or_paused() {
+    use super::machine::Position;
+    use crate::Phase;
+    use crate::release::{Event, EventKind};
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::AwaitingGroup, true).await;
+    let stored = crate::ReleaseStore::load(&world.cluster("tools").store()).await.unwrap().unwrap();
+    let mut ready = stored.document.current().unwrap().clone();
+    let Phase::AwaitingGroup { deadline, .. } = ready.phase else { panic!("{:?}", ready.phase) };
+    let at = START;
+    let waits = |before, bound| Phase::AwaitingGroup { before, bound, deadline };
+    let (message, advice) = ("traffic was moved by hand".to_owned(), "`resume`".to_owned());
+    let stuck = EventKind::Stuck { message, advice };
+    let paused = EventKind::Pause { actor: "ann".into() };
+    let (shifting, retiring) = (HookPoint::Shifting, HookPoint::Retiring);
+    for (phase, when_fine, when_paused, when_stuck) in [
+        (waits(shifting, false), Position::Ready, Position::Preparing, Position::Preparing),
+        (
+            Phase::Baking { until: at, limit: at },
+            Position::Baking,
+            Position::Baking,
+            Position::Switching,
+        ),
+        (waits(retiring, false), Position::Baked, Position::Baking, Position::Switching),
+        (waits(retiring, true), Position::Bound, Position::Bound, Position::Bound),
+    ] {
+        ready.group.as_mut().unwrap().may_switch = when_fine != Position::Ready;
+        ready.phase = phase.clone();
+        assert_eq!(Position::of(&ready), when_fine, "{phase:?}");
+        for (kind, wanted) in [(&paused, when_paused), (&stuck, when_stuck)] {
+            let held = ready.clone().apply(Event::new(at, kind.clone())).unwrap();
+            assert_eq!(Position::of(&held), wanted, "{phase:?}, {kind:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_one_that_waits_holds_the_group() {
+    for moved in [false, true] {
+        let world = World::new(["tools", "agent"]);
+        let mut last = world.good("agent", "one").after("tools");
+        if moved {
+            last.plan.bake.hold = minutes(60);
+        } else {
+            last.plan.approval = Some(crate::plan::Approval::default());
+        }
+        let group = Group::new("checkout").member(world.good("tools", "one")).member(last);
+        let running = tokio::spawn(async move { group.run().await });
+        world
+            .phase("tools", if moved { PhaseName::Baking } else { PhaseName::AwaitingGroup })
+            .await;
+        if moved {
+            world.phase("tools", PhaseName::AwaitingGroup).await;
+        }
+        world.operations("tools").pause("ann").await.unwrap();
+        if moved {
+            tokio::time::sleep(minutes(120)).await;
+            assert_eq!(world.told("draining"), [""; 0]);
+        } else {
+            world.phase("agent", PhaseName::AwaitingApproval).await;
+            world.operations("agent").approve("ann").await.unwrap();
+            tokio::time::sleep(minutes(60)).await;
+            world.phase("tools", PhaseName::AwaitingGroup).await;
+            assert_eq!(world.told("traffic"), [""; 0]);
+        }
+        world.operations("tools").unpause("ann").await.unwrap();
+        assert_eq!(running.await.unwrap().unwrap(), GroupOutcome::Released);
+        world.all_are(Color::Green, "2").await;
+    }
+}
+
 /// A group of two whose driver died at this point of the first one.
 async fn orphaned(world: &World, phase: PhaseName, approve: bool) {
     let mut last = world.good("agent", "one").after("tools");

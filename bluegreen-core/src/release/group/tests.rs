@@ -63,6 +63,29 @@ fn each_wait_ends_by_its_own_word_only() {
 }
 
 #[test]
+fn one_that_is_stuck_or_paused_is_told_nothing_that_would_take_it_on() {
+    let held = |before, bound, is_stuck| {
+        let kind = if is_stuck {
+            let (message, advice) = ("moved by hand".to_owned(), "`resume`".to_owned());
+            EventKind::Stuck { message, advice }
+        } else {
+            EventKind::Pause { actor: "ann".into() }
+        };
+        waiting(before, bound).apply(Event::new(START, kind)).unwrap()
+    };
+    for is_stuck in [true, false] {
+        let ready = held(HookPoint::Shifting, false, is_stuck);
+        assert_eq!(told(&ready, GroupWord::Switch), None, "stuck: {is_stuck}");
+        let baked = held(HookPoint::Retiring, false, is_stuck);
+        assert_eq!(told(&baked, GroupWord::Bind), None, "stuck: {is_stuck}");
+        // The decision has been made, and another one may have stayed.
+        let bound = held(HookPoint::Retiring, true, is_stuck);
+        let kept = told(&bound, GroupWord::Keep).map(|it| it.phase.name());
+        assert_eq!(kept, Some(PhaseName::Draining), "stuck: {is_stuck}");
+    }
+}
+
+#[test]
 fn a_bake_ends_in_a_wait_in_which_guards_look_and_may_take_it_back() {
     let mut it = record(grouped(Plan::all_at_once().bake(minutes(30))));
     it.group = Some(Box::new(member()));
