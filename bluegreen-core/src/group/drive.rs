@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::machine::{Order, Position, Step};
-use super::view::{View, load, view};
+use super::view::{View, is_of, load, view};
 use super::{Group, GroupError, GroupOutcome};
 use crate::driver::Driver;
 use crate::release::{Event, EventKind};
@@ -105,6 +105,12 @@ impl Driving<'_> {
             if moved {
                 continue;
             }
+            if let Some(number) = self.seats.iter().position(Seat::is_undriven)
+                && let Some(Err(source)) = self.seats[number].ended.take()
+            {
+                // Its candidate may have traffic that no guard looks at, and the others would wait for it.
+                return Err(self.member_error(number, source));
+            }
             self.revive();
             if self.tasks.is_empty() && !unsaid {
                 return self.outcome();
@@ -119,14 +125,15 @@ impl Driving<'_> {
             let mut pause = crate::driver::Pause::default();
             loop {
                 let seat = &self.seats[number];
-                let error = match view(&seat.driver, &self.run).await {
-                    Ok(view) => {
-                        self.seats[number].view = view;
-                        break;
-                    }
-                    Err(_) if is_known => break,
-                    Err(error) => error,
-                };
+                let error =
+                    match view(&seat.driver, &self.run, &self.group.members[number].name).await {
+                        Ok(view) => {
+                            self.seats[number].view = view;
+                            break;
+                        }
+                        Err(_) if is_known => break,
+                        Err(error) => error,
+                    };
                 match error {
                     OperationError::Port(error) if error.kind() == ErrorKind::Unavailable => {
                         seat.driver.pause(&mut pause, &error).await;
@@ -141,11 +148,7 @@ impl Driving<'_> {
     /// Begins a release, once. A process that resumes does so only when it is known that it is the
     /// one that drives.
     fn begin(&mut self, number: usize) -> bool {
-        let drives = |seat: &Seat| {
-            let holder = seat.view.record.as_ref().and_then(|it| it.envelope.holder.as_ref());
-            holder == Some(&seat.driver.me())
-        };
-        if self.seats[number].running || (self.resumes && !self.seats.iter().any(drives)) {
+        if self.seats[number].running || (self.resumes && !self.seats.iter().any(Seat::is_held)) {
             return false;
         }
         let member = &self.group.members[number];
@@ -158,10 +161,15 @@ impl Driving<'_> {
         true
     }
 
-    /// Drives whoever can go on and is not driven here.
+    /// Drives whoever can go on and is not driven here. One that another process drives is asked for
+    /// again and again while a member is driven here, since that process may die.
     fn revive(&mut self) {
+        let drives = self.seats.iter().any(|seat| seat.running && seat.is_held());
         for (number, seat) in self.seats.iter_mut().enumerate() {
-            let has_failed = matches!(seat.ended, Some(Err(_)));
+            let has_failed = match &seat.ended {
+                Some(Err(OperationError::Busy { .. })) => !drives,
+                ended => matches!(ended, Some(Err(_))),
+            };
             let can_go_on = (seat.view.stuck().is_none() && !has_failed) || seat.resume;
             if seat.view.is_over() || seat.running || !can_go_on {
                 continue;
@@ -177,7 +185,7 @@ impl Driving<'_> {
     async fn say(&mut self, number: usize, kind: EventKind) -> bool {
         let seat = &mut self.seats[number];
         let Ok(Some((record, revision))) = load(&seat.driver).await else { return false };
-        if record.group.as_ref().is_none_or(|group| group.run != self.run) {
+        if !is_of(&record, &self.run, &self.group.members[number].name) {
             return false;
         }
         let call = record.plan.call;
@@ -273,8 +281,7 @@ impl Driving<'_> {
     }
 
     fn outcome(mut self) -> Result<GroupOutcome, GroupError> {
-        let is_open = |seat: &Seat| !seat.view.is_over() && seat.view.stuck().is_none();
-        if let Some(number) = self.seats.iter().position(is_open)
+        if let Some(number) = self.seats.iter().position(Seat::is_open)
             && let Some(Err(source)) = self.seats[number].ended.take()
         {
             return Err(self.member_error(number, source));
@@ -304,6 +311,26 @@ impl Driving<'_> {
 }
 
 impl Seat {
+    /// Whether there is something left to drive that can go on.
+    fn is_open(&self) -> bool {
+        !self.view.is_over() && self.view.stuck().is_none()
+    }
+
+    /// Whether its record says that this process drives it.
+    fn is_held(&self) -> bool {
+        let holder = self.view.record.as_ref().and_then(|it| it.envelope.holder.as_ref());
+        holder == Some(&self.driver.me())
+    }
+
+    /// Whether nobody drives what could go on, as far as is known here.
+    fn is_undriven(&self) -> bool {
+        let has_failed = match &self.ended {
+            Some(Err(error)) => !matches!(error, OperationError::Busy { .. }),
+            _ => false,
+        };
+        has_failed && self.is_open() && !self.running && !self.resume
+    }
+
     fn position(&self) -> Position {
         match (&self.view.record, &self.ended) {
             // It did not come to a record, and nothing was touched.

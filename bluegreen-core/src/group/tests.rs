@@ -144,6 +144,12 @@ impl World {
         tokio::time::timeout(minutes(6000), waiting).await.expect("the phase should come");
     }
 
+    /// Who drives a member.
+    fn holder(&self, name: &str) -> Option<String> {
+        let holder = |it: &crate::Document| it.envelope().holder.clone();
+        self.cluster(name).store().peek(|it| it.and_then(holder)).map(|it| it.to_string())
+    }
+
     fn operations(&self, name: &str) -> Operations {
         Operations::new(self.cluster(name).ports("ann"))
     }

@@ -86,8 +86,8 @@ pub(super) async fn load_surely(
 
 /// What is known of a member in this start of its group. Its release may be over, and another one
 /// have followed: then it is in the history.
-pub(super) async fn view(driver: &Driver, run: &str) -> Result<View, OperationError> {
-    let is_ours = |record: &Record| record.group.as_ref().is_some_and(|it| it.run == run);
+pub(super) async fn view(driver: &Driver, run: &str, member: &str) -> Result<View, OperationError> {
+    let is_ours = |record: &Record| is_of(record, run, member);
     let Some((record, revision)) = load(driver).await? else { return Ok(View::default()) };
     let revision = Some(revision);
     if is_ours(&record) {
@@ -101,6 +101,12 @@ pub(super) async fn view(driver: &Driver, run: &str) -> Result<View, OperationEr
         _ => None,
     });
     Ok(View { record: found, revision })
+}
+
+/// Whether this is the release of that member in this start of its group. The start alone does not say:
+/// two members may be one agent, by two connections.
+pub(super) fn is_of(record: &Record, run: &str, member: &str) -> bool {
+    record.group.as_ref().is_some_and(|it| it.run == run && it.member == member)
 }
 
 impl Group {

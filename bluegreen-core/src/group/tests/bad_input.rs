@@ -91,6 +91,17 @@ async fn a_member_with_a_release_under_way_is_found_before_anything_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_that_is_two_members_is_not_released_as_both() {
+    let world = World::new(["a"]);
+    // By two connections, which do not show that they are to the same agent.
+    let second = world.good("a", "one").named("b");
+    let group = Group::new("checkout").member(world.good("a", "one")).member(second);
+    let outcome = group.run().await.unwrap();
+    assert!(matches!(outcome, GroupOutcome::RolledBack { .. }), "{outcome}");
+    world.all_are(Color::Blue, "1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_the_group_that_began_can_be_resumed() {
     let world = World::new(["a", "b"]);
     let ordered = |holder: &str| {

@@ -140,6 +140,40 @@ async fn a_member_with_traffic_and_without_its_group_goes_back_too() {
     assert_eq!(moved, ["tools: traffic green 100 %", "tools: traffic blue 100 %"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_driven_is_told_of_while_others_wait() {
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::Baking, false).await;
+    // It began with other validators, so it cannot be driven here.
+    let first = world.good("tools", "two");
+    let last = world.member("agent", "two", [ALWAYS, ALWAYS], &Faults::new()).after("tools");
+    let group = Group::new("checkout").member(first).member(last);
+    let resuming = tokio::time::timeout(minutes(20), group.resume());
+    let error = resuming.await.expect("it should be told at once").unwrap_err();
+    let GroupError::Member { member, source } = &error else { panic!("{error}") };
+    assert!(matches!(source, crate::OperationError::OtherValidators { .. }), "{error}");
+    assert_eq!(member, "agent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_another_process_drives_is_left_to_it_until_that_ends() {
+    let world = World::new(["tools", "agent"]);
+    orphaned(&world, PhaseName::Baking, false).await;
+    let other = world.good("agent", "other").releaser;
+    let alone = tokio::spawn(async move { other.resume().await });
+    // Once the lease of the first one has lapsed.
+    tokio::time::sleep(minutes(2)).await;
+    assert_eq!(world.holder("agent").as_deref(), Some("other"));
+    let last = world.good("agent", "two").after("tools");
+    let group = Group::new("checkout").member(world.good("tools", "two")).member(last);
+    let running = tokio::spawn(async move { group.resume().await });
+    // Longer than it is waited for that the other one lets go.
+    tokio::time::sleep(minutes(5)).await;
+    alone.abort();
+    assert_eq!(running.await.unwrap().unwrap(), GroupOutcome::Released);
+    world.all_are(Color::Green, "2").await;
+}
+
 /// Puts the records of both members where they are bound.
 async fn bind(world: &World) {
     use crate::release::{Event, EventKind, GroupWord, Look};
