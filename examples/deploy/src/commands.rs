@@ -36,7 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let metrics = cli.metrics.serve(&cli.command, &cluster.ports()).await?;
     let approve = cli.approve;
     let session = Session { cluster, actor: cli.actor, json, notifier, metrics, approve };
-    let done = session.carry_out(cli.command).await;
+    let done = Box::pin(session.carry_out(cli.command)).await;
     tokio::join!(
         notify::flush(session.notifier.as_ref()),
         linger(&done, metrics::linger(session.metrics.as_ref())),
