@@ -74,7 +74,10 @@ impl Record {
             let is_between_steps =
                 matches!(phase, Phase::Holding { .. } | Phase::Frozen { step: 1.., .. });
             let is_unseen = is_between_steps && matches!(drift.what, Drifted::Candidate(_));
-            if is_back || is_unseen || self.plan.on_drift == OnDrift::Return {
+            // Another one of its group may already have stayed, so that one waits for a person.
+            let is_bound = matches!(phase, Phase::AwaitingGroup { bound: true, .. });
+            let returns = self.plan.on_drift == OnDrift::Return && !is_bound;
+            if is_back || is_unseen || returns {
                 self.stuck = None;
                 return self.give_up(phase, Reason::External { found: drift.to_string() }, at);
             }

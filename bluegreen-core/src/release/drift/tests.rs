@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::HookPoint;
 use crate::release::transition::tests::{START, binding, record};
 use crate::release::{Event, EventKind};
 use crate::{Color, Plan};
@@ -24,6 +25,27 @@ fn whatever_the_policy_traffic_that_is_back_ends_the_release() {
         let Phase::Returning { reason } = after(baking(policy), what).phase else { panic!() };
         let found = "helm moved traffic: found this, wanted that".to_owned();
         assert_eq!(reason, Reason::External { found });
+    }
+}
+
+#[test]
+fn one_that_is_bound_does_not_go_back_by_itself_unless_traffic_has() {
+    let bound = |policy| {
+        let mut record = baking(policy);
+        let before = HookPoint::Retiring;
+        record.phase = Phase::AwaitingGroup { before, bound: true, deadline: START };
+        record
+    };
+    for policy in [OnDrift::Hold, OnDrift::Return] {
+        let whats =
+            [Drifted::Routing(None), Drifted::Candidate(Box::new(binding())), Drifted::Size(1)];
+        for what in whats {
+            let held = after(bound(policy), what.clone());
+            assert_eq!(held.phase, bound(policy).phase, "{policy:?}, {what:?}");
+            assert!(held.stuck.is_some() || held.paused.is_some(), "{policy:?}, {what:?}");
+        }
+        let back = after(bound(policy), Drifted::Routing(Some(Routing::all(Color::Blue))));
+        assert!(matches!(back.phase, Phase::Returning { .. }), "{policy:?}");
     }
 }
 
