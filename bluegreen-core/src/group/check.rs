@@ -145,7 +145,11 @@ impl Group {
             let bake = &member.plan.bake;
             moved.saturating_add(extended(bake.hold, bake.on_undecided))
         });
-        ends.max().unwrap_or_default().max(ready)
+        // The first wait may begin at once, and is over when all are ready and traffic of those before has
+        // followed. The second one begins after that of all others to be ready, and lasts to the last bake.
+        let before = (0..self.members.len()).flat_map(|number| order.before(number));
+        let switched = before.filter_map(|it| moved.get(*it)).max().copied().unwrap_or_default();
+        ends.max().unwrap_or_default().max(ready.saturating_add(switched))
     }
 
     fn object(&self) -> String {
@@ -174,7 +178,7 @@ fn check_plan(member: &Member, problems: &mut Vec<Problem>) {
 }
 
 /// How long everything before the traffic may take.
-fn until_ready(plan: &Plan) -> Duration {
+pub(super) fn until_ready(plan: &Plan) -> Duration {
     let hooks = plan
         .hooks
         .iter()

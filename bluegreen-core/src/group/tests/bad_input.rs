@@ -1,5 +1,6 @@
 //! What is no group, said all at once and before anything changes.
 
+use super::check::until_ready;
 use super::*;
 use crate::Severity;
 
@@ -152,4 +153,14 @@ fn patience_is_what_the_plans_may_take_in_their_order() {
     let waits = ordered.plan(&ordered.members[0]).barriers;
     assert!(waits.iter().all(|it| it.timeout == minutes(2 * 180 + 60 + 24 * 60)), "{waits:?}");
     assert_eq!(ordered.patience(minutes(420)).problems(), []);
+
+    // One that is ready at once waits for a slow one, and then for the traffic of those before it.
+    let mut slow = member("a", 10);
+    slow.plan.gates = minutes(600);
+    let late = Group::new("g").member(slow.clone()).member(member("b", 20).after("a"));
+    let ready = until_ready(&slow.plan);
+    assert!(ready > minutes(600));
+    assert_eq!(late.need(), ready + minutes(180));
+    let parallel = Group::new("g").member(slow).member(member("b", 20));
+    assert_eq!(parallel.need(), ready);
 }
