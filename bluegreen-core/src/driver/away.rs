@@ -37,7 +37,7 @@ impl Away {
 
 impl Driver {
     /// Whether a refusal may be one of a server that has just started.
-    pub(super) fn may_pass(&self, error: &Error) -> bool {
+    pub(crate) fn may_pass(&self, error: &Error) -> bool {
         let last = self.away.last();
         error.kind() == ErrorKind::Rejected
             && last.is_some_and(|last| self.now().since(last) < STARTING)

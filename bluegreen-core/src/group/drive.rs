@@ -40,6 +40,8 @@ struct Seat {
     ended: Option<Ended>,
     /// It is to be driven even if it is stuck.
     resume: bool,
+    /// Why it could not be looked at, or told something, the last time.
+    trouble: Option<OperationError>,
 }
 
 impl Group {
@@ -68,6 +70,7 @@ impl Group {
             running: false,
             ended: None,
             resume: resumes,
+            trouble: None,
         });
         let (order, seats) = (self.order(), seats.collect());
         Driving { group: self, run, order, seats, tasks: JoinSet::new(), resumes }.drive().await
@@ -112,8 +115,15 @@ impl Driving<'_> {
                 return Err(self.member_error(number, source));
             }
             self.revive();
-            if self.tasks.is_empty() && !unsaid {
-                return self.outcome();
+            if self.tasks.is_empty() {
+                if let Some(number) = self.seats.iter().position(Seat::is_out_of_reach)
+                    && let Some(source) = self.seats[number].trouble.take()
+                {
+                    return Err(self.member_error(number, source));
+                }
+                if !unsaid && self.seats.iter().all(|seat| seat.trouble.is_none()) {
+                    return self.outcome();
+                }
             }
             self.wait(if unsaid { SOON } else { TRUST }).await;
         }
@@ -128,10 +138,13 @@ impl Driving<'_> {
                 let error =
                     match view(&seat.driver, &self.run, &self.group.members[number].name).await {
                         Ok(view) => {
-                            self.seats[number].view = view;
+                            (self.seats[number].view, self.seats[number].trouble) = (view, None);
                             break;
                         }
-                        Err(_) if is_known => break,
+                        Err(error) if is_known => {
+                            self.seats[number].trouble = Some(error);
+                            break;
+                        }
                         Err(error) => error,
                     };
                 match error {
@@ -171,7 +184,9 @@ impl Driving<'_> {
                 ended => matches!(ended, Some(Err(_))),
             };
             let can_go_on = (seat.view.stuck().is_none() && !has_failed) || seat.resume;
-            if seat.view.is_over() || seat.running || !can_go_on {
+            // What it was seen as may be long over.
+            let is_unseen = seat.trouble.is_some();
+            if seat.view.is_over() || seat.running || !can_go_on || is_unseen {
                 continue;
             }
             let releaser = self.group.members[number].releaser.clone();
@@ -195,6 +210,7 @@ impl Driving<'_> {
         let saving = seat.driver.ports.store.save(&document, Some(revision));
         if let Err(error) = seat.driver.bounded("tell a member of a group", call, saving).await {
             seat.driver.report(&Progress::note(error.chain()));
+            seat.trouble = Some(error.into());
             return false;
         }
         seat.driver.report(&Progress::note(what));
@@ -237,8 +253,10 @@ impl Driving<'_> {
         let watching = self.seats.iter().map(|seat| {
             let driver = seat.driver.clone();
             let revision = seat.view.revision.clone();
+            // What is known of it is old, so that a watch would answer at once.
+            let is_unseen = seat.trouble.is_some();
             Box::pin(async move {
-                if driver.ports.store.watch(revision).await.is_err() {
+                if is_unseen || driver.ports.store.watch(revision).await.is_err() {
                     driver.ports.clock.sleep(SOON).await;
                 }
             }) as Pin<Box<dyn Future<Output = ()> + Send>>
@@ -320,6 +338,18 @@ impl Seat {
     fn is_held(&self) -> bool {
         let holder = self.view.record.as_ref().and_then(|it| it.envelope.holder.as_ref());
         holder == Some(&self.driver.me())
+    }
+
+    /// Whether what stands in the way of looking at it, or of telling it something, stays.
+    fn is_out_of_reach(&self) -> bool {
+        match &self.trouble {
+            None => false,
+            Some(OperationError::Port(error)) => match error.kind() {
+                ErrorKind::Unavailable | ErrorKind::Unknown | ErrorKind::Conflict => false,
+                ErrorKind::NotFound | ErrorKind::Rejected => !self.driver.may_pass(error),
+            },
+            Some(_) => true,
+        }
     }
 
     /// Whether nobody drives what could go on, as far as is known here.

@@ -13,6 +13,8 @@ pub(super) struct View {
     pub(super) record: Option<Record>,
     /// The token of whatever is stored now.
     pub(super) revision: Option<Revision>,
+    /// Why somebody has gone back from it after it was over.
+    pub(super) undone: Option<Reason>,
 }
 
 impl View {
@@ -27,6 +29,9 @@ impl View {
 
     /// Why it goes back, if it does.
     pub(super) fn reason(&self) -> Option<&Reason> {
+        if self.undone.is_some() {
+            return self.undone.as_ref();
+        }
         match &self.record.as_ref()?.phase {
             Phase::Returning { reason }
             | Phase::KeepingFailed { reason, .. }
@@ -37,7 +42,10 @@ impl View {
     }
 
     pub(super) fn position(&self) -> Position {
-        self.record.as_ref().map_or(Position::Absent, Position::of)
+        match self.record.as_ref().map_or(Position::Absent, Position::of) {
+            Position::Kept if self.undone.is_some() => Position::Back,
+            position => position,
+        }
     }
 }
 
@@ -91,16 +99,28 @@ pub(super) async fn view(driver: &Driver, run: &str, member: &str) -> Result<Vie
     let Some((record, revision)) = load(driver).await? else { return Ok(View::default()) };
     let revision = Some(revision);
     if is_ours(&record) {
-        return Ok(View { record: Some(record), revision });
+        return Ok(View { record: Some(record), revision, undone: None });
     }
     let call = crate::Plan::default().call;
     let listing = driver.ports.store.list();
     let history = driver.bounded_read("list the history", call, listing).await?;
-    let found = history.into_iter().find_map(|document| match document {
-        Document::Current(record) if is_ours(&record) => Some(record),
-        _ => None,
+    let history = history.into_iter().filter_map(|document| match document {
+        Document::Current(record) => Some(record),
+        Document::Newer { .. } => None,
     });
-    Ok(View { record: found, revision })
+    let all: Vec<Record> = std::iter::once(record).chain(history).collect();
+    let found = all.iter().find(|record| is_ours(record)).cloned();
+    let undone = found.as_ref().and_then(|found| undone(&all, found));
+    Ok(View { record: found, revision, undone })
+}
+
+/// Why somebody goes back from a release that is over, unless that has come to nothing.
+fn undone(all: &[Record], found: &Record) -> Option<Reason> {
+    all.iter().filter(|record| !Position::of(record).is_failed()).find_map(|record| {
+        let undo = record.undoes.as_ref()?;
+        let (actor, reason) = (undo.actor.clone(), undo.reason.clone());
+        (undo.release == found.envelope.release).then_some(Reason::Requested { actor, reason })
+    })
 }
 
 /// Whether this is the release of that member in this start of its group. The start alone does not say:
@@ -110,29 +130,37 @@ pub(super) fn is_of(record: &Record, run: &str, member: &str) -> bool {
 }
 
 impl Group {
-    /// Which start of this group is under way, as the records of its members say.
+    /// Which start of this group is under way, as the records of its members say. A failed one that is kept
+    /// to be looked at gives way to a later one, which may not have come to all members yet.
     pub(super) async fn find_run(&self) -> Result<String, GroupError> {
-        let mut found = None;
+        let (mut forward, mut backward) = (Vec::new(), Vec::new());
         for member in &self.members {
             let wrap = |source| GroupError::Member { member: member.name.clone(), source };
             let Some((record, _)) = load_surely(&member.observer()).await.map_err(wrap)? else {
                 continue;
             };
             let is_over = matches!(record.next(), Next::Finish(_));
+            let gives_way =
+                matches!(record.phase, Phase::KeepingFailed { .. } | Phase::Restoring { .. });
+            let began = record.started.at;
             let Some(group) = record.group.filter(|it| it.group == self.name && !is_over) else {
                 continue;
             };
-            if group.shape != self.shape() {
-                return Err(self.other(&group.members.join(", ")));
-            }
-            match &found {
-                Some(run) if *run != group.run => {
-                    return Err(self.other(&format!("starts {run} and {}", group.run)));
-                }
-                _ => found = Some(group.run),
-            }
+            if gives_way { &mut backward } else { &mut forward }.push((began, group));
         }
-        found.ok_or_else(|| GroupError::NoRelease { group: self.name.clone() })
+        if let Some((_, first)) = forward.first()
+            && let Some((_, other)) = forward.iter().find(|(_, it)| it.run != first.run)
+        {
+            return Err(self.other(&format!("starts {} and {}", first.run, other.run)));
+        }
+        let last = backward.into_iter().max_by_key(|(began, _)| *began);
+        let Some((_, group)) = forward.into_iter().next().or(last) else {
+            return Err(GroupError::NoRelease { group: self.name.clone() });
+        };
+        if group.shape != self.shape() {
+            return Err(self.other(&group.members.join(", ")));
+        }
+        Ok(group.run)
     }
 
     fn other(&self, found: &str) -> GroupError {

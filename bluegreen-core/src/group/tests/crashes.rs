@@ -122,3 +122,36 @@ async fn an_outage_of_one_store_is_waited_for() {
     assert_eq!(running.await.unwrap().unwrap(), GroupOutcome::Released);
     world.all_are(Color::Green, "2").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn killed_while_a_failed_start_gives_way_to_another_it_goes_on_with_that() {
+    let world = World::new(["tools", "agent"]);
+    let kept = |holder: &str, gate, away: &Faults| {
+        let mut first = world.member("tools", holder, [NEVER, NEVER], &Faults::new());
+        let mut last = world.member("agent", holder, [gate, NEVER], away).after("tools");
+        for member in [&mut first, &mut last] {
+            member.plan.keep_failed = minutes(600);
+        }
+        Group::new("checkout").member(first).member(last)
+    };
+    let fine = Faults::new();
+    let killed = |group: Group| tokio::spawn(async move { group.run().await });
+    let bad = killed(kept("one", ALWAYS, &fine));
+    world.phase("agent", PhaseName::KeepingFailed).await;
+    world.phase("tools", PhaseName::KeepingFailed).await;
+    bad.abort();
+    tokio::time::sleep(minutes(2)).await;
+
+    // The second start has begun one member, and not the other.
+    let away = Faults::new();
+    away.always("store.save", Fault::Hang);
+    let good = killed(kept("two", NEVER, &away));
+    world.phase("tools", PhaseName::AwaitingGroup).await;
+    world.phase("agent", PhaseName::KeepingFailed).await;
+    good.abort();
+    tokio::time::sleep(minutes(2)).await;
+
+    let outcome = kept("three", NEVER, &fine).resume().await.unwrap();
+    assert_eq!(outcome, GroupOutcome::Released);
+    world.all_are(Color::Green, "2").await;
+}

@@ -1,6 +1,8 @@
 //! Members that wait: for slower ones, and for a group that does not come.
 
 use super::*;
+use crate::ErrorKind;
+use crate::memory::Fault;
 
 #[tokio::test(start_paused = true)]
 async fn one_whose_bake_is_over_is_watched_until_all_have_baked() {
@@ -174,6 +176,25 @@ async fn one_that_another_process_drives_is_left_to_it_until_that_ends() {
     world.all_are(Color::Green, "2").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_seen_any_more_is_told_of_and_not_asked_without_a_pause() {
+    let world = World::new(["tools", "agent"]);
+    let (fine, away) = (Faults::new(), Faults::new());
+    let first = world.member("tools", "one", [NEVER, NEVER], &fine);
+    let last = world.member("agent", "one", [NEVER, NEVER], &away).after("tools");
+    let group = Group::new("checkout").member(first).member(last);
+    let running = tokio::spawn(async move { group.run().await });
+    world.phase("agent", PhaseName::Baking).await;
+    away.always("store.load", Fault::Before(ErrorKind::Rejected));
+    let before = away.count("store.load");
+    tokio::time::sleep(minutes(10)).await;
+    let asked = away.count("store.load") - before;
+    assert!(asked < 2_000, "asked {asked} times in ten minutes");
+    let ended = tokio::time::timeout(minutes(60 * 24 * 7), running).await;
+    let error = ended.expect("it should end").unwrap().unwrap_err();
+    assert!(matches!(&error, GroupError::Member { member, .. } if member == "agent"), "{error}");
+}
+
 /// Puts the records of both members where they are bound.
 async fn bind(world: &World) {
     use crate::release::{Event, EventKind, GroupWord, Look};
@@ -234,5 +255,21 @@ async fn once_all_stay_one_that_is_rolled_back_is_told_of() {
     world.operations("tools").rollback("ann", "wrong refunds").await.unwrap();
     let outcome = running.await.unwrap().unwrap();
     let (kept, back) = (vec!["agent".to_owned()], vec!["tools".to_owned()]);
+    assert_eq!(outcome, GroupOutcome::Split { kept, back });
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_undone_after_its_release_is_told_of() {
+    let world = World::new(["tools", "agent"]);
+    let mut slow = world.good("tools", "one");
+    slow.plan.drain.quiet = minutes(60);
+    slow.plan.drain.max = minutes(60);
+    let group = Group::new("checkout").member(slow).member(world.good("agent", "one"));
+    let running = tokio::spawn(async move { group.run().await });
+    world.phase("tools", PhaseName::Draining).await;
+    world.phase("agent", PhaseName::Done).await;
+    world.operations("agent").rollback("ann", "wrong refunds").await.unwrap();
+    let outcome = running.await.unwrap().unwrap();
+    let (kept, back) = (vec!["tools".to_owned()], vec!["agent".to_owned()]);
     assert_eq!(outcome, GroupOutcome::Split { kept, back });
 }
