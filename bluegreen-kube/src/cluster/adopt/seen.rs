@@ -8,6 +8,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::ListParams;
 use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
 use kube::{Api, Client, ResourceExt as _};
 
 use crate::cluster::{Cluster, discover};
@@ -18,7 +19,7 @@ pub(super) struct Seen {
     pub(super) slots: Pair<Option<DynamicObject>>,
     pub(super) services: Vec<Live>,
     /// Those of the old Deployment.
-    pub(super) autoscalers: Vec<HorizontalPodAutoscaler>,
+    pub(super) autoscalers: Vec<DynamicObject>,
 }
 
 /// A live Service.
@@ -50,7 +51,7 @@ impl Seen {
             let selector = object.spec.as_ref().and_then(|spec| spec.selector.clone());
             Ok(Live { object, selector: selector.unwrap_or_default() })
         });
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
+        let autoscalers = autoscalers(client, settings);
         let (action, all) =
             (format!("list horizontalpodautoscalers in {namespace}"), ListParams::default());
         let (deployments, services, autoscalers) = tokio::try_join!(
@@ -66,9 +67,9 @@ impl Seen {
             return Err(Error::new(ErrorKind::NotFound, action)
                 .with_source(format!("found no such Deployment, but {names}")));
         };
-        let scales = |it: &HorizontalPodAutoscaler| {
-            let target = &it.spec.scale_target_ref;
-            target.kind == "Deployment" && target.name == old
+        let scales = |it: &DynamicObject| {
+            let target = &it.data["spec"]["scaleTargetRef"];
+            target["kind"] == "Deployment" && target["name"] == old
         };
         Ok(Self {
             old: found,
@@ -89,6 +90,12 @@ impl Seen {
         let names = |it: &Live| it.selector.get(slot).map(String::as_str) == Some(color.as_str());
         self.services.iter().all(names)
     }
+}
+
+/// As JSON, like Deployments: not all versions of Kubernetes have the same types.
+pub(super) fn autoscalers(client: &Client, settings: &Settings) -> Api<DynamicObject> {
+    let resource = ApiResource::erase::<HorizontalPodAutoscaler>(&());
+    Api::namespaced_with(client.clone(), &settings.namespace, &resource)
 }
 
 /// How many pods a Deployment is to have.

@@ -1,10 +1,9 @@
 //! The writes of an adoption, each on what was seen.
 
 use bluegreen_core::{Color, Error, ErrorKind, Result};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::ResourceExt as _;
 use kube::api::{ObjectMeta, PostParams};
 use kube::core::DynamicObject;
-use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{ATTEMPTS, Done, seen};
@@ -100,7 +99,7 @@ impl Cluster {
     /// Copies an autoscaler for a slot, if there is none of that name.
     pub(super) async fn copy_autoscaler(
         &self,
-        from: &HorizontalPodAutoscaler,
+        from: &DynamicObject,
         color: Color,
     ) -> Result<Option<Done>> {
         let source = from.name_any();
@@ -113,9 +112,11 @@ impl Cluster {
             annotations: Some(self.kept(from.annotations())).filter(|map| !map.is_empty()),
             ..ObjectMeta::default()
         };
-        copy.status = None;
-        self.slots.of(color).name().clone_into(&mut copy.spec.scale_target_ref.name);
-        let (api, call) = (self.autoscalers(), self.settings.call);
+        if let Value::Object(data) = &mut copy.data {
+            data.remove("status");
+        }
+        copy.data["spec"]["scaleTargetRef"]["name"] = self.slots.of(color).name().into();
+        let (api, call) = (seen::autoscalers(&self.client, &self.settings), self.settings.call);
         let action = format!("create horizontalpodautoscaler {name}");
         let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
         match error::write(call, action, api.create(&post, &copy)).await {
@@ -123,7 +124,8 @@ impl Cluster {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let action = format!("read horizontalpodautoscaler {name}");
                 let found = error::read(call, action, api.get(&name)).await?;
-                let is_it = found.spec.scale_target_ref == copy.spec.scale_target_ref;
+                let is_it =
+                    found.data["spec"]["scaleTargetRef"] == copy.data["spec"]["scaleTargetRef"];
                 if is_it { Ok(None) } else { Err(error) }
             }
             made => {
@@ -137,29 +139,21 @@ impl Cluster {
     }
 
     /// Gives an autoscaler the Deployment of a slot, if it has the one that was seen.
-    pub(super) async fn retarget(
-        &self,
-        seen: &HorizontalPodAutoscaler,
-        color: Color,
-    ) -> Result<Done> {
+    pub(super) async fn retarget(&self, seen: &DynamicObject, color: Color) -> Result<Done> {
         let (name, to) = (seen.name_any(), self.slots.of(color).name().to_owned());
         let at = "/spec/scaleTargetRef/name";
         let operations = vec![
             json!({"op": "test", "path": "/metadata/uid", "value": seen.metadata.uid}),
-            json!({"op": "test", "path": at, "value": seen.spec.scale_target_ref.name}),
+            json!({"op": "test", "path": at, "value": seen.data["spec"]["scaleTargetRef"]["name"]}),
             json!({"op": "replace", "path": at, "value": to}),
         ];
         let action = format!("patch horizontalpodautoscaler {name}");
         let (params, patch) = (json_patch::params(false), json_patch::of(operations, &action)?);
-        let api = self.autoscalers();
+        let api = seen::autoscalers(&self.client, &self.settings);
         let call = json_patch::send(&self.client, &api, &name, &params, &patch);
         error::write(self.settings.call, action, call).await?;
         let object = format!("horizontalpodautoscaler {name}");
         Ok(Done::Retargeted { object, deployment: to })
-    }
-
-    fn autoscalers(&self) -> Api<HorizontalPodAutoscaler> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
     }
 }
 
