@@ -21,6 +21,7 @@ use crate::rights::{Right, Rules};
 use crate::{PodClient, Settings, error, owners};
 
 mod check;
+mod deadlock;
 mod files;
 mod found;
 mod json;
@@ -64,6 +65,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// `deployments/scale`, `list` and `watch` on `replicasets` and `pods`, `list` on
 /// `horizontalpodautoscalers` and `resourcequotas`; where it has an autoscaler, `get` and `patch` on
 /// `horizontalpodautoscalers`, and on KEDA's `scaledobjects` where one of those makes it.
+///
+/// # A deadlock that it ends
+/// Where a change of size was overtaken by another, the Deployment controller may wait without end for
+/// a change that there is not, and roll out nothing any more (kubernetes/kubernetes#138036). A wait for
+/// readiness sees that by the annotation of the one `ReplicaSet` with pods, and corrects it. That is what
+/// it would `patch` on `replicasets` for; without the right its error says what to type.
 ///
 /// # Autoscalers
 /// While a release is under way, a `HorizontalPodAutoscaler` of either slot may make it larger, but

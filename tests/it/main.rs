@@ -14,6 +14,7 @@ mod autoscaling;
 mod back;
 mod bake;
 mod conformance;
+mod deadlock;
 mod drain;
 mod drift;
 mod external;

@@ -23,7 +23,7 @@ mod shape;
 mod trial;
 
 /// What a release does with a slot, on its way forward and back.
-const RIGHTS: [Right; 11] = [
+const RIGHTS: [Right; 12] = [
     Right::new("get", "apps", "deployments"),
     Right::new("list", "apps", "deployments"),
     Right::new("watch", "apps", "deployments"),
@@ -31,6 +31,7 @@ const RIGHTS: [Right; 11] = [
     Right::new("update", "apps", "deployments").of_part("scale"),
     Right::new("list", "apps", "replicasets"),
     Right::new("watch", "apps", "replicasets"),
+    Right::new("patch", "apps", "replicasets").optional(),
     Right::new("list", "", "pods"),
     Right::new("watch", "", "pods"),
     Right::new("list", "autoscaling", "horizontalpodautoscalers"),

@@ -63,6 +63,16 @@ impl Sets {
         is_one.then(|| Self { all: vec![set.uid.clone()], current: Some(set.uid.clone()) })
     }
 
+    /// Whether the set is one of the Deployment's.
+    pub(super) fn owns(&self, set: &DynamicObject) -> bool {
+        set.metadata.uid.as_ref().is_some_and(|uid| self.all.contains(uid))
+    }
+
+    /// Whether the set is the one whose pods run the current template.
+    pub(super) fn is_newest(&self, set: &DynamicObject) -> bool {
+        self.current.is_some() && set.metadata.uid == self.current
+    }
+
     /// Whether the pod is one of the Deployment's and has not ended for good.
     pub(super) fn has(&self, pod: &Pod) -> bool {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

@@ -57,7 +57,7 @@ pub(super) fn is_complete_by_pods<'a>(
 }
 
 /// Whether the status is one of the current spec.
-fn is_observed(seen: Seen<'_>) -> bool {
+pub(super) fn is_observed(seen: Seen<'_>) -> bool {
     let observed = seen.number("/status/observedGeneration").unwrap_or_default();
     seen.metadata().generation.is_none_or(|generation| generation <= observed)
 }

@@ -12,7 +12,7 @@ use super::object::Seen;
 use super::pods::Sets;
 use super::rollout::{Patience, Progress, is_complete_by_pods};
 use super::secrets::Secrets;
-use super::{DeploymentSlot, state};
+use super::{DeploymentSlot, deadlock, state};
 use crate::watching::{Watched, named};
 
 /// How old watches may get before others are begun. A connection can be dead without a word.
@@ -127,6 +127,10 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
             return Err(Error::new(ErrorKind::Conflict, slot.action(VERB)).with_source(text));
         }
         let sets = Sets::of(seen, watches.sets());
+        if let Some(set) = deadlock::culprit(seen, &sets, watches.sets()) {
+            deadlock::end(slot, set, seen.replicas()).await?;
+            continue;
+        }
         let progress = if is_complete_by_pods(seen, &sets, watches.pods()) {
             Progress::Complete
         } else {
