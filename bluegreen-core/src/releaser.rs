@@ -309,21 +309,20 @@ impl Releaser {
             return Ok(());
         }
         let it = &self.driver.validators;
-        let here: Vec<ValidatorRef> = it
-            .gates
-            .iter()
-            .chain(&it.guards)
-            .chain(&it.warm_up)
-            .map(|validator| ValidatorRef::of(validator.as_ref()))
-            .collect();
-        let names: Vec<String> = record
-            .gates
-            .iter()
-            .chain(&record.guards)
-            .chain(&record.warm_up)
-            .filter(|named| !here.contains(named))
-            .map(|named| named.name.clone())
-            .collect();
+        let refs = |all: &[Arc<dyn Validator>]| -> Vec<ValidatorRef> {
+            all.iter().map(|it| ValidatorRef::of(it.as_ref())).collect()
+        };
+        let warm_up: Vec<_> = it.warm_up.iter().cloned().collect();
+        // Each by its task: a gate does not watch what a guard would.
+        let tasks = [
+            (&record.gates[..], refs(&it.gates)),
+            (&record.guards[..], refs(&it.guards)),
+            (record.warm_up.as_slice(), refs(&warm_up)),
+        ];
+        let missing = tasks.iter().flat_map(|(named, here)| {
+            named.iter().filter(|named| !here.contains(named)).map(|named| named.name.clone())
+        });
+        let names: Vec<String> = missing.collect();
         if names.is_empty() { Ok(()) } else { Err(OperationError::OtherValidators { names }) }
     }
 }
