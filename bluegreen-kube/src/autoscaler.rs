@@ -22,12 +22,15 @@ use crate::shared::Shared;
 use crate::stamp::{Stamp, all};
 use crate::{Settings, error, json_patch};
 
+mod bounds;
 mod check;
+mod note;
 mod patch;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounds::{Bounds, due};
 pub(crate) use check::problems;
 
 /// The group of KEDA.
@@ -154,20 +157,61 @@ impl Autoscalers<'_> {
     /// Keeps those that were found from making the Deployment smaller. What they were told before is
     /// kept in an annotation of each.
     pub(crate) async fn freeze(&self, found: Vec<Autoscaler>, epoch: Epoch) -> Result<()> {
-        self.settle(found, "freeze", patch::freeze, epoch).await
+        self.settle(found, "freeze", &patch::freeze, epoch).await
     }
 
     /// Tells those that were found again what they were told before. Where nobody has frozen them,
     /// only the fencing number is written: it keeps out the late freeze of an older driver.
     pub(crate) async fn thaw(&self, found: Vec<Autoscaler>, epoch: Epoch) -> Result<()> {
-        self.settle(found, "thaw", patch::thaw, epoch).await
+        self.settle(found, "thaw", &patch::thaw, epoch).await
+    }
+
+    /// Gives those that were found these bounds, and keeps what they had beside what they were told.
+    pub(crate) async fn give(
+        &self,
+        found: Vec<Autoscaler>,
+        bounds: &Bounds,
+        epoch: Epoch,
+    ) -> Result<()> {
+        let decide =
+            |it: &Autoscaler, epoch, settings: &_| bounds::give(it, bounds, epoch, settings);
+        self.settle(found, "give live's bounds to", &decide, epoch).await
+    }
+
+    /// Gives those that were found back the bounds that they had.
+    pub(crate) async fn give_back(&self, found: Vec<Autoscaler>, epoch: Epoch) -> Result<()> {
+        self.settle(found, "give its bounds back to", &bounds::give_back, epoch).await
+    }
+
+    /// Lets those that were found make the Deployment as small as this.
+    pub(crate) async fn lower(
+        &self,
+        found: Vec<Autoscaler>,
+        least: u32,
+        epoch: Epoch,
+    ) -> Result<()> {
+        let decide =
+            |it: &Autoscaler, epoch, settings: &_| bounds::lower(it, least, epoch, settings);
+        self.settle(found, "lower the minimum of", &decide, epoch).await
+    }
+
+    /// Those that were found, as they are now. That nothing has to be written is not decided on a list,
+    /// which may be from before the last write: no write would find that out.
+    pub(crate) async fn anew(&self, found: Vec<Autoscaler>) -> Result<Vec<Autoscaler>> {
+        let reading = found.into_iter().map(async |it| {
+            let name = it.object.name_any();
+            let (action, api) = (format!("read {it}"), self.api(it.kind));
+            let object = error::read_opt(self.settings.call, action, api.get(&name)).await?;
+            Ok(object.map(|object| Autoscaler { object, ..it }))
+        });
+        Ok(try_join_all(reading).await?.into_iter().flatten().collect())
     }
 
     async fn settle(
         &self,
         found: Vec<Autoscaler>,
         verb: &str,
-        decide: Decide,
+        decide: Decide<'_>,
         epoch: Epoch,
     ) -> Result<()> {
         let writes = found.into_iter().map(|it| self.settle_one(it, verb, decide, epoch));
@@ -178,7 +222,7 @@ impl Autoscalers<'_> {
         &self,
         mut it: Autoscaler,
         verb: &str,
-        decide: Decide,
+        decide: Decide<'_>,
         epoch: Epoch,
     ) -> Result<()> {
         let action = format!("{verb} {it}");
@@ -189,6 +233,9 @@ impl Autoscalers<'_> {
                 .refuse_higher(epoch, &action)?;
             let operations = decide(&it, epoch, self.settings)
                 .map_err(|why| Error::new(ErrorKind::Rejected, &action).with_source(why))?;
+            if operations.is_empty() {
+                return Ok(());
+            }
             attempts += 1;
             match self.send(&it, &action, operations, false).await {
                 // Somebody has taken it away, and it makes nothing smaller any more.
@@ -235,8 +282,9 @@ impl Autoscalers<'_> {
     }
 }
 
-/// What to write, decided on one autoscaler as it was read.
+/// What to write, decided on one autoscaler as it was read; nothing where it is as it should be.
 ///
 /// # Errors
 /// What is there and cannot be understood.
-type Decide = fn(&Autoscaler, Epoch, &Settings) -> std::result::Result<Vec<Value>, String>;
+type Decide<'a> =
+    &'a (dyn Fn(&Autoscaler, Epoch, &Settings) -> std::result::Result<Vec<Value>, String> + Sync);

@@ -16,7 +16,6 @@ use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
-use crate::autoscaler::{Autoscaler, Autoscalers};
 use crate::rights::{Right, Rules};
 use crate::{PodClient, Settings, error, owners};
 
@@ -32,6 +31,7 @@ mod patch;
 mod pods;
 mod recent;
 mod rollout;
+mod scalers;
 pub(crate) mod secrets;
 mod state;
 mod template;
@@ -75,8 +75,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Autoscalers
 /// While a release is under way, a `HorizontalPodAutoscaler` of either slot may make it larger, but
 /// not smaller: the candidate has no load before it has traffic, and the old slot none after. What it
-/// was told before stands in an annotation, and is told again at the end, whatever that is. Its bounds
-/// stay with the slot.
+/// was told before stands in an annotation, and is told again at the end, whatever that is.
+///
+/// Its bounds belong to the role: a deploy gives the candidate's those of live's, and a revert gives
+/// them back. Where the old slot becomes a standby that is smaller than its autoscaler's minimum, that is
+/// lowered. Where slots have autoscalers of two kinds, or several, bounds stay as they are.
 #[derive(Clone)]
 pub struct DeploymentSlot {
     client: Client,
@@ -235,57 +238,6 @@ impl DeploymentSlot {
         Ok(error::read(self.settings.call, action, self.pods.list(params)).await?.items)
     }
 
-    /// The autoscalers of a Deployment, its own or the other slot's.
-    fn autoscalers<'a>(&'a self, deployment: &'a str) -> Autoscalers<'a> {
-        let (client, settings) = (&self.client, &self.settings);
-        Autoscalers { client, settings, deployment, listed: &self.recent.autoscalers }
-    }
-
-    /// Its own autoscalers, for a write of `epoch`. A fence stamps the Deployment only, so that is
-    /// looked at before; what is written to an autoscaler stamps that, too.
-    async fn autoscalers_for(&self, verb: &str, epoch: Epoch) -> Result<Vec<Autoscaler>> {
-        let freezes = verb == "freeze";
-        let found = match self.autoscalers(&self.name).find().await {
-            // Who may not look was told so by preflight, and went on all the same. Who could look when
-            // they were frozen comes back until they are thawed.
-            Err(error)
-                if error.kind() == ErrorKind::Rejected && (freezes || self.recent.is_blind()) =>
-            {
-                tracing::warn!(error = error.chain(), "autoscalers are not known");
-                self.recent.set_blind(true);
-                return Ok(Vec::new());
-            }
-            found => found?,
-        };
-        self.recent.set_blind(false);
-        if !found.is_empty() {
-            let object = self.get().await?;
-            let action = self.action(&format!("{verb} the autoscaler of"));
-            self.seen(&object).refuse_stale(&action, epoch)?;
-        }
-        Ok(found)
-    }
-
-    /// Its own autoscalers, told again what they were told before the last release, with what finds
-    /// each: for who takes away what is ours.
-    pub(crate) async fn thawed_autoscalers(
-        &self,
-    ) -> Result<Vec<(Api<DynamicObject>, &'static str, String)>> {
-        let all = self.autoscalers(&self.name);
-        let found = match all.find().await {
-            Err(error) if error.kind() == ErrorKind::Rejected => Vec::new(),
-            found => found?,
-        };
-        let places = found.iter().map(|it| all.place(it)).collect();
-        let frozen: Vec<Autoscaler> =
-            found.into_iter().filter(|it| it.is_frozen(&self.settings)).collect();
-        if !frozen.is_empty() {
-            let epoch = self.seen(&*self.get().await?).epoch()?;
-            all.thaw(frozen, epoch).await?;
-        }
-        Ok(places)
-    }
-
     fn gone(&self, verb: &str) -> Error {
         Error::new(ErrorKind::NotFound, self.action(verb))
     }
@@ -312,6 +264,7 @@ impl Slot for DeploymentSlot {
     }
 
     async fn deploy(&self, change: &ResolvedChange, replicas: u32, epoch: Epoch) -> Result<()> {
+        Box::pin(self.take_bounds(epoch)).await?;
         write::deploy(self, change, replicas, epoch).await
     }
 
@@ -320,7 +273,8 @@ impl Slot for DeploymentSlot {
     }
 
     async fn scale(&self, replicas: u32, epoch: Epoch) -> Result<()> {
-        write::scale(self, replicas, epoch).await
+        write::scale(self, replicas, epoch).await?;
+        Box::pin(self.lower_bounds(replicas, epoch)).await
     }
 
     async fn freeze(&self, epoch: Epoch) -> Result<()> {
@@ -338,7 +292,8 @@ impl Slot for DeploymentSlot {
     }
 
     async fn revert(&self, epoch: Epoch) -> Result<()> {
-        write::revert(self, epoch).await
+        write::revert(self, epoch).await?;
+        Box::pin(self.give_back_bounds(epoch)).await
     }
 
     async fn watch(&self, known: &SlotState) -> Result<SlotState> {

@@ -83,3 +83,40 @@ async fn a_slot_without_load_keeps_its_pods_until_the_release_is_over() {
     assert_eq!(told(&agent).await, before);
     assert_eq!(sizes(&agent).await, [0, 2]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds_go_with_the_role_and_come_back() {
+    let mut manifests = Manifests::shipped().sized(3, 0).autoscaled();
+    for (color, least, most) in [(Color::Blue, 2, 6), (Color::Green, 1, 2)] {
+        let scaler = manifests.object("HorizontalPodAutoscaler", &format!("agent-{color}"));
+        (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) =
+            (least.into(), most.into());
+    }
+    let agent = Agent::of(manifests).await;
+    let bounds = async || {
+        let mut all = Vec::new();
+        for color in Color::BOTH {
+            let api = agent.api::<HorizontalPodAutoscaler>();
+            let spec = api.get(&format!("agent-{color}")).await.unwrap().spec;
+            all.push((spec.min_replicas.unwrap(), spec.max_replicas));
+        }
+        all
+    };
+    let before = told(&agent).await;
+    let cluster = agent.cluster("one").await;
+    let standby = |bake| {
+        let mut plan = plan(bake);
+        plan.standby = 1;
+        plan
+    };
+    let release = baking(&cluster, standby(seconds(600))).await;
+    assert_eq!(bounds().await, [(2, 6), (2, 6)], "the candidate is as large as live");
+    cluster.operations().rollback("ann", "wrong refunds").await.unwrap();
+    let outcome = release.await.unwrap().unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
+    assert_eq!(told(&agent).await, before);
+
+    let outcome = cluster.releaser().run(change("1.3.0"), &standby(seconds(2))).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
+    assert_eq!(bounds().await, [(1, 6), (2, 6)], "the standby may be as small as it is");
+}

@@ -4,6 +4,7 @@ use bluegreen_core::{ErrorKind, Intent, Problem, Result, Role};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
+use super::bounds::{self, Bounds};
 use super::{Autoscaler, Autoscalers, Kind, patch};
 use crate::rights::{Right, Rules};
 use crate::stamp::Stamp;
@@ -51,19 +52,21 @@ pub(crate) async fn problems(
     problems.extend(missing.into_iter().map(named_after_object));
     let deployment = |problem| (problem, of.deployment.to_owned());
     problems.extend(rivals(&of, &found).map(deployment));
+    // What cannot be read of the other slot is told of the other slot.
+    let theirs = match &other {
+        Some(other) if intent.role == Role::Idle => other.find().await.ok(),
+        _ => None,
+    };
+    let due = theirs.as_deref().and_then(|theirs| bounds::due(&found, theirs));
     for it in &found {
         let named = |problem| (problem, it.object.name_any());
-        problems.extend(bounds(&of, it, intent).into_iter().map(named));
+        problems.extend(sizes(&of, it, due.as_ref(), intent).into_iter().map(named));
         problems.extend(owner_problems(&of, it));
         if may_try {
             problems.extend(trial(&of, it).await?.map(named));
         }
     }
-    if let Some(other) = other
-        && intent.role == Role::Idle
-        // What cannot be read of the other slot is told of the other slot.
-        && let Ok(theirs) = other.find().await
-    {
+    if let Some((other, theirs)) = other.zip(theirs) {
         problems.extend(difference(&of, &found, &other, &theirs).map(deployment));
     }
     Ok(problems)
@@ -89,8 +92,14 @@ fn rivals(of: &Autoscalers<'_>, found: &[Autoscaler]) -> Option<Problem> {
     })
 }
 
-/// What its bounds would do to the sizes that a release gives the slot.
-fn bounds(of: &Autoscalers<'_>, it: &Autoscaler, intent: &Intent) -> Vec<Problem> {
+/// What its bounds would do to the sizes that a release gives the slot; `due` are those of live, where
+/// it gets them.
+fn sizes(
+    of: &Autoscalers<'_>,
+    it: &Autoscaler,
+    due: Option<&Bounds>,
+    intent: &Intent,
+) -> Vec<Problem> {
     let object = object(of, it);
     let mut problems = Vec::new();
     if let Some(paused) = it.object.annotations().get(PAUSED_REPLICAS) {
@@ -101,7 +110,7 @@ fn bounds(of: &Autoscalers<'_>, it: &Autoscaler, intent: &Intent) -> Vec<Problem
                 .mend("remove the annotation"),
         );
     }
-    if let Some(maximum) = it.maximum()
+    if let Some(maximum) = due.map_or_else(|| it.maximum(), Bounds::maximum)
         && intent.role == Role::Idle
         && maximum < intent.replicas
     {
@@ -109,17 +118,21 @@ fn bounds(of: &Autoscalers<'_>, it: &Autoscaler, intent: &Intent) -> Vec<Problem
             Problem::new("autoscaler-maximum", &object)
                 .found(format!("at most {maximum} pods"))
                 .wanted(format!("at least {}: as many as live has, with headroom", intent.replicas))
-                .mend("raise its maximum"),
+                .mend(if due.is_some() {
+                    "raise the maximum of live's"
+                } else {
+                    "raise its maximum"
+                }),
         );
     }
-    // At zero a HorizontalPodAutoscaler rests by itself; KEDA does not.
-    let (least, standby) = (it.minimum(), intent.plan.standby);
-    let rests = it.kind == Kind::Horizontal && standby == 0;
-    if standby < least && !rests {
+    // For a standby of some pods the minimum is lowered. At zero a HorizontalPodAutoscaler rests by
+    // itself; KEDA does not.
+    let least = it.minimum();
+    if intent.plan.standby == 0 && it.kind == Kind::Keda && least > 0 {
         problems.push(
             Problem::new("autoscaler-minimum", &object)
                 .found(format!("at least {least} pods"))
-                .wanted(format!("at most {standby}, the plan's standby: it makes them more again"))
+                .wanted("none, the plan's standby: it makes them more again")
                 .warning(),
         );
     }
@@ -190,8 +203,11 @@ fn difference(
             .found(ours.to_string())
             .wanted(format!("none, or one for {}, too", other.deployment)),
         (Some(ours), Some(theirs)) => {
+            // Bounds of one kind belong to the role.
+            let bounds = if ours.kind == theirs.kind { 2 } else { 0 };
             let differing: Vec<String> = ["minReplicas", "maxReplicas", "metrics", "behavior"]
                 .into_iter()
+                .skip(bounds)
                 .filter(|field| ours.spec[*field] != theirs.spec[*field])
                 .map(|field| match (&ours.spec[field], &theirs.spec[field]) {
                     (Value::Number(ours), Value::Number(theirs)) => {
@@ -205,7 +221,7 @@ fn difference(
             }
             problem
                 .found(format!("{ours} with {}", differing.join(", ")))
-                .wanted(format!("the same as {theirs}: the bounds stay with the slot"))
+                .wanted(format!("the same as {theirs}: they stay with the slot"))
         }
     };
     Some(problem.warning())

@@ -1,30 +1,15 @@
 //! What is written to an autoscaler, as patches that test the version that they were decided on.
 
 use bluegreen_core::Epoch;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::note::{Found, Note, text};
 use super::{Autoscaler, Kind};
 use crate::Settings;
-use crate::printable::quoted;
 use crate::stamp::{Stamp, annotate, annotation, test};
 
 /// Keeps KEDA from making a Deployment smaller, and its autoscaler too.
 pub(super) const PAUSED_SCALE_IN: &str = "autoscaling.keda.sh/paused-scale-in";
-
-/// What an autoscaler was told before it was frozen.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(untagged)]
-enum Found {
-    Horizontal {
-        /// `spec.behavior`; `null` where there was none.
-        behavior: Value,
-    },
-    Keda {
-        #[serde(rename = "pausedScaleIn")]
-        paused: Option<String>,
-    },
-}
 
 /// Tells it not to make the Deployment smaller, and keeps what it was told before. Told again, what
 /// is kept stays.
@@ -34,14 +19,8 @@ pub(super) fn freeze(
     settings: &Settings,
 ) -> Result<Vec<Value>, String> {
     let mut operations = begin(it, epoch, settings);
-    let key = settings.found_annotation();
-    if text(it, &key).is_none() {
-        let found = match it.kind {
-            Kind::Horizontal => Found::Horizontal { behavior: behavior(it).clone() },
-            Kind::Keda => Found::Keda { paused: text(it, PAUSED_SCALE_IN).map(str::to_owned) },
-        };
-        let found = serde_json::to_string(&found).map_err(|error| error.to_string())?;
-        operations.push(annotate(&key, &found));
+    if text(it, &settings.found_annotation()).is_none() {
+        operations.push(Note::of(it).write(settings)?);
     }
     operations.push(match it.kind {
         Kind::Horizontal => {
@@ -61,11 +40,9 @@ pub(super) fn thaw(
 ) -> Result<Vec<Value>, String> {
     let mut operations = begin(it, epoch, settings);
     let key = settings.found_annotation();
-    let Some(kept) = text(it, &key) else { return Ok(operations) };
-    let found: Found = serde_json::from_str(kept)
-        .map_err(|error| format!("annotation {key}: {}: {error}", quoted(kept)))?;
+    let Some(note) = Note::read(it, settings)? else { return Ok(operations) };
     operations.push(json!({"op": "remove", "path": annotation(&key)}));
-    match (it.kind, found) {
+    match (it.kind, note.found) {
         (Kind::Horizontal, Found::Horizontal { behavior: before }) => {
             let now = behavior(it);
             if now["scaleDown"]["selectPolicy"] != "Disabled" {
@@ -92,7 +69,7 @@ pub(super) fn thaw(
 }
 
 /// The very object that was read, in the version that was read, with the fencing number.
-fn begin(it: &Autoscaler, epoch: Epoch, settings: &Settings) -> Vec<Value> {
+pub(super) fn begin(it: &Autoscaler, epoch: Epoch, settings: &Settings) -> Vec<Value> {
     let metadata = &it.object.metadata;
     let version = metadata.resource_version.clone().unwrap_or_default();
     let mut operations =
@@ -102,11 +79,7 @@ fn begin(it: &Autoscaler, epoch: Epoch, settings: &Settings) -> Vec<Value> {
     operations
 }
 
-fn text<'a>(it: &'a Autoscaler, key: &str) -> Option<&'a str> {
-    it.object.metadata.annotations.as_ref()?.get(key).map(String::as_str)
-}
-
-fn behavior(it: &Autoscaler) -> &Value {
+pub(super) fn behavior(it: &Autoscaler) -> &Value {
     &it.object.data["spec"]["behavior"]
 }
 

@@ -10,6 +10,7 @@ use crate::DeploymentSlot;
 use crate::fixtures::deployment;
 use crate::stand_in::{Denial, Failure, Fault, StandIn};
 
+mod bounds;
 mod checks;
 
 bluegreen_core::slot_conformance_tests!(async || {

@@ -1,0 +1,105 @@
+//! The autoscalers of a slot, which others may set meanwhile.
+
+use bluegreen_core::{Epoch, ErrorKind, Result};
+use kube::Api;
+use kube::core::DynamicObject;
+
+use super::DeploymentSlot;
+use crate::autoscaler::{self, Autoscaler, Autoscalers};
+
+impl DeploymentSlot {
+    /// The autoscalers of a Deployment, its own or the other slot's.
+    pub(super) fn autoscalers<'a>(&'a self, deployment: &'a str) -> Autoscalers<'a> {
+        let (client, settings) = (&self.client, &self.settings);
+        Autoscalers { client, settings, deployment, listed: &self.recent.autoscalers }
+    }
+
+    /// Its own autoscalers, for a write of `epoch`. A fence stamps the Deployment only, so that is
+    /// looked at before; what is written to an autoscaler stamps that, too.
+    pub(super) async fn autoscalers_for(
+        &self,
+        verb: &str,
+        epoch: Epoch,
+    ) -> Result<Vec<Autoscaler>> {
+        let freezes = verb == "freeze";
+        let found = match self.autoscalers(&self.name).find().await {
+            // Who may not look was told so by preflight, and went on all the same. Who could look when
+            // they were frozen comes back until they are thawed.
+            Err(error)
+                if error.kind() == ErrorKind::Rejected && (freezes || self.recent.is_blind()) =>
+            {
+                tracing::warn!(error = error.chain(), "autoscalers are not known");
+                self.recent.set_blind(true);
+                return Ok(Vec::new());
+            }
+            found => found?,
+        };
+        self.recent.set_blind(false);
+        if !found.is_empty() {
+            let object = self.get().await?;
+            let action = self.action(&format!("{verb} the autoscaler of"));
+            self.seen(&object).refuse_stale(&action, epoch)?;
+        }
+        Ok(found)
+    }
+
+    /// Gives its autoscaler the bounds of the other slot's, which is live.
+    pub(super) async fn take_bounds(&self, epoch: Epoch) -> Result<()> {
+        let Some(live) = &self.other else { return Ok(()) };
+        let (own, live) = (self.autoscalers(&self.name), self.autoscalers(live));
+        let reading = async {
+            let (mine, theirs) = tokio::try_join!(own.find(), live.find())?;
+            if mine.is_empty() || theirs.is_empty() {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            tokio::try_join!(own.anew(mine), live.anew(theirs))
+        };
+        let found = reading.await;
+        let due = match found {
+            // That it is not known was told by the freeze before.
+            Err(error) if error.kind() == ErrorKind::Rejected => return Ok(()),
+            found => found.map(|(own, live)| autoscaler::due(&own, &live))?,
+        };
+        let Some(bounds) = due else { return Ok(()) };
+        let found = self.autoscalers_for("give live's bounds to", epoch).await?;
+        own.give(own.anew(found).await?, &bounds, epoch).await
+    }
+
+    /// Lets its autoscaler make a standby as small as it is to be. The candidate has live's bounds.
+    pub(super) async fn lower_bounds(&self, replicas: u32, epoch: Epoch) -> Result<()> {
+        // At zero an autoscaler rests.
+        if replicas == 0 || self.seen(&*self.recent(&self.name).await?).found()?.is_some() {
+            return Ok(());
+        }
+        let found = self.autoscalers_for("lower the minimum of", epoch).await?;
+        let own = self.autoscalers(&self.name);
+        own.lower(own.anew(found).await?, replicas, epoch).await
+    }
+
+    /// Gives its autoscaler back the bounds that it had before it was given live's.
+    pub(super) async fn give_back_bounds(&self, epoch: Epoch) -> Result<()> {
+        let found = self.autoscalers_for("give back the bounds of", epoch).await?;
+        let own = self.autoscalers(&self.name);
+        own.give_back(own.anew(found).await?, epoch).await
+    }
+
+    /// Its own autoscalers, told again what they were told before the last release, with what finds
+    /// each: for who takes away what is ours.
+    pub(crate) async fn thawed_autoscalers(
+        &self,
+    ) -> Result<Vec<(Api<DynamicObject>, &'static str, String)>> {
+        let all = self.autoscalers(&self.name);
+        let found = match all.find().await {
+            Err(error) if error.kind() == ErrorKind::Rejected => Vec::new(),
+            found => found?,
+        };
+        let places = found.iter().map(|it| all.place(it)).collect();
+        let frozen: Vec<Autoscaler> =
+            found.into_iter().filter(|it| it.is_frozen(&self.settings)).collect();
+        if !frozen.is_empty() {
+            let epoch = self.seen(&*self.get().await?).epoch()?;
+            all.thaw(frozen, epoch).await?;
+        }
+        Ok(places)
+    }
+}
