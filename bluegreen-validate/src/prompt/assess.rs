@@ -57,7 +57,8 @@ impl Seen {
 /// An assertion made ready: its templates rendered, its patterns and schemas read.
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
-    assertion: Assertion,
+    /// One and the same for all cases that want the same.
+    assertion: Arc<Assertion>,
     pattern: Option<Pattern>,
     schema: Option<Arc<Schema>>,
     set: Vec<Self>,
@@ -70,7 +71,12 @@ pub(super) struct Workshop<'a> {
     pub(super) tools: Vec<(String, Arc<Schema>)>,
     patterns: HashMap<String, Pattern>,
     schemas: HashMap<String, Arc<Schema>>,
+    /// Assertions without templates: most suites want the same of every case.
+    constant: HashMap<Constant, Arc<Assertion>>,
 }
+
+/// A check as JSON, whether it must not hold, the bits of its weight, and its name in reports.
+type Constant = (String, bool, u64, Option<String>);
 
 /// What assertions are looked at with.
 pub(super) struct Context<'a> {
@@ -84,22 +90,22 @@ pub(super) struct Context<'a> {
 impl<'a> Workshop<'a> {
     pub(super) fn new(templates: &'a Templates) -> Self {
         let (patterns, schemas) = (HashMap::new(), HashMap::new());
-        Self { templates, tools: Vec::new(), patterns, schemas }
+        Self { templates, tools: Vec::new(), patterns, schemas, constant: HashMap::new() }
     }
 
     /// Makes an assertion ready, or says what is wrong with it.
     pub(super) fn ready(&mut self, assertion: &Assertion, vars: &Scope) -> Result<Ready, String> {
         let mut assertion = assertion.clone();
-        let mut set = Vec::new();
+        let (mut set, mut constant) = (Vec::new(), None);
         if let Check::AssertSet(inner) = &assertion.check {
             for assertion in &inner.assert {
                 set.push(self.ready(assertion, vars)?);
             }
-            let ready = set.iter().map(|it: &Ready| it.assertion.clone()).collect();
+            let ready = set.iter().map(|it: &Ready| it.assertion().clone()).collect();
             let inner = AssertSet { assert: ready, threshold: inner.threshold };
             assertion.check = Check::AssertSet(inner);
         } else {
-            assertion.check = self.rendered(assertion.check, vars)?;
+            (assertion.check, constant) = self.rendered(assertion.check, vars)?;
         }
         let pattern = match &assertion.check {
             Check::Regex(pattern) => Some(self.pattern(pattern)?),
@@ -118,7 +124,17 @@ impl<'a> Workshop<'a> {
             }
             _ => None,
         };
+        let assertion = match constant {
+            Some(text) => self.shared(text, assertion),
+            None => Arc::new(assertion),
+        };
         Ok(Ready { assertion, pattern, schema, set })
+    }
+
+    /// The one assertion that is like this one.
+    fn shared(&mut self, check: String, assertion: Assertion) -> Arc<Assertion> {
+        let key = (check, assertion.not, assertion.weight.to_bits(), assertion.metric.clone());
+        self.constant.entry(key).or_insert_with(|| Arc::new(assertion)).clone()
     }
 
     fn pattern(&mut self, text: &str) -> Result<Pattern, String> {
@@ -130,11 +146,11 @@ impl<'a> Workshop<'a> {
         Ok(pattern)
     }
 
-    /// The check with its templates rendered.
-    fn rendered(&self, check: Check, vars: &Scope) -> Result<Check, String> {
+    /// The check with its templates rendered, and as JSON where it has none.
+    fn rendered(&self, check: Check, vars: &Scope) -> Result<(Check, Option<String>), String> {
         // An address is none, so that no case chooses who is sent its answer.
         if let Check::Unsupported(_) | Check::Webhook(_) = check {
-            return Ok(check);
+            return Ok((check, None));
         }
         if let Check::ToolCalls(mut wanted) = check {
             for rule in &mut wanted.calls {
@@ -148,18 +164,20 @@ impl<'a> Workshop<'a> {
                     *name = self.templates.text(name, vars)?;
                 }
             }
-            return Ok(Check::ToolCalls(wanted));
+            return Ok((Check::ToolCalls(wanted), None));
         }
         if let Check::Grader(mut it) = check {
             it.value = self.templates.value(&it.value, vars)?;
-            return Ok(Check::Grader(it));
+            return Ok((Check::Grader(it), None));
         }
         let value = serde_json::to_value(&check).map_err(|error| error.to_string())?;
-        if !super::template::is_template(&value.to_string()) {
-            return Ok(check);
+        let text = value.to_string();
+        if !super::template::is_template(&text) {
+            return Ok((check, Some(text)));
         }
         let value = self.templates.texts(&value, vars)?;
-        serde_json::from_value(value).map_err(|error| error.to_string())
+        let check = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        Ok((check, None))
     }
 }
 

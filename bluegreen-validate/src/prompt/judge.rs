@@ -209,8 +209,7 @@ fn asked(case: &PreparedCase, answers: &[Answer], place: usize) -> String {
     let mut lines = Vec::new();
     for (turn, index) in case.turns.iter().zip(0..=last) {
         for message in &turn.messages {
-            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-            let content = message.get("content").unwrap_or(&Value::Null);
+            let (role, content) = (&message.role, &message.content);
             lines.push(json!({"role": role, "content": content}).to_string());
         }
         if index < last

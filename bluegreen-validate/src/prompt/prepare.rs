@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::ask::Asker;
 use super::assess::{Context, Outcome, Ready, Schema, Workshop, together};
 use super::judge::Grades;
-use super::suite::{Agent, Case, Check, Suite, Turn};
+use super::suite::{Agent, Case, Check, Message, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
 
@@ -51,23 +51,18 @@ pub(super) struct PreparedCase {
 #[derive(Debug)]
 pub(super) struct PreparedTurn {
     /// What is said before the agent answers; `name` of a `tool` is still the tool's.
-    pub(super) messages: Vec<Value>,
+    pub(super) messages: Vec<Message>,
     pub(super) asserts: Vec<Ready>,
 }
 
 impl PreparedCase {
     /// All that is asked, turn by turn, for people.
     pub(super) fn all_asked(&self) -> String {
-        let messages: Vec<&Value> = self.turns.iter().flat_map(|turn| &turn.messages).collect();
+        let messages: Vec<&Message> = self.turns.iter().flat_map(|turn| &turn.messages).collect();
         if messages.len() == 1 {
             return self.asked();
         }
-        let lines = messages.iter().map(|message| {
-            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-            let content = message.get("content").unwrap_or(&Value::Null);
-            let content = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
-            format!("{role}: {content}")
-        });
+        let lines = messages.iter().map(|message| format!("{}: {}", message.role, message.shown()));
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -89,8 +84,7 @@ impl PreparedCase {
     /// What is asked, for people.
     pub(super) fn asked(&self) -> String {
         let last = self.turns.last().and_then(|turn| turn.messages.last());
-        let content = last.and_then(|message| message.get("content"));
-        content.map_or_else(String::new, |it| it.as_str().map_or(it.to_string(), str::to_owned))
+        last.map_or_else(String::new, Message::shown)
     }
 }
 
@@ -222,10 +216,15 @@ fn one(
     })
 }
 
-fn messages(turn: &Turn, vars: &Scope, flaws: &mut Flaws<'_>, templates: &Templates) -> Vec<Value> {
+fn messages(
+    turn: &Turn,
+    vars: &Scope,
+    flaws: &mut Flaws<'_>,
+    templates: &Templates,
+) -> Vec<Message> {
     if let Some(prompt) = &turn.prompt {
         return match templates.text(prompt, vars) {
-            Ok(text) => vec![json!({"role": "user", "content": text})],
+            Ok(text) => vec![Message::new("user", text)],
             Err(found) => {
                 flaws.within("prompt", |flaws| {
                     flaws.say("prompt-template", found, "a template that can be rendered");
@@ -238,13 +237,7 @@ fn messages(turn: &Turn, vars: &Scope, flaws: &mut Flaws<'_>, templates: &Templa
     for (index, message) in turn.messages.iter().enumerate() {
         flaws.along(&["messages".into(), index.into()], |flaws| {
             match templates.texts(&message.content, vars) {
-                Ok(content) => {
-                    let mut ready = json!({"role": message.role, "content": content});
-                    if let Some(name) = &message.name {
-                        ready["name"] = name.clone().into();
-                    }
-                    messages.push(ready);
-                }
+                Ok(content) => messages.push(Message { content, ..message.clone() }),
                 Err(found) => {
                     flaws.say("prompt-template", found, "a template that can be rendered");
                 }

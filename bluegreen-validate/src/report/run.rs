@@ -255,6 +255,8 @@ impl CaseReport {
 
     /// Adds what both slots answered in the next repeat.
     pub fn add_pair(&mut self, live: AnswerReport, idle: AnswerReport) {
+        // Most cases are asked once, and a list grows to four.
+        self.pairs.reserve_exact(1);
         self.pairs.push(PairReport { live: Some(live), idle: Some(idle), ..PairReport::default() });
     }
 

@@ -155,7 +155,7 @@ fn offered_tools_are_called_as_they_want() {
         Arc::new(Schema::new(&json!({"type": "object", "required": ["id"]})).unwrap()),
     )];
     let ready = Ready {
-        assertion: Check::IsValidOpenaiToolsCall.into(),
+        assertion: Arc::new(Check::IsValidOpenaiToolsCall.into()),
         pattern: None,
         schema: None,
         set: Vec::new(),

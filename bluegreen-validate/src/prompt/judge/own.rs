@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::opinion::nobody;
 use super::{Opinion, Purse, Stop};
 use crate::prompt::answer::Answer;
 use crate::prompt::grader::{AgentAnswer, Exchange, Grader, GraderInput};
 use crate::prompt::prepare::PreparedCase;
-use crate::prompt::suite::{Case, GraderCheck, Message, Suite};
+use crate::prompt::suite::{Case, GraderCheck, Suite};
 
 /// The graders of one's own, and the cases as they are shown to them.
 pub(super) struct Own {
@@ -68,15 +66,7 @@ impl Own {
 fn conversation(case: &PreparedCase, answers: &[Answer], place: usize) -> Vec<Exchange> {
     let turns = case.turns.iter().zip(answers).take(place.saturating_add(1));
     let exchange = |(turn, answer): (&crate::prompt::prepare::PreparedTurn, &Answer)| {
-        Exchange::new(turn.messages.iter().map(message).collect(), AgentAnswer::of(answer))
+        Exchange::new(turn.messages.clone(), AgentAnswer::of(answer))
     };
     turns.map(exchange).collect()
-}
-
-fn message(said: &Value) -> Message {
-    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
-    let content = said.get("content").cloned().unwrap_or_default();
-    let mut message = Message::new(text("role").unwrap_or_default(), content);
-    message.name = text("name");
-    message
 }

@@ -1,7 +1,7 @@
 //! Two answers to one question compared: in both orders, by judges that know them as A and B.
 
 use futures_util::future::{join, join_all};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use bluegreen_core::Digest;
 
@@ -206,8 +206,7 @@ fn asked(case: &PreparedCase, place: usize) -> String {
     let mut lines = Vec::new();
     for (number, turn) in (1..).zip(case.turns.iter().take(place + 1)) {
         for message in &turn.messages {
-            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-            let content = message.get("content").unwrap_or(&Value::Null);
+            let (role, content) = (&message.role, &message.content);
             lines.push(json!({"turn": number, "role": role, "content": content}).to_string());
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Flaws, PreparedCase};
 use crate::document::Step;
 use crate::prompt::ask::Asker;
-use crate::prompt::suite::{Agent, Case, Prices};
+use crate::prompt::suite::{Agent, Case, Message, Prices};
 use crate::prompt::template::Templates;
 
 /// More pairs of runs than the state of a look has room for.
@@ -104,7 +104,8 @@ impl Flaws<'_> {
             if messages.is_empty() {
                 continue;
             }
-            match asker.request(templates, &case.vars, messages, "c0") {
+            let messages: Vec<_> = messages.iter().map(Message::sent).collect();
+            match asker.request(templates, &case.vars, &messages, "c0") {
                 Ok(_) => made += 1,
                 Err(found) => faults.push((index, found)),
             }
@@ -173,7 +174,7 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_messages(&mut self, turn: usize, messages: &[crate::prompt::suite::Message]) {
+    fn check_messages(&mut self, turn: usize, messages: &[Message]) {
         for (index, message) in messages.iter().enumerate() {
             let path = ["turns".into(), turn.into(), "messages".into(), index.into()];
             self.along(&path, |flaws| {

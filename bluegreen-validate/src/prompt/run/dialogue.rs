@@ -7,6 +7,7 @@ use crate::prompt::answer::{Answer, ToolCall};
 use crate::prompt::ask::Reply;
 use crate::prompt::assess::{Broken, Outcome};
 use crate::prompt::prepare::PreparedTurn;
+use crate::prompt::suite::Message;
 
 /// A conversation as far as it has come.
 #[derive(Default)]
@@ -55,11 +56,12 @@ impl Dialogue {
 
 /// A message as it is sent. The result of a tool names the call that it belongs to; where the
 /// agent made no such call, the conversation can't go on.
-fn linked(message: &Value, last: Option<&Answer>) -> Result<Value, Broken> {
-    if message.get("role").and_then(Value::as_str) != Some("tool") {
-        return Ok(message.clone());
+fn linked(message: &Message, last: Option<&Answer>) -> Result<Value, Broken> {
+    let mut linked = message.sent();
+    if message.role != "tool" {
+        return Ok(linked);
     }
-    let name = message.get("name").and_then(Value::as_str).unwrap_or_default();
+    let name = message.name.as_deref().unwrap_or_default();
     let calls = last.map_or(&[][..], |answer| answer.tool_calls.as_slice());
     let Some((at, call)) = calls.iter().enumerate().find(|(_, call)| call.name == name) else {
         let calls: Vec<String> = calls.iter().map(ToolCall::shown).collect();
@@ -67,7 +69,6 @@ fn linked(message: &Value, last: Option<&Answer>) -> Result<Value, Broken> {
         let wanted = format!("a call of {name}, whose result comes next");
         return Err(Broken { score: 0.0, wanted, found });
     };
-    let mut linked = message.clone();
     linked["tool_call_id"] = call.id.clone().unwrap_or_else(|| format!("call_{at}")).into();
     Ok(linked)
 }

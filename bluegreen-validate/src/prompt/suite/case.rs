@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Assertion;
 
@@ -143,5 +143,19 @@ impl Message {
     /// A message.
     pub fn new(role: impl Into<String>, content: impl Into<Value>) -> Self {
         Self { role: role.into(), content: content.into(), name: None }
+    }
+
+    /// As a chat completion's request has it.
+    pub(crate) fn sent(&self) -> Value {
+        let mut sent = json!({"role": self.role, "content": self.content});
+        if let Some(name) = &self.name {
+            sent["name"] = name.clone().into();
+        }
+        sent
+    }
+
+    /// Its text, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.content.as_str().map_or_else(|| self.content.to_string(), str::to_owned)
     }
 }
