@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::alone::alone;
 use crate::sampler::Sampler;
 use crate::sight::Sight;
-use crate::table::Table;
+use crate::table::{FOLLOWED, FOLLOWED_FROM_NOTHING, Table};
 
 /// Longer than kube-proxy's `minSyncPeriod`, and than what an answer takes.
 pub(crate) const QUIET: Duration = Duration::from_millis(2_500);
@@ -49,7 +49,7 @@ pub(crate) async fn back(table: &mut Table) {
     alone().await;
     let manifests = Manifests::shipped().sized(3, 3).running(Color::Green, "1.3.0");
     let agent = Agent::of(manifests).await;
-    let sampler = Sampler::start(agent.address());
+    let (sight, sampler) = (Sight::start(&agent), Sampler::start(agent.address()));
     let services = agent.api::<Service>();
     let select = async |color: &str| {
         services.get(SERVICE).await.unwrap();
@@ -64,6 +64,7 @@ pub(crate) async fn back(table: &mut Table) {
     let begun = select("blue").await;
     let last = sampler.last_answer("1.3.0", begun);
     table.add_time("rollback() → last answer of the bad version, ms", "floor", last);
+    table.add_time(FOLLOWED, "floor", sight.only("blue", begun).await - begun);
 
     select("green").await;
     remove(&agent, Color::Green).await;
@@ -71,6 +72,7 @@ pub(crate) async fn back(table: &mut Table) {
     let begun = select("blue").await;
     let last = sampler.last_failure(begun);
     table.add_time("… with no candidate left → last failed request, ms", "floor", last);
+    table.add_time(FOLLOWED_FROM_NOTHING, "floor", sight.only("blue", begun).await - begun);
 }
 
 /// Ends everything of a slot at once.

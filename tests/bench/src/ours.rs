@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bluegreen_core::{
-    Change, Color, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress, Releaser,
-    Result, Trial, Validator, Verdict,
+    Change, Color, ConfigFiles, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress,
+    Releaser, Result, Trial, Validator, Verdict,
 };
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Manifests, SERVICE, image};
@@ -17,7 +17,7 @@ use crate::alone::alone;
 use crate::floor::{QUIET, count, remove};
 use crate::sampler::Sampler;
 use crate::sight::Sight;
-use crate::table::Table;
+use crate::table::{FOLLOWED, FOLLOWED_FROM_NOTHING, REVERTED, REVERTED_FROM_NOTHING, Table};
 use crate::traced::{Calls, traced};
 
 /// An agent that is about to be released, and everything that looks at it.
@@ -31,8 +31,12 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::of(Manifests::shipped()).await
+    }
+
+    async fn of(manifests: Manifests) -> Self {
         alone().await;
-        let agent = Agent::of(Manifests::shipped()).await;
+        let agent = Agent::of(manifests).await;
         let (client, calls) = traced(agent.client(), agent.namespace().name());
         let builder = Cluster::builder(client, agent.namespace().name(), SERVICE);
         let cluster = builder.connect().await.unwrap();
@@ -79,6 +83,7 @@ pub(crate) async fn measure(table: &mut Table) {
     for gate in [Gate::None, Gate::Check, Gate::Slow] {
         Box::pin(forward(table, gate)).await;
     }
+    Box::pin(prompt_alone(table)).await;
     Box::pin(back(table, false)).await;
     Box::pin(back(table, true)).await;
     Box::pin(back_from_nothing(table)).await;
@@ -140,7 +145,8 @@ async fn forward(table: &mut Table, gate: Gate) {
     let begun = Instant::now();
     let outcome = releaser.run(change(), &plan(QUIET)).await.unwrap();
     assert_eq!(outcome, Outcome::Released);
-    let (_, ready) = scene.sight.three_ready("1.3.0", begun).await;
+    let (made, ready) = scene.sight.three_ready("1.3.0", begun).await;
+    table.add_time("command → first pod of the candidate, ms", "ours", made - begun);
     let patched = scene.patched(begun);
     let to_patch = patched.saturating_duration_since(ready);
     let last = scene.sampler.last_answer("1.2.0", patched);
@@ -171,6 +177,18 @@ async fn forward(table: &mut Table, gate: Gate) {
     eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
 }
 
+/// A release of nothing but a prompt: what comes before the pods' own start.
+async fn prompt_alone(table: &mut Table) {
+    let scene = Scene::of(Manifests::shipped().with_prompt("Be helpful.")).await;
+    let change = Change::files("agent-prompts", ConfigFiles::new([("system.txt", "Be kind.")]));
+    let begun = Instant::now();
+    let outcome = scene.cluster.releaser().run(change, &plan(QUIET)).await.unwrap();
+    assert_eq!(outcome, Outcome::Released);
+    let (made, _) = scene.sight.three_ready("1.2.0", begun).await;
+    table.add_time("… of a release of a prompt alone, ms", "ours", made - begun);
+    table.add("requests that failed", "ours", count(scene.sampler.failed()));
+}
+
 async fn back(table: &mut Table, soon: bool) {
     let scene = Scene::new().await;
     let (releaser, mut phase) = watched(scene.cluster.releaser());
@@ -196,6 +214,11 @@ async fn back(table: &mut Table, soon: bool) {
         "rollback() → last answer of the bad version, ms"
     };
     table.add_time(row, "ours", last);
+    if !soon {
+        let written = calls.written(SERVICE, begun).expect("a PATCH back");
+        table.add_time(REVERTED, "ours", written - begun);
+        table.add_time(FOLLOWED, "ours", scene.sight.only("blue", begun).await - begun);
+    }
     table.add("requests that failed", "ours", count(scene.sampler.failed()));
     calls.print(begun);
     release.await.unwrap().unwrap();
@@ -221,6 +244,9 @@ async fn back_from_nothing(table: &mut Table) {
     tokio::time::sleep(QUIET).await;
     let last = scene.sampler.last_failure(begun);
     table.add_time("… with no candidate left → last failed request, ms", "ours", last);
+    let written = calls.written(SERVICE, begun).expect("a PATCH back");
+    table.add_time(REVERTED_FROM_NOTHING, "ours", written - begun);
+    table.add_time(FOLLOWED_FROM_NOTHING, "ours", scene.sight.only("blue", begun).await - begun);
     calls.print(begun);
 }
 

@@ -11,9 +11,20 @@ pub(crate) struct Table {
     figures: BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>>,
 }
 
+/// What is ours of a way back.
+pub(crate) const REVERTED: &str = "rollback() → its PATCH is answered, ms";
+/// What the endpoint controllers add to it. The rest is kube-proxy's.
+pub(crate) const FOLLOWED: &str = "rollback() → EndpointSlice of the old slot alone, ms";
+pub(crate) const REVERTED_FROM_NOTHING: &str =
+    "… with no candidate left → its PATCH is answered, ms";
+pub(crate) const FOLLOWED_FROM_NOTHING: &str =
+    "… with no candidate left → EndpointSlice of the old slot, ms";
+
 /// The rows of the comparison of times, in order, with what is to be reached.
 pub(crate) const ROWS: &[(&str, &str)] = &[
     ("command → all idle pods ready, ms", "≤ 1.1 × pods' own start + 120"),
+    ("command → first pod of the candidate, ms", "≤ 100"),
+    ("… of a release of a prompt alone, ms", "≤ 200"),
     ("pods ready → switch PATCH, no gate, ms", "≤ 20"),
     ("pods ready → switch PATCH, one HTTP check, ms", "≤ 60, every pod checked"),
     ("switch PATCH → last old answer, ms", "≤ 1.2 × floor"),
@@ -22,7 +33,11 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ("… of a bare PATCH as soon as pods are ready, ms", "why one waits for the endpoints"),
     ("rollback() → last answer of the bad version, ms", "≤ 60"),
     ("… within a second of the switch, ms", "the rest of that second + 60"),
+    (REVERTED, "reported"),
+    (FOLLOWED, "the floor's"),
     ("… with no candidate left → last failed request, ms", "≤ 1.2 × rollback(), as the floor"),
+    (REVERTED_FROM_NOTHING, "≤ 1.2 × with a healthy candidate"),
+    (FOLLOWED_FROM_NOTHING, "the floor's"),
     ("API requests of a release, without heartbeat", "≤ 60"),
     ("API requests in 30 s of holding, without heartbeat", "about none a second"),
     ("requests that failed", "0"),

@@ -42,6 +42,12 @@ impl Calls {
         self.0.lock().unwrap().iter().filter(|call| call.at >= since).cloned().collect()
     }
 
+    /// When the last write to the Service since then was answered.
+    pub(crate) fn written(&self, service: &str, since: Instant) -> Option<Instant> {
+        let calls = self.since(since);
+        calls.iter().rev().find(|call| call.patches(service)).and_then(|call| call.answered)
+    }
+
     /// The requests one by one, for whoever asks for them by `BENCH_CALLS=1`.
     pub(crate) fn print(&self, since: Instant) {
         if std::env::var_os("BENCH_CALLS").is_none() {
