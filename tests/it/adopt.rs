@@ -229,3 +229,36 @@ async fn what_stands_in_the_way_is_said_at_once_and_nothing_is_written() {
     let text = bluegreen_core::chain(&missing);
     assert!(text.contains("deployment nobody") && text.contains("but agent"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_reconciler_keeps_is_adopted_where_it_is_allowed() {
+    let mut manifests = Manifests::shipped().sized_blue(1).rolling(ROLLING);
+    for (kind, name) in [("Deployment", ROLLING), ("Service", SERVICE)] {
+        let mark = json!({"argocd.argoproj.io/tracking-id": format!("agents:{kind}:{name}")});
+        manifests.object(kind, name)["metadata"]["annotations"] = mark;
+    }
+    let agent = Agent::of(manifests.with(json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "forgotten"},
+        "spec": {"selector": {"app": "agent-service"}, "ports": [{"port": 80, "targetPort": 8000}]},
+    })))
+    .await;
+    let cluster = connect(&agent, "one").await;
+    let mut how = how();
+    let ended = cluster.adopt(ROLLING, &how, |done| panic!("{done}")).await.unwrap_err();
+    let AdoptError::Refused { problems, .. } = &ended else { panic!("{ended}") };
+    let found: Vec<_> = problems.iter().map(|it| (it.code.as_str(), it.object.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("gitops-owner", "service agent-service, spec.selector"),
+            ("unlisted-service", "service forgotten, spec.selector"),
+            ("gitops-owner", "deployment agent"),
+        ]
+    );
+
+    how.allowed_owners.insert("argocd-controller".to_owned());
+    how.ignored_services.insert("forgotten".to_owned());
+    cluster.adopt(ROLLING, &how, |_| ()).await.unwrap();
+    assert_eq!(agent.live().await, Some(Color::Blue));
+    assert_eq!(size(&agent, ROLLING).await, Some(0));
+}

@@ -1,5 +1,6 @@
 //! One rolling Deployment becomes two slots, while it serves.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bluegreen_core::{
@@ -11,10 +12,12 @@ use kube::runtime::watcher;
 use kube::{Api, ResourceExt as _};
 
 use super::{AdoptError, Cluster, Done};
+use crate::owners;
 use crate::slices::{Listed, SERVICE_NAME};
 use crate::watching::{Watched, any};
 
 mod check;
+mod others;
 mod seen;
 mod write;
 
@@ -31,6 +34,12 @@ pub struct Adopt {
     /// hand and for routers that hear of it late. Nothing is measured, so it should be longer than
     /// the longest answer. 30 seconds.
     pub drain: Duration,
+    /// Field managers that may own the old Deployment, its autoscalers and the selectors of live Services
+    /// although they are known to put back what others change (`argocd-controller`). They must have been
+    /// told to leave `spec.replicas`, `spec.scaleTargetRef` and `spec.selector` of these alone. None.
+    pub allowed_owners: BTreeSet<String>,
+    /// Services that may lead to pods of both slots from now on. None.
+    pub ignored_services: BTreeSet<String>,
 }
 
 /// How often it is looked again at what somebody else changes.
@@ -40,7 +49,19 @@ const FOLLOWS: Duration = Duration::from_secs(30);
 
 impl Default for Adopt {
     fn default() -> Self {
-        Self { ready: Duration::from_mins(10), drain: Duration::from_secs(30) }
+        Self {
+            ready: Duration::from_mins(10),
+            drain: Duration::from_secs(30),
+            allowed_owners: BTreeSet::new(),
+            ignored_services: BTreeSet::new(),
+        }
+    }
+}
+
+impl Adopt {
+    /// Whether this manager stands in the way.
+    fn refuses(&self, owner: &str) -> bool {
+        owners::is_reconciler(owner) && !self.allowed_owners.contains(owner)
     }
 }
 
@@ -89,14 +110,14 @@ impl Cluster {
         told: impl Fn(&Done) + Send + Sync,
     ) -> Result<(), AdoptError> {
         let mut seen = self.see(deployment).await?;
-        let problems = self.problems_of(&seen).await?;
+        let problems = self.problems_of(&seen, how).await?;
         if problems.iter().any(Problem::is_refusal) {
             return Err(AdoptError::Refused { deployment: deployment.to_owned(), problems });
         }
         if !seen.is_selected(self, Color::Blue) {
             let pods;
             (seen, pods) = self.stand_in_for(seen, how, &told).await?;
-            self.refuse_other_traffic(&seen).await?;
+            self.refuse_other_traffic(&seen, how).await?;
             within(FOLLOWS, "wait for the new endpoints", self.await_listed(&seen, &pods)).await?;
             for service in seen.services.iter().filter(|it| !it.names_slot(self)) {
                 told(&self.name_slot(&service.object, Color::Blue).await?);

@@ -102,6 +102,13 @@ pub(crate) struct Adoption {
     /// How long the old pods go on after the last request was sent to them.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
     pub(crate) drain: Duration,
+    /// Who may own what is changed although it puts back what others change, told to leave that alone:
+    /// argocd-controller. Can be given again.
+    #[arg(long, value_name = "MANAGER")]
+    pub(crate) allow_owner: Vec<String>,
+    /// A Service that may lead to pods of both slots from now on. Can be given again.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) ignore_service: Vec<String>,
 }
 
 impl Adoption {

@@ -100,6 +100,8 @@ impl Session {
     async fn adopt(&self, it: &Adoption) -> Result<(), Failure> {
         let mut how = Adopt::default();
         (how.ready, how.drain) = (it.ready, it.drain);
+        how.allowed_owners.extend(it.allow_owner.iter().cloned());
+        how.ignored_services.extend(it.ignore_service.iter().cloned());
         let told = Mutex::new(Vec::new());
         let tell = |done: &Done| {
             told.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());

@@ -1,25 +1,21 @@
 //! What stands in the way of an adoption, all at once.
 
 use bluegreen_core::{Color, Phase, Problem, ReleaseStore as _, Result};
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, ObjectMeta};
-use kube::core::DynamicObject;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use serde_json::Value;
 
+use super::Adopt;
 use super::seen::Seen;
 use super::write::changed;
 use crate::cluster::Cluster;
+use crate::owners;
 use crate::rights::{Right, Rules};
-use crate::selector::as_query;
-use crate::slotless::has_ended;
-use crate::{error, owners};
 
 /// What it does, besides reading what every release reads.
-const RIGHTS: [Right; 4] = [
+const RIGHTS: [Right; 5] = [
     Right::new("create", "apps", "deployments"),
     Right::new("patch", "apps", "deployments"),
+    Right::new("list", "", "services"),
     Right::new("patch", "", "services"),
     Right::new("list", "autoscaling", "horizontalpodautoscalers"),
 ];
@@ -30,7 +26,7 @@ const OF_AUTOSCALERS: [Right; 3] = [
 ];
 
 impl Cluster {
-    pub(super) async fn problems_of(&self, seen: &Seen) -> Result<Vec<Problem>> {
+    pub(super) async fn problems_of(&self, seen: &Seen, how: &Adopt) -> Result<Vec<Problem>> {
         let mut rights = RIGHTS.to_vec();
         if !seen.autoscalers.is_empty() {
             rights.extend(OF_AUTOSCALERS);
@@ -46,9 +42,10 @@ impl Cluster {
                     .wanted("none while the Deployments are made"),
             );
         }
-        problems.extend(self.check_traffic(seen));
+        problems.extend(self.check_traffic(seen, how));
         problems.extend(self.other_pods(seen).await?);
-        problems.extend(self.check_old(seen));
+        problems.extend(self.other_services(seen, how).await?);
+        problems.extend(self.check_old(seen, how));
         problems.extend(self.check_slots(seen));
         problems.extend(seen.autoscalers.iter().filter_map(|it| {
             let owner = it
@@ -68,75 +65,30 @@ impl Cluster {
                     )),
             )
         }));
+        for autoscaler in &seen.autoscalers {
+            let object = format!("horizontalpodautoscaler {}", autoscaler.name_any());
+            let owners = owners::of(&autoscaler.metadata, &["/f:spec/f:scaleTargetRef"]);
+            problems.extend(owners.iter().filter(|it| how.refuses(it)).map(|owner| {
+                Problem::new("gitops-owner", &object)
+                    .found(format!("owned by {owner}, which puts back what others change"))
+                    .wanted("nobody who gives it the old Deployment again")
+                    .mend(format!("tell it to ignore spec.scaleTargetRef, and then allow {owner}"))
+            }));
+        }
         Ok(problems)
     }
 
     /// The live Services once more, which may have been changed while pods got ready.
-    pub(super) async fn refuse_other_traffic(&self, seen: &Seen) -> Result<()> {
-        let mut problems = self.check_traffic(seen);
+    pub(super) async fn refuse_other_traffic(&self, seen: &Seen, how: &Adopt) -> Result<()> {
+        let mut problems = self.check_traffic(seen, how);
         problems.extend(self.other_pods(seen).await?);
+        problems.extend(self.other_services(seen, how).await?);
         problems.retain(Problem::is_refusal);
         if problems.is_empty() {
             return Ok(());
         }
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         Err(changed(&seen.old.name_any(), &problems.join("; ")))
-    }
-
-    /// What else than the pods of the old Deployment, and of its copy, gets requests: it would not any
-    /// more.
-    async fn other_pods(&self, seen: &Seen) -> Result<Vec<Problem>> {
-        let (client, settings) = (&self.client, &self.settings);
-        let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), &settings.namespace);
-        let pods: Api<Pod> = Api::namespaced(client.clone(), &settings.namespace);
-        let action = format!("list replicasets in {}", settings.namespace);
-        let sets = error::read(settings.call, action, sets.list(&ListParams::default())).await?;
-        let note = settings.adopted_annotation();
-        let is_copy =
-            |it: &&DynamicObject| it.annotations().get(&note) == seen.old.metadata.uid.as_ref();
-        let blue = seen.slots.blue.as_ref().filter(is_copy);
-        let own: Vec<Option<&str>> = [Some(&seen.old), blue]
-            .into_iter()
-            .flatten()
-            .map(|it| it.metadata.uid.as_deref())
-            .collect();
-        let own: Vec<Option<&str>> = sets
-            .items
-            .iter()
-            .filter(|set| own.contains(&controller(&set.metadata)))
-            .map(|set| set.metadata.uid.as_deref())
-            .collect();
-        let mut problems = Vec::new();
-        for service in &seen.services {
-            let mut base = service.selector.clone();
-            base.remove(&settings.slot_label);
-            let query = as_query(&base);
-            let action = format!("list pods {query} in {}", settings.namespace);
-            let params = ListParams::default().labels(&query);
-            let found = error::read(settings.call, action, pods.list(&params)).await?;
-            let is_other = |pod: &&Pod| {
-                let owner = controller(&pod.metadata);
-                !has_ended(pod) && (owner.is_none() || !own.contains(&owner))
-            };
-            let mut others: Vec<String> =
-                found.items.iter().filter(is_other).map(Pod::name_any).collect();
-            let count = others.len();
-            if count > 0 {
-                others.truncate(3);
-                let more =
-                    if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
-                problems.push(
-                    Problem::new("other-pods", format!("service {}", service.object.name_any()))
-                        .found(format!("it selects {}{more}", others.join(", ")))
-                        .wanted(format!(
-                            "pods of deployment {} only: others would get no requests any more",
-                            seen.old.name_any()
-                        ))
-                        .mend("give them other labels, or a Service of their own"),
-                );
-            }
-        }
-        Ok(problems)
     }
 
     /// What to do where the copy is not one any more.
@@ -160,7 +112,7 @@ impl Cluster {
     }
 
     /// Traffic has to come by the selectors of Services.
-    fn check_traffic(&self, seen: &Seen) -> Vec<Problem> {
+    fn check_traffic(&self, seen: &Seen, how: &Adopt) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(other) = self
             .routes
@@ -205,17 +157,17 @@ impl Cluster {
                 );
             }
             let owners = owners::of(&service.object.metadata, &["/f:spec/f:selector"]);
-            problems.extend(owners.iter().filter(|it| owners::is_reconciler(it)).map(|owner| {
-                Problem::new("foreign-owner", &object)
-                    .found(format!("{owner} puts back what others change"))
+            problems.extend(owners.iter().filter(|it| how.refuses(it)).map(|owner| {
+                Problem::new("gitops-owner", &object)
+                    .found(format!("owned by {owner}, which puts back what others change"))
                     .wanted("nobody who takes the slot label away again")
-                    .mend(format!("tell {owner} to ignore this field"))
+                    .mend(format!("tell it to ignore spec.selector, and then allow {owner}"))
             }));
         }
         problems
     }
 
-    fn check_old(&self, seen: &Seen) -> Vec<Problem> {
+    fn check_old(&self, seen: &Seen, how: &Adopt) -> Vec<Problem> {
         let (name, spec) = (seen.old.name_any(), &seen.old.data["spec"]);
         let object = format!("deployment {name}");
         let mut problems = Vec::new();
@@ -239,11 +191,11 @@ impl Cluster {
             add("being-deleted", "", "it is being deleted".to_owned(), "one that serves");
         }
         for owner in owners::of(&seen.old.metadata, &["/f:spec"]) {
-            if owners::is_reconciler(&owner) {
-                let found = format!("{owner} puts back what others change");
-                let wanted =
-                    "nobody who gives it pods again: let it go, and give it both slots later";
-                add("foreign-owner", "", found, wanted);
+            if how.refuses(&owner) {
+                let found = format!("owned by {owner}, which puts back what others change");
+                let wanted = "nobody who gives it pods again: tell it to ignore spec.replicas and allow \
+                              it, or let it go; give it both slots later";
+                add("gitops-owner", "", found, wanted);
             }
         }
         if spec["paused"] == true {
@@ -316,10 +268,4 @@ impl Cluster {
         }
         problems
     }
-}
-
-/// The identity of what has made an object, and answers for it.
-fn controller(metadata: &ObjectMeta) -> Option<&str> {
-    let mut owners = metadata.owner_references.iter().flatten();
-    owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
