@@ -27,7 +27,10 @@ beside_a_cluster() {
 	WORK=$(mktemp -d)
 	MAJOR=$("$HELM" version --template '{{.Version}}' | cut -c 2)
 	# Nothing of Helm's own is kept, and nothing of the user's is read.
-	export HELM_CACHE_HOME=$WORK/cache HELM_CONFIG_HOME=$WORK/config HELM_DATA_HOME=$WORK/data
+	export HELM_CACHE_HOME=$WORK/cache HELM_CONFIG_HOME=$WORK/config HELM_DATA_HOME=$WORK/data HELM_PLUGINS=$WORK/plugins
+	# What the API server says about another version, or about a field that is a release's.
+	CONFLICT='the object has been modified'
+	((MAJOR == 3)) || CONFLICT=conflict
 }
 
 new_namespace() {
@@ -73,10 +76,33 @@ kept() {
 
 field() { kubectl get "$1" "$2" -o "jsonpath=$3"; }
 
+# upgrade [OPTION...]: `again` of the script, which has to succeed.
+upgrade() {
+	again "$@" >>"$WORK/helm.log" 2>&1 || die "helm upgrade $*: $(tail -n 3 "$WORK/helm.log")"
+}
+
+# between COMMAND LINE: the option that has it run after Helm has rendered and before it writes. It is in BETWEEN.
+between() {
+	local plugin=$HELM_PLUGINS/between
+	mkdir -p "$plugin"
+	printf '#!/usr/bin/env bash\nset -e\n%s >/dev/null\ncat\n' "$1" >"$plugin/run"
+	chmod +x "$plugin/run"
+	BETWEEN=(--post-renderer "$plugin/run")
+	((MAJOR == 3)) && return
+	BETWEEN=(--post-renderer between)
+	cat >"$plugin/plugin.yaml" <<-'YAML'
+		apiVersion: v1
+		type: postrenderer/v1
+		name: between
+		version: 0.1.0
+		runtime: subprocess
+		runtimeConfig:
+		  platformCommand: [{command: "${HELM_PLUGIN_DIR}/run"}]
+	YAML
+}
+
 # An older revision, as it was rendered then, has another slot live.
 refuse_to_go_back() {
-	local conflict='the object has been modified'
-	((MAJOR == 3)) || conflict=conflict
 	kept "helm rollback to the first revision" \
-		refused "helm rollback to the first revision" "$conflict" "$HELM" rollback agent 1 --namespace "$NAMESPACE"
+		refused "helm rollback to the first revision" "$CONFLICT" "$HELM" rollback agent 1 --namespace "$NAMESPACE"
 }
