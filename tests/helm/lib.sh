@@ -28,9 +28,9 @@ beside_a_cluster() {
 	MAJOR=$("$HELM" version --template '{{.Version}}' | cut -c 2)
 	# Nothing of Helm's own is kept, and nothing of the user's is read.
 	export HELM_CACHE_HOME=$WORK/cache HELM_CONFIG_HOME=$WORK/config HELM_DATA_HOME=$WORK/data HELM_PLUGINS=$WORK/plugins
-	# What the API server says about another version, or about a field that is a release's.
+	# What the API server says about another version; Helm 4 may also hear that a field is a release's.
 	CONFLICT='the object has been modified'
-	((MAJOR == 3)) || CONFLICT=conflict
+	((MAJOR == 3)) || CONFLICT='conflict occurred while applying object'
 }
 
 new_namespace() {

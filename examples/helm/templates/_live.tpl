@@ -67,14 +67,14 @@ later writes to a slot after that slot was read, so that Helm's write is refused
 {{/*
 Lets Helm write only to the very object that was rendered: the API server refuses to write to another
 version of it (409). So a switch between rendering and writing is not undone, and `helm rollback`, which
-writes what was rendered long ago, moves nothing. Helm 3 takes the line away where it makes an object, and
-none has ever had version 1, so with it going back to the very first revision is refused too. Helm 4
-applies on the server's side, which refuses to take a field from a release anyhow.
+writes what was rendered long ago, moves nothing. What makes an object does not mind the line, and none has
+ever had version 1, so with it going back to the very first revision is refused too. Without a cluster it is
+left out: `kubectl create` would mind.
 */}}
 {{- define "agent.guard" -}}
 {{- if .found -}}
 resourceVersion: {{ .found.metadata.resourceVersion | quote }}
-{{- else if and .connected (semverCompare "<4.0.0-0" .root.Capabilities.HelmVersion.Version) -}}
+{{- else if .connected -}}
 resourceVersion: "1"
 {{- end -}}
 {{- end }}

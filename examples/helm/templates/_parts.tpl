@@ -67,7 +67,7 @@ metadata:
   name: {{ include "agent.name" .root }}
   namespace: {{ .root.Release.Namespace }}
   {{- if eq .root.Values.traffic "weights" }}
-  {{- with include "agent.guard" (dict "root" .root "found" .live.route "connected" .live.connected) }}
+  {{- with include "agent.guard" (dict "found" .live.route "connected" .live.connected) }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- end }}
