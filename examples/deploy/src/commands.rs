@@ -254,6 +254,10 @@ impl Session {
         let over = phase.is_none_or(|phase| phase == PhaseName::Done);
         show::status(&status, self.json);
         if over || why.no_wait {
+            // Traffic is back, whatever becomes of the lease.
+            if let Err(error) = self.cluster.operations().resign().await {
+                show::warning(&bluegreen_core::chain(&error));
+            }
             return Ok(());
         }
         let operations = self.watched();
