@@ -76,9 +76,19 @@ kept() {
 
 field() { kubectl get "$1" "$2" -o "jsonpath=$3"; }
 
-# upgrade [OPTION...]: `again` of the script, which has to succeed.
+# upgrade [OPTION...]: `again` of the script, which has to succeed. Where pods of a slot come or go it may have to be
+# said again, as the README has it.
 upgrade() {
-	again "$@" >>"$WORK/helm.log" 2>&1 || die "helm upgrade $*: $(tail -n 3 "$WORK/helm.log")"
+	local try said
+	for try in 1 2 3 4 5; do
+		if said=$(again "$@" 2>&1); then
+			printf '%s\n' "$said" >>"$WORK/helm.log"
+			return
+		fi
+		[[ $said == *"$CONFLICT"* ]] || break
+		log "helm upgrade came between others, time $try"
+	done
+	die "helm upgrade $*: $said"
 }
 
 # between COMMAND LINE: the option that has it run after Helm has rendered and before it writes. It is in BETWEEN.
