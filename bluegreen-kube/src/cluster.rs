@@ -8,7 +8,9 @@ use kube::Client;
 
 use crate::event::Subject;
 use crate::route::RouteName;
-use crate::{ConfigMapStore, DeploymentSlot, EventReporter, JobHooks, PodClient, Settings};
+use crate::{
+    ConfigMapStore, DeploymentSlot, EventReporter, JobHooks, PodClient, QueueSwitch, Settings,
+};
 
 mod adopt;
 mod builder;
@@ -50,6 +52,8 @@ pub struct Cluster {
     ingresses: Vec<String>,
     /// The canary Ingress, and its Service of the same name.
     canary: Option<String>,
+    /// What moves the right to pull, where there is no traffic to move.
+    queue: Option<Arc<QueueSwitch>>,
     slots: Pair<Arc<DeploymentSlot>>,
     clients: Pair<Arc<PodClient>>,
     switch: Arc<dyn SwitchStrategy>,
@@ -148,15 +152,16 @@ impl Cluster {
     }
 
     /// Writes what a release tells as Events of the live Service, or of the first route or Ingress
-    /// where such move the traffic. `instance` is who reports: the holder, say.
+    /// where such move the traffic, or of the ConfigMap with the right to pull. `instance` is who reports: the holder, say.
     ///
     /// Must be called within a tokio runtime, on which the reporter's task runs.
     pub fn events(&self, instance: impl Into<String>) -> EventReporter {
         let (client, settings) = (self.client.clone(), self.settings.clone());
-        let subject = match (self.routes.first(), self.ingresses.first()) {
-            (Some(route), _) => Subject::Route(route.clone()),
-            (None, Some(ingress)) => Subject::Ingress(ingress.clone()),
-            (None, None) => Subject::Service,
+        let subject = match (self.routes.first(), self.ingresses.first(), &self.queue) {
+            (Some(route), ..) => Subject::Route(route.clone()),
+            (None, Some(ingress), _) => Subject::Ingress(ingress.clone()),
+            (None, None, Some(queue)) => Subject::ConfigMap(queue.config_map().to_owned()),
+            (None, None, None) => Subject::Service,
         };
         EventReporter::about(client, settings, subject, instance.into())
     }
@@ -175,6 +180,7 @@ impl fmt::Debug for Cluster {
             .field("services", &self.services)
             .field("routes", &self.routes)
             .field("ingresses", &self.ingresses)
+            .field("queue", &self.queue)
             .field("blue", &self.slots.blue.name())
             .field("green", &self.slots.green.name())
             .finish_non_exhaustive()

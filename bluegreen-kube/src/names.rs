@@ -91,6 +91,11 @@ impl Settings {
         self.own("transition")
     }
 
+    /// The annotation with the slot that the last release prepared, on the ConfigMap with the right to pull.
+    pub(crate) fn candidate_annotation(&self) -> String {
+        self.own("candidate")
+    }
+
     /// The annotation with the files of a template, by ConfigMap; on such a ConfigMap, its plain name.
     pub fn config_annotation(&self) -> String {
         self.own("config")

@@ -14,10 +14,11 @@ use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
 use crate::{
     ConfigMapStore, DeploymentSlot, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
-    RouteWeights, ServiceSwitch, Settings,
+    QueueSwitch, RouteWeights, ServiceSwitch, Settings,
 };
 
 mod mover;
+mod queue;
 
 use mover::Mover;
 
@@ -48,6 +49,7 @@ pub struct ClusterBuilder {
     routes: Vec<RouteName>,
     ingresses: Vec<String>,
     canary: Option<String>,
+    queue: Option<String>,
     deployments: Pair<Option<String>>,
     holder: Option<HolderId>,
     liveness: Option<Arc<dyn Liveness>>,
@@ -57,7 +59,9 @@ pub struct ClusterBuilder {
     weights: Adjust<RouteWeights>,
     backends: Adjust<IngressSwitch>,
     canaries: Adjust<IngressCanary>,
+    pulls: Adjust<QueueSwitch>,
     load: Option<MakeLoad>,
+    pulling: Option<MakeLoad>,
 }
 
 impl ClusterBuilder {
@@ -70,6 +74,7 @@ impl ClusterBuilder {
             routes: Vec::new(),
             ingresses: Vec::new(),
             canary: None,
+            queue: None,
             deployments: Pair::new(None, None),
             holder: None,
             liveness: None,
@@ -79,7 +84,9 @@ impl ClusterBuilder {
             weights: Box::new(|weights| weights),
             backends: Box::new(|backends| backends),
             canaries: Box::new(|canary| canary),
+            pulls: Box::new(|queue| queue),
             load: None,
+            pulling: None,
         }
     }
 
@@ -258,7 +265,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Finds the agent. Two requests, or three with routes or Ingresses; nothing is written.
+    /// Finds the agent. Two requests, three with routes or Ingresses, one with a queue; nothing is written.
     ///
     /// # Errors
     /// See [`Cluster::connect`].
@@ -276,15 +283,19 @@ impl ClusterBuilder {
         let (client, settings) = (&self.client, &self.settings);
         let base = match &mover {
             Mover::Weights(weights) if weights.is_between_services() => {
-                discover::base_of_slots(client, settings, weights.slot_services()).await?
+                Some(discover::base_of_slots(client, settings, weights.slot_services()).await?)
             }
-            Mover::Weights(weights) => weights.base().await?,
+            Mover::Weights(weights) => Some(weights.base().await?),
             Mover::Backends(switch) => {
-                discover::base_of_slots(client, settings, switch.slot_services()).await?
+                Some(discover::base_of_slots(client, settings, switch.slot_services()).await?)
             }
-            Mover::Selectors(_) => discover::base(client, settings).await?,
+            Mover::Selectors(_) => Some(discover::base(client, settings).await?),
+            Mover::Queue(_) => None,
         };
-        let found = discover::agent(client, settings, base, &self.deployments).await?;
+        let found = match base {
+            Some(base) => discover::agent(client, settings, base, &self.deployments).await?,
+            None => discover::workers(client, settings, &self.deployments).await?,
+        };
         Ok(self.build(&found, &rules, mover))
     }
 
@@ -304,7 +315,7 @@ impl ClusterBuilder {
                 .sharing(&recent, rules);
             Arc::new((self.slots)(slot))
         });
-        let traffic = mover.moved(&self, rules);
+        let traffic = mover.moved(&self, &agent.deployments, rules);
         let liveness = self.liveness.unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
@@ -317,6 +328,7 @@ impl ClusterBuilder {
             routes: traffic.routes,
             ingresses: traffic.ingresses,
             canary: self.canary,
+            queue: traffic.queue,
             slots: made,
             clients,
             switch: traffic.switch,
@@ -328,13 +340,10 @@ impl ClusterBuilder {
             load: None,
             hooks: Arc::new(hooks.sharing(rules)),
         };
-        cluster.load = self.load.map(|make| {
-            let pooled =
-                |color| Arc::new(PodClient::clone(cluster.clients.of(color)).pooled()) as _;
-            let mut ports = cluster.ports();
-            ports.clients = Pair::from_fn(pooled);
-            make(&ports)
-        });
+        cluster.load = self.load.map(|make| make(&cluster.asking_ports()));
+        if let (Some(queue), Some(make)) = (&cluster.queue, self.pulling) {
+            queue.count_by(make(&cluster.asking_ports()));
+        }
         cluster
     }
 }

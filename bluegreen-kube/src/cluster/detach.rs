@@ -15,9 +15,9 @@ use crate::names::pointer_step;
 use crate::{Purpose, canary, error, ingress, json_patch};
 
 impl Cluster {
-    /// Removes everything of ours: annotations on Deployments, autoscalers, Services, routes and Ingresses, the
-    /// preview Service, the ConfigMaps with the records, and the lease of this process. Both Deployments and the
-    /// live Services, routes or Ingresses stay as they are and go on serving.
+    /// Removes everything of ours: annotations on Deployments, autoscalers, Services, routes, Ingresses and the
+    /// right to pull, the preview Service, the ConfigMaps with the records, and the lease of this process. Both
+    /// Deployments and the live Services, routes, Ingresses or the right to pull stay as they are and go on serving.
     ///
     /// Can be done again when it was interrupted.
     ///
@@ -45,6 +45,11 @@ impl Cluster {
         let ingresses = ingress::api(&self.client, &self.settings.namespace);
         for ingress in &self.ingresses {
             done.extend(self.clean(&ingresses, "ingress", ingress, "").await?);
+        }
+        if let Some(queue) = &self.queue
+            && queue.clean().await?
+        {
+            done.push(Done::Cleaned { object: format!("configmap {}", queue.config_map()) });
         }
         if let Some(canary) = &self.canary {
             // Who writes a weight next means it in percent.

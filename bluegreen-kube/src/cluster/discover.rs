@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client, ResourceExt as _};
+use serde::Deserialize as _;
 
 use super::ConnectError;
 use crate::names::twin;
@@ -41,6 +42,53 @@ pub(super) async fn agent(
         _ => pair(&list(client, settings).await?, settings, &base, named)?,
     };
     Ok(Agent { base, deployments })
+}
+
+/// The same where no Service leads to the agent: the slots are the Deployments of these names,
+/// `<agent>-blue` and `<agent>-green` where none are given, and their selectors say what their pods
+/// have in common.
+pub(super) async fn workers(
+    client: &Client,
+    settings: &Settings,
+    named: &Pair<Option<String>>,
+) -> Result<Agent, ConnectError> {
+    let namespace = settings.namespace.clone();
+    let deployments = Pair::from_fn(|color| match (named.of(color), named.of(color.other())) {
+        (Some(name), _) => name.clone(),
+        (None, Some(other)) => twin(other, color),
+        (None, None) => format!("{}-{color}", settings.agent),
+    });
+    let all = list(client, settings).await?;
+    let mut bases = Vec::new();
+    for color in Color::BOTH {
+        let name = deployments.of(color);
+        let Some(found) = all.iter().find(|it| it.name_any() == *name) else { continue };
+        let selector = &found.data["spec"]["selector"]["matchLabels"];
+        let mut base = BTreeMap::<String, String>::deserialize(selector).unwrap_or_default();
+        if base.remove(&settings.slot_label).as_deref() != Some(color.as_str()) {
+            let wanted = format!("{}={color}", settings.slot_label);
+            let found = format!("{name}, whose selector is {selector}");
+            return Err(ConnectError::NoDeployment { namespace, wanted, found });
+        }
+        bases.push((color, base));
+    }
+    match <[_; 2]>::try_from(bases) {
+        Ok([(_, one), (_, other)]) if one == other => Ok(Agent { base: one, deployments }),
+        Ok(both) => {
+            let told = both.map(|(color, base)| {
+                let labels = labels(&base, &settings.slot_label, color);
+                format!("{} selects {labels}", deployments.of(color))
+            });
+            Err(ConnectError::DeploymentsDisagree { namespace, found: told.into() })
+        }
+        Err(mut fewer) => {
+            if let Some((_, base)) = fewer.pop() {
+                return Ok(Agent { base, deployments });
+            }
+            let Pair { blue, green, .. } = deployments;
+            Err(ConnectError::NoSlot { namespace, blue, green })
+        }
+    }
 }
 
 /// What the pods of both slots have in common: the live Service's selector without the slot.

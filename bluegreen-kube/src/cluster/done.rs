@@ -53,6 +53,13 @@ pub enum Done {
         /// The slot.
         color: Color,
     },
+    /// A slot got the right to pull that no slot had.
+    Granted {
+        /// The ConfigMap that says so.
+        config_map: String,
+        /// The slot.
+        color: Color,
+    },
     /// Our annotations were taken off an object.
     Cleaned {
         /// The object: `deployment agent-blue`.
@@ -86,6 +93,9 @@ impl fmt::Display for Done {
             Self::Copied { object, from } => write!(f, "created {object}, a copy of {from}"),
             Self::Selected { service, color } => {
                 write!(f, "service {service} now selects the {color} slot, whose pods it had")
+            }
+            Self::Granted { config_map, color } => {
+                write!(f, "configmap {config_map} now gives the {color} slot the right to pull")
             }
             Self::Cleaned { object } => write!(f, "took our annotations off {object}"),
             Self::Deleted { object } => write!(f, "deleted {object}"),

@@ -84,6 +84,47 @@ pub enum ConnectError {
         /// What else is to be moved.
         other: String,
     },
+    /// Work cannot be moved by the right to pull it and by something that moves traffic.
+    #[error(
+        "configmap {config_map} and {other}: found both to be moved, wanted either the right to \
+         pull or the other"
+    )]
+    QueueAndOther {
+        /// The ConfigMap with the right to pull.
+        config_map: String,
+        /// What else is to be moved.
+        other: String,
+    },
+    /// Something is to count workers that pull, and nothing gives them the right to.
+    #[error(
+        "pulling: found what counts workers that pull, and no ConfigMap with the right to, wanted \
+         it named with `queue`"
+    )]
+    NoQueue,
+    /// Neither of the slots of an agent without a Service is there.
+    #[error(
+        "Deployments in {namespace}: found neither {blue} nor {green}, wanted those of the slots; \
+         name them if they are called otherwise"
+    )]
+    NoSlot {
+        /// The namespace.
+        namespace: String,
+        /// The Deployment of the blue slot.
+        blue: String,
+        /// The Deployment of the green slot.
+        green: String,
+    },
+    /// The Deployments of the slots select pods that differ in more than the slot.
+    #[error(
+        "Deployments in {namespace}, spec.selector: found that {}, wanted selectors that differ in \
+         the slot only", found.join(" and ")
+    )]
+    DeploymentsDisagree {
+        /// The namespace.
+        namespace: String,
+        /// What each selects, with its slot.
+        found: Vec<String>,
+    },
     /// The Service leads elsewhere, not to pods.
     #[error(
         "Service {namespace}/{service}, spec.type: found ExternalName, wanted a Service that \

@@ -29,13 +29,15 @@ const NOT_COPIED: [&str; 6] = [
 impl Cluster {
     /// Makes the agent ready for its first release: what is missing of the two Deployments is
     /// made as a copy of the other one without pods, and live Services whose selectors name no
-    /// slot get the slot label, when all pods that they select are of one slot.
+    /// slot get the slot label, when all pods that they select are of one slot. Where workers pull, the
+    /// slot that alone has replicas gets the right to, if no slot was named before.
     ///
     /// Traffic does not change. What is there already stays as it is, so it can be done again.
     ///
     /// # Errors
     /// [`Rejected`](ErrorKind::Rejected) when a Service that names no slot selects pods of both
-    /// slots, of none, or none at all: then it is not known which slot is live.
+    /// slots, of none, or none at all: then it is not known which slot is live. So it is where no slot
+    /// has the right to pull and both have replicas, or none has.
     pub async fn init(&self) -> Result<Vec<Done>> {
         let mut done = Vec::new();
         let all = discover::list(&self.client, &self.settings).await?;
@@ -52,6 +54,11 @@ impl Cluster {
         }
         for service in &self.services {
             done.extend(self.select(service).await?);
+        }
+        if let Some(queue) = &self.queue
+            && let Some(color) = queue.begin(&all).await?
+        {
+            done.push(Done::Granted { config_map: queue.config_map().to_owned(), color });
         }
         Ok(done)
     }

@@ -13,6 +13,7 @@ use crate::deployment::tests::deployment;
 use crate::stand_in::StandIn;
 
 mod ingress;
+mod queue;
 mod routes;
 
 const NAMESPACE: &str = "agents";

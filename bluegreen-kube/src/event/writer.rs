@@ -1,7 +1,7 @@
 //! The task that writes Events.
 
 use bluegreen_core::{ErrorKind, Result};
-use k8s_openapi::api::core::v1::{ObjectReference, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Service};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -22,6 +22,8 @@ pub(crate) enum Subject {
     Route(RouteName),
     /// The first Ingress, where its paths move.
     Ingress(String),
+    /// The ConfigMap with the right to pull, where there is no traffic.
+    ConfigMap(String),
 }
 
 pub(super) struct Writer {
@@ -107,6 +109,7 @@ impl Writer {
         let (version, kind, name) = match &self.subject {
             Subject::Route(route) => (format!("{GROUP}/v1"), route.kind.kind(), route.name.clone()),
             Subject::Ingress(name) => (format!("{}/v1", ingress::GROUP), "Ingress", name.clone()),
+            Subject::ConfigMap(name) => ("v1".to_owned(), "ConfigMap", name.clone()),
             Subject::Service => ("v1".to_owned(), "Service", self.settings.agent.to_string()),
         };
         ObjectReference {
@@ -130,6 +133,11 @@ impl Writer {
                 let api = ingress::api(&self.client, namespace);
                 let action = format!("read ingress {namespace}/{name}");
                 Ok(read(call, action, api.get(name)).await?.uid())
+            }
+            Subject::ConfigMap(name) => {
+                let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+                let action = format!("read configmap {namespace}/{name}");
+                Ok(read(call, action, maps.get(name)).await?.uid())
             }
             Subject::Service => {
                 let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);

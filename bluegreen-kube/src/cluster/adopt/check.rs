@@ -119,10 +119,11 @@ impl Cluster {
             .first()
             .map(|it| format!("route {}", it.name))
             .or_else(|| self.ingresses.first().map(|it| format!("ingress {it}")))
+            .or_else(|| self.queue.as_ref().map(|it| format!("configmap {}", it.config_map())))
         {
             problems.push(
                 Problem::new("not-by-services", other)
-                    .found("traffic that a route or an Ingress is to move between two Services")
+                    .found("traffic that a route or an Ingress is to move between two Services, or work that is pulled")
                     .wanted(
                         "live Services whose selectors move it: adopt first, and name it later",
                     ),

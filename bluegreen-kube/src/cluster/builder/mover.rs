@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use bluegreen_core::SwitchStrategy;
+use bluegreen_core::{Pair, SwitchStrategy};
 
 use super::ClusterBuilder;
 use crate::cluster::ConnectError;
 use crate::rights::Rules;
 use crate::route::RouteName;
-use crate::{IngressCanary, IngressSwitch, RouteWeights, ServiceSwitch};
+use crate::{IngressCanary, IngressSwitch, QueueSwitch, RouteWeights, ServiceSwitch};
 
 /// What moves traffic.
 pub(super) enum Mover {
     Selectors(Box<ServiceSwitch>),
     Weights(Box<RouteWeights>),
     Backends(Box<IngressSwitch>),
+    Queue(Box<QueueSwitch>),
 }
 
 /// The same as a switch, and the names of what it moves.
@@ -23,13 +24,20 @@ pub(super) struct Moved {
     pub(super) services: Vec<String>,
     pub(super) routes: Vec<RouteName>,
     pub(super) ingresses: Vec<String>,
+    pub(super) queue: Option<Arc<QueueSwitch>>,
 }
 
 impl Mover {
     /// With a canary around it, where one is named.
-    pub(super) fn moved(self, builder: &ClusterBuilder, rules: &Rules) -> Moved {
+    pub(super) fn moved(
+        self,
+        builder: &ClusterBuilder,
+        deployments: &Pair<String>,
+        rules: &Rules,
+    ) -> Moved {
         let (client, settings) = (builder.client.clone(), builder.settings.clone());
         let (mut services, mut routes, mut ingresses) = (Vec::new(), Vec::new(), Vec::new());
+        let mut queue = None;
         let canary = builder.canary.as_deref();
         let switch: Arc<dyn SwitchStrategy> = match self {
             Self::Selectors(switch) => {
@@ -56,8 +64,14 @@ impl Mover {
                 routes = weights.routes().to_vec();
                 Arc::new(*weights)
             }
+            Self::Queue(switch) => {
+                let Pair { blue, green, .. } = deployments.clone();
+                let switch = Arc::new(switch.with_deployments(blue, green));
+                queue = Some(Arc::clone(&switch));
+                switch
+            }
         };
-        Moved { switch, services, routes, ingresses }
+        Moved { switch, services, routes, ingresses, queue }
     }
 }
 
@@ -67,8 +81,20 @@ impl ClusterBuilder {
         (self.canaries)(canary.with_canary(name).with_canary_service(name).sharing(rules))
     }
 
-    /// What moves traffic, which is one of three.
+    /// What moves traffic, or work, which is one of four.
     pub(super) fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
+        if let Some(config_map) = &self.queue {
+            if let Some(other) = self.traffic() {
+                let config_map = config_map.clone();
+                return Err(ConnectError::QueueAndOther { config_map, other });
+            }
+            let (client, settings) = (self.client.clone(), self.settings.clone());
+            let switch = QueueSwitch::new(client, settings, config_map).sharing(rules);
+            return Ok(Mover::Queue(Box::new((self.pulls)(switch))));
+        }
+        if self.pulling.is_some() {
+            return Err(ConnectError::NoQueue);
+        }
         if let Some(ingress) = self.ingresses.first() {
             let route = self.routes.first().map(|route| format!("route {}", route.name));
             let service = self.services.first().map(|service| format!("Service {service}"));
@@ -88,6 +114,15 @@ impl ClusterBuilder {
             Some(weights) => Mover::Weights(Box::new(weights)),
             None => Mover::Selectors(Box::new(self.service_switch(rules))),
         })
+    }
+
+    /// The first of what is to move traffic, if anything is named.
+    fn traffic(&self) -> Option<String> {
+        let route = || self.routes.first().map(|route| format!("route {}", route.name));
+        let ingress = || self.ingresses.first().map(|ingress| format!("ingress {ingress}"));
+        let canary = || self.canary.as_ref().map(|canary| format!("ingress {canary}"));
+        let service = || self.services.first().map(|service| format!("Service {service}"));
+        route().or_else(ingress).or_else(canary).or_else(service)
     }
 
     /// What moves traffic, if routes do.
