@@ -24,11 +24,33 @@ pub(crate) struct Config {
     pub(crate) crash_after: Option<Duration>,
     /// `AGENT_PROMPT_FILE`: what `/prompt` answers with, read each time.
     pub(crate) prompt_file: Option<String>,
+    /// `AGENT_QUEUE_URL`: what it pulls work from, and by what right. A server only where it is not set.
+    pub(crate) worker: Option<Worker>,
     /// `AGENT_START_DELAY_MS`: how long it does not listen at first.
     pub(crate) start_delay: Duration,
     /// `AGENT_TERM_DELAY_MS`: how long it still accepts connections after SIGTERM, as a
     /// service must whose clients hear of its end later than it does.
     pub(crate) term_delay: Duration,
+}
+
+/// What an agent needs to know to pull work.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Worker {
+    /// `AGENT_QUEUE_URL`: the queue, `http://` only.
+    pub(crate) queue: String,
+    /// `AGENT_SLOT`: whose right it may use.
+    pub(crate) slot: String,
+    /// `AGENT_RIGHT_URL` or `AGENT_RIGHT_FILE`: where the slot that has the right is read.
+    pub(crate) right: Source,
+}
+
+/// Where something is read, each time anew.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Source {
+    /// Asked for by GET.
+    Url(String),
+    /// A mounted file.
+    File(String),
 }
 
 impl Config {
@@ -60,10 +82,23 @@ impl Config {
             ignore_sigterm: flag("AGENT_IGNORE_SIGTERM")?,
             crash_after: millis("AGENT_CRASH_AFTER_MS")?,
             prompt_file: get("AGENT_PROMPT_FILE").filter(|value| !value.is_empty()),
+            worker: worker(&get)?,
             start_delay: millis("AGENT_START_DELAY_MS")?.unwrap_or_default(),
             term_delay: millis("AGENT_TERM_DELAY_MS")?.unwrap_or_default(),
         })
     }
+}
+
+fn worker(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Worker>, String> {
+    let set = |name: &str| get(name).filter(|value| !value.is_empty());
+    let Some(queue) = set("AGENT_QUEUE_URL") else { return Ok(None) };
+    let slot = set("AGENT_SLOT").ok_or("AGENT_SLOT is not set: AGENT_QUEUE_URL needs it")?;
+    let right = match (set("AGENT_RIGHT_URL"), set("AGENT_RIGHT_FILE")) {
+        (Some(url), None) => Source::Url(url),
+        (None, Some(file)) => Source::File(file),
+        _ => return Err("AGENT_RIGHT_URL or AGENT_RIGHT_FILE: one of them is meant".to_owned()),
+    };
+    Ok(Some(Worker { queue, slot, right }))
 }
 
 /// A share from 0 to 1.
@@ -122,6 +157,19 @@ mod tests {
     fn the_url_of_a_service_named_agent_is_no_port() {
         assert_eq!(config(&[("AGENT_PORT", "tcp://10.0.0.1:80")]).unwrap().port, 8000);
         assert_eq!(config(&[("AGENT_PORT", "9000")]).unwrap().port, 9000);
+    }
+
+    #[test]
+    fn a_worker_needs_a_slot_and_one_source_of_its_right() {
+        let queue = ("AGENT_QUEUE_URL", "http://10.0.0.1:80");
+        let (slot, file) = (("AGENT_SLOT", "blue"), ("AGENT_RIGHT_FILE", "/right/pull"));
+        assert_eq!(config(&[slot, file]).unwrap().worker, None);
+        assert!(config(&[queue, file]).unwrap_err().contains("AGENT_SLOT"));
+        assert!(config(&[queue, slot]).unwrap_err().contains("AGENT_RIGHT_FILE"));
+        let url = ("AGENT_RIGHT_URL", "http://10.0.0.1:80/right");
+        assert!(config(&[queue, slot, file, url]).unwrap_err().contains("one of them"));
+        let worker = config(&[queue, slot, file]).unwrap().worker.unwrap();
+        assert_eq!(worker.right, Source::File("/right/pull".to_owned()));
     }
 
     #[test]

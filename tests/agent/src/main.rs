@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod routes;
 mod state;
+mod worker;
 
 use std::io;
 use std::process::ExitCode;
@@ -82,6 +83,7 @@ async fn serve(config: Config) -> io::Result<u8> {
     // Each connection has a receiver, so that it is known when the last one is over.
     let orders = Rc::new(watch::Sender::new(Orders::default()));
     let state = Rc::new(State::new(&config, Rc::clone(&orders)));
+    let worker = tokio::task::spawn_local(worker::work(Rc::clone(&state)));
     // Once SIGTERM has come this is the time at which new connections are refused.
     let mut closing = None;
     let code = loop {
@@ -105,7 +107,8 @@ async fn serve(config: Config) -> io::Result<u8> {
     drop(listener);
     match code {
         None => {
-            ended(&orders).await;
+            // Nothing that it has taken is lost.
+            let (_, ()) = tokio::join!(worker, ended(&orders));
             Ok(0)
         }
         Some(code) => {

@@ -20,6 +20,10 @@ pub(crate) struct State {
     /// The part of a failure that the requests so far have added up to.
     fail_owed: Cell<f64>,
     slow: Cell<Duration>,
+    /// Whether its slot has the right to pull work.
+    allowed: Cell<bool>,
+    /// Whether a request is under way that may bring an item.
+    taking: Cell<bool>,
     exit: Cell<Option<u8>>,
     exit_waker: RefCell<Option<Waker>>,
     orders: Rc<watch::Sender<Orders>>,
@@ -52,6 +56,8 @@ impl State {
             fail_rate: Cell::default(),
             fail_owed: Cell::default(),
             slow: Cell::default(),
+            allowed: Cell::default(),
+            taking: Cell::default(),
             exit: Cell::default(),
             exit_waker: RefCell::default(),
             orders,
@@ -78,6 +84,18 @@ impl State {
 
     pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.set(ready);
+    }
+
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.allowed.get()
+    }
+
+    pub(crate) fn set_allowed(&self, allowed: bool) {
+        self.allowed.set(allowed);
+    }
+
+    pub(crate) fn set_taking(&self, taking: bool) {
+        self.taking.set(taking);
     }
 
     pub(crate) fn slow(&self) -> Duration {
@@ -115,6 +133,11 @@ impl State {
         InFlight(Rc::clone(&self.counts))
     }
 
+    /// Whether it was told to end, and only finishes what it has in hand.
+    pub(crate) fn ends(&self) -> bool {
+        self.orders.borrow().end
+    }
+
     /// Lets the clients of all connections that there are go.
     pub(crate) fn let_go(&self) {
         self.orders.send_modify(|orders| orders.let_go += 1);
@@ -143,6 +166,9 @@ impl State {
             "# HELP agent_inflight_requests Requests that are being answered.\n\
              # TYPE agent_inflight_requests gauge\n\
              agent_inflight_requests {}\n\
+             # HELP agent_pulling Whether work may be taken from the queue right now.\n\
+             # TYPE agent_pulling gauge\n\
+             agent_pulling {}\n\
              # HELP agent_requests Requests since the start.\n\
              # TYPE agent_requests counter\n\
              agent_requests_total {}\n\
@@ -151,6 +177,7 @@ impl State {
              agent_requests_failed_total {}\n\
              # EOF\n",
             inflight.get(),
+            u8::from(self.allowed.get() || self.taking.get()),
             total.get(),
             failed.get()
         )

@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Long enough for a slow machine; reached only when something is broken.
@@ -280,4 +282,76 @@ fn clients_of_the_second_version_are_told_at_once() {
         rest.push(frame(&mut connection).0);
     }
     assert!(rest.iter().all(|kind| [3, 4, 6, 7, 8].contains(kind)), "it ends: {rest:?}");
+}
+
+/// A queue whose right to pull is what `right` says. Tells the first line of each request.
+fn queue(right: Arc<Mutex<&'static str>>) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (told, heard) = channel();
+    std::thread::spawn(move || {
+        let mut items = 0;
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut first, mut line) = (String::new(), String::new());
+            stream.read_line(&mut first).unwrap();
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).unwrap();
+            }
+            let body = if first.starts_with("GET /right ") {
+                format!("{}\n", right.lock().unwrap())
+            } else {
+                items += 1;
+                items.to_string()
+            };
+            // Before the answer: what the worker says next is said after this.
+            if told.send(first).is_err() {
+                return;
+            }
+            let length = body.len();
+            let status = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+            write!(stream.get_mut(), "{status} {length}\r\n\r\n{body}").unwrap();
+        }
+    });
+    (address, heard)
+}
+
+#[test]
+fn a_worker_takes_items_only_while_its_slot_has_the_right_to() {
+    let right = Arc::new(Mutex::new("green"));
+    let (address, heard) = queue(Arc::clone(&right));
+    let (queue, source) = (format!("http://{address}"), format!("http://{address}/right"));
+    let agent = Agent::start(&[
+        ("AGENT_QUEUE_URL", queue.as_str()),
+        ("AGENT_RIGHT_URL", source.as_str()),
+        ("AGENT_SLOT", "blue"),
+    ]);
+    let next = || heard.recv_timeout(PATIENCE).unwrap();
+    let only_looks = || {
+        for _ in 0..3 {
+            assert!(next().starts_with("GET /right "));
+        }
+    };
+    only_looks();
+    assert!(agent.ask("GET /metrics", "").contains("agent_pulling 0\n"));
+    *right.lock().unwrap() = "blue";
+    // It looks at the right while it works, too.
+    let work = || std::iter::repeat_with(next).find(|it| !it.starts_with("GET /right ")).unwrap();
+    let take = work();
+    assert_eq!(take, "POST /take?version=1.2.0&pod=agent-0 HTTP/1.1\r\n");
+    let done = work();
+    assert!(done.starts_with("POST /done?item=1&version=1.2.0"), "{done}");
+    *right.lock().unwrap() = "green";
+    while !agent.ask("GET /metrics", "").contains("agent_pulling 0\n") {}
+    // What it had taken by then it finishes.
+    while !agent.ask("GET /metrics", "").contains("agent_inflight_requests 0\n") {}
+    while heard.try_recv().is_ok() {}
+    only_looks();
+    *right.lock().unwrap() = "blue";
+    while !work().starts_with("POST /take") {}
+    agent.terminate();
+    // What it has taken it also ends.
+    assert!(work().starts_with("POST /done"));
+    assert_eq!(agent.exit().code(), Some(0));
 }
