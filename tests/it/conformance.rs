@@ -7,15 +7,18 @@ use bluegreen_core::conformance::deed;
 use bluegreen_core::conformance::liveness::LivenessFixture;
 use bluegreen_core::conformance::slot::SlotFixture;
 use bluegreen_core::conformance::switch::SwitchFixture;
-use bluegreen_core::{Color, EvidenceKind, PodRef, Slot as _, SwitchStrategy, SystemClock, Target};
-use bluegreen_kube::{ConfigMapStore, LeaseLiveness, PodClient, Route, Settings};
-use bluegreen_tests::{
-    ACCOUNT, Acceptor, Agent, INGRESS, Manifests, Namespace, ROUTE, SERVICE, WARM, change,
-    define_gateway_api, gateway_api, ingress, route, seconds,
+use bluegreen_core::{
+    Color, EvidenceKind, PodRef, Routing, Slot as _, SwitchStrategy, SystemClock, Target,
 };
+use bluegreen_kube::{Cluster, ConfigMapStore, LeaseLiveness, PodClient, Route, Settings};
+use bluegreen_tests::{
+    ACCOUNT, Acceptor, Agent, INGRESS, Manifests, Namespace, QUEUE, Queue, ROUTE, SERVICE, WARM,
+    change, define_gateway_api, gateway_api, ingress, route, seconds,
+};
+use bluegreen_validate::PodLoad;
 use bytes::Bytes;
 use http::{Method, Request};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Client;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -117,6 +120,41 @@ bluegreen_core::switch_conformance_tests! {
                 }
             }),
             guard: Box::new(agent),
+        }
+    }
+}
+
+bluegreen_core::switch_conformance_tests! {
+    switch_of_a_right_to_pull: async || {
+        let namespace = Namespace::new().await;
+        let queue = Queue::start(namespace.access()).await;
+        let shipped = Manifests::shipped().sized(1, 1).running(Color::Green, "1.3.0");
+        let shipped = shipped.pulling(&queue.url(), false).with(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": QUEUE}, "data": {"pull": "blue"},
+        }));
+        let agent = Agent::of(shipped).await;
+        queue.right_from(agent.client(), agent.namespace().name());
+        let builder = Cluster::builder(agent.client(), agent.namespace().name(), "agent");
+        let builder = builder.queue(QUEUE);
+        let builder =
+            builder.pulling(|ports| PodLoad::metrics(ports, "/metrics", ["agent_pulling"]));
+        let switch = builder.connect().await.unwrap().switch().clone();
+        // The workers have to have heard of what is so before they are checked.
+        let begun = Routing::all(Color::Blue);
+        switch.converge(&begun, &EvidenceKind::Endpoints).await.unwrap();
+        let maps = agent.api::<ConfigMap>();
+        SwitchFixture {
+            switch,
+            evidence: EvidenceKind::Endpoints,
+            disturb: deed(move || {
+                let maps = maps.clone();
+                async move {
+                    let patch = Patch::Merge(json!({"data": {"pull": "purple"}}));
+                    maps.patch(QUEUE, &PatchParams::default(), &patch).await.unwrap();
+                }
+            }),
+            guard: Box::new((queue, namespace, agent)),
         }
     }
 }

@@ -26,6 +26,7 @@ mod midway;
 mod objects;
 mod preflight;
 mod prompts;
+mod queue;
 mod rights;
 mod secrets;
 mod takeover;

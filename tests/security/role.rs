@@ -4,7 +4,7 @@ use bluegreen_core::plan::{Hook, HookPoint};
 use bluegreen_core::{Change, Plan, Problem};
 use bluegreen_kube::Cluster;
 use bluegreen_kube::stand_in::{Denial, StandIn};
-use bluegreen_tests::{INGRESS, Manifests, ROUTE, WARM, cron_job, route};
+use bluegreen_tests::{INGRESS, Manifests, QUEUE, ROUTE, WARM, cron_job, route};
 use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/security.md");
@@ -48,6 +48,8 @@ enum Behind {
     Ingress,
     /// The Service, and the plan has a hook.
     Hooked,
+    /// Nothing: the slots pull.
+    Queue,
 }
 
 /// The rights of a Role, in its order.
@@ -137,6 +139,25 @@ async fn does_what_is_said(rows: &[Row<'_>], behind: Behind) {
     }
 }
 
+/// What the table says of Services is not so where there are none.
+#[tokio::test(start_paused = true)]
+async fn workers_need_no_right_to_services_and_all_of_those_to_the_config_map() {
+    let (stand_in, cluster) = agent(Behind::Queue).await;
+    for verb in ["get", "list", "watch", "patch", "create", "delete"] {
+        stand_in.deny(Denial::new(verb, "services"));
+        stand_in.deny(Denial::new(verb, "endpointslices"));
+    }
+    let problems = check(&cluster().await, Behind::Queue).await;
+    assert!(problems.iter().all(|it| it.code != "rights"), "{problems:#?}");
+    stand_in.allow_all();
+    let is_needed = |row: &Row<'_>| {
+        row.resource == "configmaps" || row.group == "apps" && row.resource != "replicasets"
+    };
+    let rows: Vec<Row<'_>> = rows(TABLE).into_iter().filter(is_needed).collect();
+    assert!(rows.len() > 8, "{rows:?}");
+    does_what_is_said(&rows, Behind::Queue).await;
+}
+
 async fn check(cluster: &Cluster, behind: Behind) -> Vec<Problem> {
     let image = "registry.example.com/agent-service:1.3.0";
     let change = Change::image("agent", image).version("1.3.0");
@@ -164,6 +185,13 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
             manifests = manifests.behind_routes().with(grpc);
         }
         Behind::Ingress => manifests = manifests.behind_ingress(),
+        Behind::Queue => {
+            let map = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": QUEUE}, "data": {"pull": "blue"},
+            });
+            manifests = manifests.without(&["Service"]).with(map);
+        }
     }
     let manifests = manifests.without(&["ServiceAccount", "Role", "RoleBinding"]);
     manifests.apply(&client, "ai-agents").await;
@@ -171,6 +199,7 @@ async fn agent(behind: Behind) -> (StandIn, impl AsyncFn() -> Cluster) {
         let mut builder = Cluster::builder(client.clone(), "ai-agents", bluegreen_tests::SERVICE);
         match behind {
             Behind::Service | Behind::Hooked => {}
+            Behind::Queue => builder = builder.queue(QUEUE),
             Behind::Routes => builder = builder.route(ROUTE).grpc_route("agent-grpc"),
             Behind::Ingress => {
                 builder = builder.ingress(INGRESS).backends(|it| it.ignore_ingress(WARM));

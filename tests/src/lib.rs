@@ -33,6 +33,7 @@ mod namespace;
 mod outage;
 mod program;
 mod proxy;
+mod queue;
 mod release;
 mod yes;
 
@@ -49,5 +50,6 @@ pub use namespace::Namespace;
 pub use outage::Outage;
 pub use program::{example, folder, free_ports, log, program};
 pub use proxy::{Cut, Proxy, Side, Written};
+pub use queue::{QUEUE, Queue};
 pub use release::{Release, baking, change, plan, reaches, reason, seconds};
 pub use yes::Yes;

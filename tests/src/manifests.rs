@@ -121,6 +121,48 @@ impl Manifests {
         }))
     }
 
+    /// The same as workers, which pull from the queue at this URL whatever their Service gets. They read
+    /// who has the right to from there, or where it `is_mounted`, from the ConfigMap itself.
+    #[must_use]
+    pub fn pulling(mut self, queue: &str, is_mounted: bool) -> Self {
+        for color in Color::BOTH {
+            let spec = &mut self.deployment(color)["spec"]["template"]["spec"];
+            let slot = json!({"fieldRef": {"fieldPath": "metadata.labels['slot']"}});
+            let right = if is_mounted {
+                let map = json!({"name": crate::QUEUE, "optional": true});
+                push(&mut spec["volumes"], json!({"name": "right", "configMap": map}));
+                let mount = json!({"name": "right", "mountPath": "/right"});
+                push(&mut spec["containers"][0]["volumeMounts"], mount);
+                json!({"name": "AGENT_RIGHT_FILE", "value": "/right/pull"})
+            } else {
+                json!({"name": "AGENT_RIGHT_URL", "value": format!("{queue}/right")})
+            };
+            for variable in [
+                json!({"name": "AGENT_QUEUE_URL", "value": queue}),
+                json!({"name": "AGENT_SLOT", "valueFrom": slot}),
+                json!({"name": "AGENT_SLOW_MS", "value": "30"}),
+                right,
+            ] {
+                push(&mut spec["containers"][0]["env"], variable);
+            }
+        }
+        self
+    }
+
+    /// What is said in the blocks of YAML of a document of ours.
+    pub fn told(document: &str) -> Self {
+        let blocks = document.split("```yaml\n").skip(1);
+        let blocks = blocks.filter_map(|rest| rest.split("```").next());
+        Self(blocks.flat_map(read).collect())
+    }
+
+    /// The same with all of these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     fn add_slot_services(&mut self) {
         let live = self.object("Service", crate::SERVICE).clone();
         for color in Color::BOTH {

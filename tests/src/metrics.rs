@@ -149,7 +149,7 @@ where
 }
 
 /// The address at which the API server finds this machine.
-fn seen_from(access: &crate::Access) -> IpAddr {
+pub(crate) fn seen_from(access: &crate::Access) -> IpAddr {
     let server = access.server();
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     // Nothing is sent: it only chooses the way.
