@@ -204,6 +204,14 @@ impl Plan {
         self
     }
 
+    /// The candidate's pods are given real work until they are fast, for at most `timeout`, before
+    /// gates judge them. What gives it to them is [`Releaser::warm_up`](crate::Releaser::warm_up).
+    #[must_use]
+    pub fn warm_up(mut self, timeout: Duration) -> Self {
+        self.warm_up = Some(WarmUp { timeout });
+        self
+    }
+
     /// Somebody must say yes within `timeout` before traffic moves.
     #[must_use]
     pub fn approval(mut self, timeout: Duration) -> Self {

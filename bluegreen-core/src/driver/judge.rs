@@ -67,11 +67,14 @@ impl Driver {
 
     pub(super) async fn warm_up(&self, record: &Record, deadline: Timestamp) -> EventKind {
         let Some(warm_up) = &self.validators.warm_up else { return EventKind::Warmed };
+        // Why it is not warm yet. It is what the one who reads of the end wants to know.
+        let mut last = None;
         let warming = async {
             loop {
                 let (candidate, live) = match self.states(record).await {
                     Ok(states) => states,
                     Err(error) => {
+                        last = Some(error.chain());
                         self.pause(&mut super::tries::Pause::default(), &error).await;
                         continue;
                     }
@@ -83,22 +86,33 @@ impl Driver {
                         return EventKind::Warmed;
                     }
                     Ok(judgement) if judgement.verdict == Verdict::Fail => {
-                        return EventKind::Unfit { message: told(&judgement) };
+                        let message = format!("{}: {}", warm_up.name(), told(&judgement));
+                        return EventKind::Unfit { message };
                     }
-                    Ok(_) => self.ports.clock.sleep(std::time::Duration::from_millis(500)).await,
+                    Ok(judgement) => {
+                        last = Some(told(&judgement));
+                        self.ports.clock.sleep(std::time::Duration::from_millis(500)).await;
+                    }
                     Err(error) => {
+                        // At the end there is the error, too, that there is no time left.
+                        if self.now() < deadline {
+                            last = Some(error.chain());
+                        }
                         self.pause(&mut super::tries::Pause::default(), &error).await;
                     }
                 }
             }
         };
-        tokio::select! {
+        let warmed = tokio::select! {
             biased;
-            event = warming => event,
-            () = self.sleep_until(deadline) => EventKind::Undecided {
-                message: format!("the candidate was not warm by {deadline}"),
-            },
-        }
+            event = warming => Some(event),
+            () = self.sleep_until(deadline) => None,
+        };
+        warmed.unwrap_or_else(|| {
+            let last = last.map_or_else(String::new, |why| format!(": {why}"));
+            let message = format!("the candidate was not warm by {deadline}{last}");
+            EventKind::Undecided { message }
+        })
     }
 
     pub(super) async fn await_approval(&self, record: &Record, deadline: Timestamp) -> EventKind {

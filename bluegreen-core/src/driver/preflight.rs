@@ -213,6 +213,15 @@ impl Driver {
                     .wanted("one, by `Releaser::warm_up`"),
             );
         }
+        if let (None, Some(idle)) = (&plan.warm_up, &it.warm_up) {
+            // It may be meant for other plans of the same releaser, so this refuses nothing.
+            problems.push(
+                Problem::new("warm-up", "plan, warm_up")
+                    .found(format!("none, so that `{}` warms nothing up", idle.name()))
+                    .wanted("how long it may take, by `Plan::warm_up`")
+                    .warning(),
+            );
+        }
         let primary = plan.experiment.as_ref().map(|it| it.primary.as_deref());
         if let Some(primary) = primary
             && !it.guards.iter().any(|guard| Some(guard.name()) == primary)
