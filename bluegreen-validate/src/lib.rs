@@ -50,7 +50,7 @@ pub use percentile::Percentile;
 pub use pod_metrics::{PodMetric, PodMetrics, Selector};
 pub use prometheus::{Prometheus, PrometheusConfig, Queries, QuerySet, ReadySet, SlotValue};
 #[cfg(feature = "prompts")]
-pub use prompt::{PromptRegression, ToolContract};
+pub use prompt::{ModelWarmUp, PromptRegression, ToolContract};
 pub use serde_json::{Value, json};
 pub use smoke::{
     Body, Expect, HeaderRule, HeaderText, Latency, Request, Smoke, SmokeConfig, StatusRange,

@@ -32,6 +32,7 @@ mod suite;
 mod template;
 mod tool_contract;
 mod unreached;
+mod warm_up;
 
 use made::Made;
 
@@ -51,6 +52,7 @@ pub use suite::{
     Turn, Unsupported, Webhook,
 };
 pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
+pub use warm_up::{ModelWarmUp, ModelWarmUpConfig};
 
 /// Asks both slots the same questions several times, and judges whether the candidate answers as
 /// well as live does.

@@ -31,3 +31,4 @@ mod rights;
 mod secrets;
 mod takeover;
 mod versions;
+mod warm_up;

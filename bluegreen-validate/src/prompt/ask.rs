@@ -175,6 +175,40 @@ impl Asker {
         clock: &dyn Clock,
         request: Request<Bytes>,
     ) -> (Reply, Option<Usage>) {
+        let (came, answer) = self.heard(client, clock, request).await;
+        let usage = answer.usage;
+        (came.map_or_else(|reply| reply, |()| Reply::Answer(Box::new(answer))), usage)
+    }
+
+    /// Sends a request, reads the answer to its end, and says after which time its first token came. One
+    /// that stopped before it was over, because so many tokens and no more were asked for, has that, too.
+    ///
+    /// # Errors
+    /// There is no answer; or there is one, and no token in it.
+    ///
+    /// # Cancel safety
+    /// As [`ask`](Self::ask).
+    pub(super) async fn time(
+        &self,
+        client: &dyn AgentClient,
+        clock: &dyn Clock,
+        request: Request<Bytes>,
+    ) -> Result<Duration, Reply> {
+        let (came, answer) = self.heard(client, clock, request).await;
+        match (came, answer.first_token) {
+            (Ok(()) | Err(Reply::Malformed(_)), Some(after)) => Ok(after),
+            (Ok(()), None) => Err(Reply::Answer(Box::new(answer))),
+            (Err(reply), _) => Err(reply),
+        }
+    }
+
+    /// What came of a request, and as much of the answer as there is.
+    async fn heard(
+        &self,
+        client: &dyn AgentClient,
+        clock: &dyn Clock,
+        request: Request<Bytes>,
+    ) -> (Result<(), Reply>, Answer) {
         // What has come of it stays here also when no more comes.
         let mut answer = Answer::default();
         let came = tokio::select! {
@@ -185,8 +219,7 @@ impl Asker {
                 Err(Reply::Lost(format!("no whole answer within {limit}")))
             }
         };
-        let usage = answer.usage;
-        (came.map_or_else(|reply| reply, |()| Reply::Answer(Box::new(answer))), usage)
+        (came, answer)
     }
 
     async fn exchange(

@@ -19,9 +19,11 @@ mod flaws;
 mod graders;
 mod judges;
 mod settings;
+mod warm_up;
 
 use flaws::Flaws;
 pub(super) use graders::NAMED;
+pub(super) use warm_up::warm_up;
 
 /// A suite made ready.
 pub(super) struct Prepared {

@@ -34,6 +34,7 @@ pub use params::{
     ArgumentMode, Arguments, AssertSet, CallMode, Distance, Likeness, Limits, TokenLimits,
     ToolCallRule, ToolCount, ToolNames, Trajectory, Unsupported,
 };
+pub(super) use text::one_or_many;
 
 /// A suite of prompts as data: what a file holds and what
 /// [`PromptRegression`](super::PromptRegression) is made from.

@@ -27,4 +27,6 @@ mod streams;
 mod tool_contract;
 mod tool_contract_stateless;
 mod verdicts;
+mod warm_up;
+mod warm_up_http;
 mod world;

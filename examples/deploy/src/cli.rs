@@ -228,6 +228,9 @@ pub(crate) struct Release {
     /// Let traffic move all the same, and why.
     #[arg(long, value_name = "REASON", requires = "freeze")]
     pub(crate) override_freeze: Option<String>,
+    /// How long it may take to warm the candidate up.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "10m", value_name = "TIMEOUT")]
+    pub(crate) warm_up_timeout: Duration,
     /// Let a problem of this code pass.
     #[arg(long, value_name = "CODE")]
     pub(crate) allow: Vec<String>,
@@ -247,6 +250,10 @@ pub(crate) struct Gates {
     /// A file of smoke tests, YAML or JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) smoke_file: Option<std::path::PathBuf>,
+    /// A file that says how every pod is warmed up before gates judge it, YAML or JSON: what it is asked, and
+    /// how soon the first token has to come.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) warm_up: Option<std::path::PathBuf>,
 }
 
 /// Why a release is taken back.
@@ -281,6 +288,7 @@ mod tests {
             "--longest-stream",
             "--keep-failed",
             "--approval",
+            "--warm-up-timeout",
         ] {
             for value in ["30x", "ten", "", "30"] {
                 let given = format!("{option}={value}");

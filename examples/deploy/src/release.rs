@@ -2,7 +2,7 @@
 
 use bluegreen_core::plan::{Freeze, Leave, OnExpiry};
 use bluegreen_core::{Change, ConfigFiles, Plan, Ports, Releaser};
-use bluegreen_validate::{PodLoad, Smoke};
+use bluegreen_validate::{ModelWarmUp, PodLoad, Smoke};
 
 use crate::Failure;
 use crate::cli::{Gates, InFlight, Release};
@@ -82,6 +82,9 @@ pub(crate) fn plan(release: &Release, actor: &str) -> Plan {
     plan.drain.longest_stream = release.longest_stream;
     plan.drain.leave = release.leave.as_ref().map(Leave::post);
     plan.bootstrap = release.bootstrap;
+    if release.gates.warm_up.is_some() {
+        plan = plan.warm_up(release.warm_up_timeout);
+    }
     if let Some(timeout) = release.approval {
         plan = plan.approval(timeout);
     }
@@ -117,6 +120,11 @@ pub(crate) fn gates(mut releaser: Releaser, gates: &Gates) -> Result<Releaser, F
         let smoke = Smoke::from_file(file)
             .map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
         releaser = releaser.gate(smoke);
+    }
+    if let Some(file) = &gates.warm_up {
+        let warm_up = ModelWarmUp::from_file(file)
+            .map_err(|error| Failure::Error(bluegreen_core::chain(&error)))?;
+        releaser = releaser.warm_up(warm_up);
     }
     Ok(releaser)
 }
@@ -191,6 +199,7 @@ mod tests {
         said.extend(["--cut", "--leave", "/admin/leave", "--longest-stream", "5m"]);
         said.extend(["--freeze", "Fri 16:00 - Mon 08:00", "--freeze-zone", "Europe/Berlin"]);
         said.extend(["--override-freeze", "a hole in refunds"]);
+        said.extend(["--warm-up", "warm-up.yaml", "--warm-up-timeout", "15m"]);
         let plan = plan(&release(&said), "ann");
         assert_eq!(plan.bake.hold, std::time::Duration::from_mins(5));
         assert!(plan.drain.max >= plan.drain.quiet && plan.approval.is_some());
@@ -200,6 +209,8 @@ mod tests {
         assert_eq!(plan.freeze, Some(freeze));
         let said = plan.freeze_override.as_ref().unwrap();
         assert_eq!((said.by.as_str(), said.reason.as_str()), ("ann", "a hole in refunds"));
+        let warm_up = plan.warm_up.as_ref().map(|it| it.timeout);
+        assert_eq!(warm_up, Some(std::time::Duration::from_mins(15)));
         assert_eq!(plan.problems(), []);
     }
 }

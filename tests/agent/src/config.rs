@@ -18,6 +18,10 @@ pub(crate) struct Config {
     pub(crate) fail_rate: f64,
     /// `AGENT_SLOW_MS`: what every request waits before its answer.
     pub(crate) slow: Duration,
+    /// `AGENT_WARM_AFTER`: how many requests it is cold for, as a model is after its start.
+    pub(crate) warm_after: u64,
+    /// `AGENT_COLD_MS`, 1000 by default: what each of them waits besides.
+    pub(crate) cold: Duration,
     /// `AGENT_IGNORE_SIGTERM=1`: only SIGKILL ends it.
     pub(crate) ignore_sigterm: bool,
     /// `AGENT_CRASH_AFTER_MS`: exits with 1 that long after its start.
@@ -79,6 +83,8 @@ impl Config {
                 })?,
             },
             slow: millis("AGENT_SLOW_MS")?.unwrap_or_default(),
+            warm_after: parse(&get, "AGENT_WARM_AFTER")?.unwrap_or_default(),
+            cold: millis("AGENT_COLD_MS")?.unwrap_or(Duration::from_secs(1)),
             ignore_sigterm: flag("AGENT_IGNORE_SIGTERM")?,
             crash_after: millis("AGENT_CRASH_AFTER_MS")?,
             prompt_file: get("AGENT_PROMPT_FILE").filter(|value| !value.is_empty()),
@@ -145,12 +151,14 @@ mod tests {
             ("AGENT_UNREADY", "1"),
             ("AGENT_FAIL_RATE", "0.25"),
             ("AGENT_CRASH_AFTER_MS", "10"),
+            ("AGENT_WARM_AFTER", "4"),
         ])
         .unwrap();
         assert_eq!(config.version, "1.3.0");
         assert!(config.unready);
         assert!((config.fail_rate - 0.25).abs() < f64::EPSILON);
         assert_eq!(config.crash_after, Some(Duration::from_millis(10)));
+        assert_eq!((config.warm_after, config.cold), (4, Duration::from_secs(1)));
     }
 
     #[test]

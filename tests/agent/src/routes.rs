@@ -70,8 +70,9 @@ async fn prompt(state: &State) -> Response<Answer> {
 /// The probe, the metrics and the switches are not, so that a fault never hides itself.
 async fn work(state: &State, request: Request<Incoming>, query: &str) -> Response<Answer> {
     let guard = state.begin();
-    if !state.slow().is_zero() {
-        tokio::time::sleep(state.slow()).await;
+    let slow = state.slow();
+    if !slow.is_zero() {
+        tokio::time::sleep(slow).await;
     }
     if state.fails() {
         return reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "made to fail", Some(guard));

@@ -98,8 +98,11 @@ impl State {
         self.taking.set(taking);
     }
 
+    /// What the request that has just begun waits before its answer.
     pub(crate) fn slow(&self) -> Duration {
-        self.slow.get()
+        let is_cold = self.counts.total.get() <= self.config.warm_after;
+        let cold = if is_cold { self.config.cold } else { Duration::ZERO };
+        self.slow.get() + cold
     }
 
     pub(crate) fn set_slow(&self, slow: Duration) {
@@ -200,6 +203,24 @@ mod tests {
             state.set_fail_rate(rate);
             assert_eq!((0..100).filter(|_| state.fails()).count(), failures, "rate {rate}");
         }
+    }
+
+    #[test]
+    fn the_first_requests_find_it_cold() {
+        let set = |name: &str| match name {
+            "AGENT_WARM_AFTER" => Some("2".to_owned()),
+            "AGENT_COLD_MS" => Some("700".to_owned()),
+            _ => None,
+        };
+        let orders = Rc::new(watch::Sender::new(Orders::default()));
+        let state = State::new(&Config::from_env(set).unwrap(), orders);
+        let slow: Vec<u128> = (0..4)
+            .map(|_| {
+                drop(state.begin());
+                state.slow().as_millis()
+            })
+            .collect();
+        assert_eq!(slow, [700, 700, 0, 0]);
     }
 
     #[test]
