@@ -45,11 +45,11 @@ pub use run::{Recorder, RunProgress};
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use schema::suite_schema;
 pub use suite::{
-    A2aAgent, A2aVersion, Agent, ArgumentMode, Arguments, AssertSet, Assertion, Budget, CallMode,
-    Case, Check, Criteria, Defaults, Distance, EmbeddingModel, FactScores, Factuality, GraderCheck,
-    HttpAgent, JudgeModel, Likeness, Limits, Message, OpenAiAgent, Pairwise, Prices, Reading,
-    ResponsesAgent, Rubric, Suite, TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory,
-    Turn, Unsupported, Webhook,
+    A2aAgent, A2aVersion, Agent, AnswerRelevance, ArgumentMode, Arguments, AssertSet, Assertion,
+    Budget, CallMode, Case, Check, ContextCheck, ContextRecall, Criteria, Defaults, Distance,
+    EmbeddingModel, FactScores, Factuality, GraderCheck, HttpAgent, JudgeModel, Likeness, Limits,
+    Message, OpenAiAgent, Pairwise, Prices, Reading, ResponsesAgent, Rubric, Suite, TokenLimits,
+    ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
 pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 pub use warm_up::{ModelWarmUp, ModelWarmUpConfig};

@@ -9,6 +9,7 @@ use super::pattern::Pattern;
 use super::suite::{AssertSet, Assertion, Check, Prices};
 use super::template::{Scope, Templates};
 
+mod context;
 mod graded;
 mod json;
 mod limits;
@@ -165,6 +166,9 @@ impl<'a> Workshop<'a> {
                 }
             }
             return Ok((Check::ToolCalls(wanted), None));
+        }
+        if let Some(ready) = context::rendered(&check, self.templates, vars) {
+            return ready;
         }
         if let Check::Grader(mut it) = check {
             it.value = self.templates.value(&it.value, vars)?;

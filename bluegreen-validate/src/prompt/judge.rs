@@ -17,6 +17,7 @@ use super::suite::{Check, FactScores, Suite};
 use super::template::Scope;
 
 mod chat;
+mod context;
 mod embeddings;
 mod endpoint;
 mod opinion;
@@ -33,7 +34,7 @@ pub(super) use endpoint::{Purse, Stop};
 pub(super) use opinion::{Grades, Opinion};
 pub(super) use pair::{ALONE, Compared};
 pub(super) use place::{Connector, Place};
-pub(super) use words::words;
+pub(super) use words::{list_words, words};
 
 /// More verdicts than are remembered; what comes after is asked each time.
 const MOST_KNOWN: usize = 20_000;
@@ -51,9 +52,32 @@ pub(super) enum Kind {
     Points,
     /// How its facts and those of a reference relate, and what each relation is worth.
     Factuality(FactScores),
+    /// No grade, but a list that one is made from.
+    List(Lists),
     /// Which of two answers is better. The score is 1 where it is the first, 0 where it is the
     /// second, and in the middle where it is neither.
     Pair,
+}
+
+/// What a judge lists.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Lists {
+    /// Three questions that an answer would be the answer to.
+    Questions,
+    /// The statements in an answer.
+    Statements,
+    /// For each of so many statements whether the context supports it.
+    Supported(usize),
+    /// For each of so many parts of the context whether the question needs it.
+    Relevant(usize),
+}
+
+/// What a judge has listed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum List {
+    Texts(Vec<String>),
+    /// One for each that was asked about, and why.
+    Marks(Vec<bool>, String),
 }
 
 /// One thing that is graded.
@@ -65,6 +89,12 @@ pub(super) struct Task<'a> {
     pub(super) answer: &'a str,
     /// The second one, where two are compared.
     pub(super) other: Option<&'a str>,
+}
+
+impl<'a> Task<'a> {
+    fn new(kind: Kind, question: &'a str, measure: &'a str, answer: &'a str) -> Self {
+        Self { kind, question, measure, answer, other: None }
+    }
 }
 
 impl Task<'_> {
@@ -89,9 +119,44 @@ pub(super) trait Judge: Send + Sync {
     /// # Errors
     /// What is no verdict, for whatever reason, is none; or a budget is spent.
     async fn grade(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<Grade, Stop>;
+
+    /// Lists what a task of the kind [`Kind::List`] wants, as [`grade`](Self::grade) grades.
+    ///
+    /// # Errors
+    /// As there.
+    async fn list(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<List, Stop>;
 }
 
-type Known<T> = Mutex<HashMap<Digest, Arc<OnceCell<T>>>>;
+/// What has been said, and what is being asked.
+struct Known<T>(Mutex<HashMap<Digest, Arc<OnceCell<T>>>>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone + Send + Sync> Known<T> {
+    /// What is known, or asked for once, however many want it.
+    async fn once<F>(&self, key: Digest, ask: F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, Stop>> + Send,
+    {
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MOST_KNOWN && !known.contains_key(&key) {
+                None
+            } else {
+                Some(known.entry(key).or_default().clone())
+            }
+        };
+        match cell {
+            // What failed is asked again by the next one who wants it.
+            Some(cell) => cell.get_or_try_init(|| ask).await.cloned(),
+            None => ask.await,
+        }
+    }
+}
 
 /// All that grades in one run, with what it has said.
 pub(super) struct Judging {
@@ -101,6 +166,7 @@ pub(super) struct Judging {
     own: own::Own,
     secret: String,
     known: Known<Grade>,
+    lists: Known<List>,
 }
 
 impl Judging {
@@ -129,7 +195,15 @@ impl Judging {
             }
         }
         let (secret, own) = (secret(suite, trial, digest), own::Own::new(suite));
-        Ok(Self { judges, embedder, hooks, own, secret, known: Known::default() })
+        Ok(Self {
+            judges,
+            embedder,
+            hooks,
+            own,
+            secret,
+            known: Known::default(),
+            lists: Known::default(),
+        })
     }
 
     /// Grades all answers of a case that want it. The budget that is spent, if one is.
@@ -161,26 +235,6 @@ impl Judging {
             }
         }
         Ok(grades)
-    }
-
-    /// A verdict that is known, or asked for once, however many want it.
-    async fn known<F>(&self, key: Digest, ask: F) -> Result<Grade, Stop>
-    where
-        F: Future<Output = Result<Grade, Stop>> + Send,
-    {
-        let cell = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= MOST_KNOWN && !known.contains_key(&key) {
-                None
-            } else {
-                Some(known.entry(key).or_default().clone())
-            }
-        };
-        match cell {
-            // What failed is asked again by the next one who wants it.
-            Some(cell) => cell.get_or_try_init(|| ask).await.cloned(),
-            None => ask.await,
-        }
     }
 }
 

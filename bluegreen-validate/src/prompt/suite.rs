@@ -15,6 +15,7 @@ mod agent;
 mod assertion;
 mod case;
 mod check;
+mod context;
 mod graded;
 mod graders;
 mod judges;
@@ -26,6 +27,8 @@ pub use agent::{A2aAgent, A2aVersion, Agent, HttpAgent, OpenAiAgent, Reading, Re
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
 pub use check::Check;
+pub use context::{AnswerRelevance, ContextCheck, ContextRecall};
+pub(crate) use context::{Context, query_of, sentences};
 pub use graded::{Criteria, FactScores, Factuality, GraderCheck, Pairwise, Rubric, Webhook};
 use graders::Graders;
 pub use judges::{EmbeddingModel, JudgeModel};
@@ -181,6 +184,10 @@ impl Suite {
         let words = super::judge::words();
         if !self.judges.is_empty() {
             parts.push(words.as_str());
+        }
+        let lists = super::judge::list_words();
+        if self.is_held_against_contexts() {
+            parts.push(lists.as_str());
         }
         // What nobody names grades nothing.
         for (name, version) in self.graders_in_use() {

@@ -9,6 +9,7 @@ mod agents;
 mod baseline;
 mod cassette;
 mod conformance;
+mod contexts;
 mod fake;
 mod files;
 mod graders;

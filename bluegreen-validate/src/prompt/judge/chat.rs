@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::endpoint::{Endpoint, Purse, Stop};
-use super::{Connector, Grade, Judge, LONGEST, Place, Task, verdict, words};
+use super::{Connector, Grade, Judge, LONGEST, List, Place, Task, verdict, words};
 use crate::prompt::suite::{JudgeModel, OpenAiAgent, Suite};
 use crate::prompt::template::Scope;
 
@@ -45,6 +45,11 @@ impl Chat {
         secret: &str,
         purse: &Purse<'_>,
     ) -> Result<String, Stop> {
+        let length: usize = task.texts().map(str::len).sum();
+        if length > LONGEST {
+            let why = format!("{length} bytes to grade, at most {LONGEST} are shown to it");
+            return Err(self.endpoint.untold(&why));
+        }
         let messages = words::messages(task, secret);
         let request = self.endpoint.request(&Scope::new(), &messages)?;
         let own = self.model.parameters.contains_key("response_format");
@@ -106,13 +111,13 @@ impl Judge for Chat {
     }
 
     async fn grade(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<Grade, Stop> {
-        let length: usize = task.texts().map(str::len).sum();
-        if length > LONGEST {
-            let why = format!("{length} bytes to grade, at most {LONGEST} are shown to it");
-            return Err(self.endpoint.untold(&why));
-        }
         let text = self.asked(task, secret, purse).await?;
         verdict::read(&task.kind, &text).map_err(|why| self.endpoint.untold(&why))
+    }
+
+    async fn list(&self, task: &Task<'_>, secret: &str, purse: &Purse<'_>) -> Result<List, Stop> {
+        let text = self.asked(task, secret, purse).await?;
+        verdict::list(&task.kind, &text).map_err(|why| self.endpoint.untold(&why))
     }
 }
 

@@ -38,15 +38,32 @@ impl Embedder {
         texts: &[String],
         purse: &Purse<'_>,
     ) -> Result<Grade, Stop> {
-        let all: Vec<&str> = [answer].into_iter().chain(texts.iter().map(String::as_str)).collect();
+        // Models make no vector of nothing; and an empty answer is like no text at all.
+        if answer.trim().is_empty() {
+            return Ok(Grade { pass: true, score: 0.0, reason: "an empty answer".to_owned() });
+        }
+        let near = self.nearness(model, answer, texts, purse).await?;
+        let best = near.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let index = near.iter().position(|it| *it >= best).unwrap_or_default();
+        let text = texts.get(index).map_or("", String::as_str);
+        let reason = format!("nearest to \"{text}\"");
+        // Texts that point away from one another are no more alike than not at all.
+        Ok(Grade { pass: true, score: best.clamp(0.0, 1.0), reason })
+    }
+
+    /// How near a text is to each of the others, from -1 to 1.
+    pub(super) async fn nearness(
+        &self,
+        model: &str,
+        one: &str,
+        texts: &[String],
+        purse: &Purse<'_>,
+    ) -> Result<Vec<f64>, Stop> {
+        let all: Vec<&str> = [one].into_iter().chain(texts.iter().map(String::as_str)).collect();
         let length: usize = all.iter().map(|it| it.len()).sum();
         if length > LONGEST {
             let why = format!("{length} bytes to compare, at most {LONGEST} are");
             return Err(self.0.untold(&why));
-        }
-        // Models make no vector of nothing; and an empty answer is like no text at all.
-        if answer.trim().is_empty() {
-            return Ok(Grade { pass: true, score: 0.0, reason: "an empty answer".to_owned() });
         }
         let scope = Scope::from([
             ("model".to_owned(), Value::from(model)),
@@ -56,18 +73,12 @@ impl Embedder {
         let data = answer.json.as_ref();
         let vectors = data.ok_or_else(|| "no vectors".to_owned());
         let vectors = vectors.and_then(|data| read(data, all.len()));
-        let nearest = vectors.and_then(|vectors| {
+        let near = vectors.and_then(|vectors| {
             let (first, others) = vectors.split_first().ok_or("no vectors")?;
             let near = others.iter().map(|it| cosine(first, it));
             near.collect::<Result<Vec<f64>, String>>()
         });
-        let near = nearest.map_err(|why| self.0.untold(&why))?;
-        let best = near.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let index = near.iter().position(|it| *it >= best).unwrap_or_default();
-        let text = texts.get(index).map_or("", String::as_str);
-        let reason = format!("nearest to \"{text}\"");
-        // Texts that point away from one another are no more alike than not at all.
-        Ok(Grade { pass: true, score: best.clamp(0.0, 1.0), reason })
+        near.map_err(|why| self.0.untold(&why))
     }
 }
 

@@ -59,7 +59,7 @@ impl Judging {
                 let model = purse.suite.embeddings.as_ref().map_or("", |it| it.model.as_str());
                 let key = about.key(embedder.name(), "similar", &json!(like.to));
                 let ask = embedder.nearest(model, about.answer, &like.to, purse);
-                let grade = self.known(key, ask).await?;
+                let grade = self.known.once(key, ask).await?;
                 let holds = grade.score >= like.at_least;
                 let found = format!("{:.3}, {}: {}", grade.score, grade.reason, about.answer);
                 Ok(Opinion { holds, score: grade.score, wanted, found })
@@ -68,7 +68,7 @@ impl Judging {
                 let key = webhook::key(hook);
                 let hook = self.hooks.get(&key).ok_or_else(|| nobody("there is no webhook"))?;
                 let key = about.key(&key, "webhook", &json!(about.vars));
-                let grade = self.known(key, hook.grade(about, purse)).await?;
+                let grade = self.known.once(key, hook.grade(about, purse)).await?;
                 let found = format!("score {}, {}", grade.score, grade.reason);
                 Ok(Opinion { holds: grade.pass, score: grade.score, wanted, found })
             }
@@ -118,7 +118,7 @@ impl Judging {
                 }
                 mean(it, &grades)
             }
-            other => Err(nobody(&format!("nobody grades {}", other.name()))),
+            other => self.in_context(judge, other, about, purse).await,
         }
     }
 
@@ -132,8 +132,8 @@ impl Judging {
     ) -> Result<Grade, Stop> {
         let key = about.key(judge.name(), &format!("{kind:?}"), &Value::from(measure));
         let (question, answer) = (about.question, about.answer);
-        let task = Task { kind, question, measure, answer, other: None };
-        self.known(key, judge.grade(&task, &self.secret, purse)).await
+        let task = Task::new(kind, question, measure, answer);
+        self.known.once(key, judge.grade(&task, &self.secret, purse)).await
     }
 }
 
@@ -203,6 +203,16 @@ fn wanted(check: &Check) -> String {
         }
         Check::Similar(it) => {
             format!("the meaning of \"{}\" to {}", it.to.join("\" or \""), it.at_least)
+        }
+        Check::AnswerRelevance(it) => format!("an answer to the question, by {}", it.threshold),
+        Check::ContextRecall(it) => {
+            format!("a context with {} of \"{}\"", it.threshold, it.expected)
+        }
+        Check::ContextRelevance(it) => {
+            format!("a context of which {} is of use", it.threshold)
+        }
+        Check::ContextFaithfulness(it) => {
+            format!("an answer of which the context supports {}", it.threshold)
         }
         Check::Webhook(_) => "that the webhook lets it pass".to_owned(),
         other => other.name().to_owned(),

@@ -144,7 +144,7 @@ impl Judging {
         let parts = [judge.name(), "pairwise", criteria, question.as_str(), answer, other];
         let kind = Kind::Pair;
         let task = Task { kind, question, measure: criteria, answer, other: Some(other) };
-        self.known(Digest::of(parts), judge.grade(&task, &self.secret, purse)).await
+        self.known.once(Digest::of(parts), judge.grade(&task, &self.secret, purse)).await
     }
 }
 

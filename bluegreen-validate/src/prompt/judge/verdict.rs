@@ -1,10 +1,12 @@
 //! What a judge says, read strictly: what is no verdict is none, and never one of its own choice.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Grade, Kind};
+use super::{Grade, Kind, List, Lists};
 
 /// Reads the text of a judge's answer.
 pub(super) fn read(kind: &Kind, text: &str) -> Result<Grade, String> {
@@ -38,6 +40,7 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<Grade, String> {
             let reason = format!("{}: {}", it.relation, it.reason);
             Ok(Grade { pass: score > 0.0, score, reason })
         }
+        Kind::List(_) => Err("a list, which is no verdict".to_owned()),
         Kind::Pair => {
             let it: Pair = object(text)?;
             let score = match it.better.as_str() {
@@ -49,6 +52,51 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<Grade, String> {
             Ok(Grade { pass: true, score, reason: it.reason })
         }
     }
+}
+
+/// More statements than an answer has that anybody reads.
+const MOST_STATEMENTS: usize = 100;
+
+/// Reads the text of a judge that was to list something.
+pub(super) fn list(kind: &Kind, text: &str) -> Result<List, String> {
+    let Kind::List(lists) = kind else { return Err("a verdict, which is no list".to_owned()) };
+    match lists {
+        Lists::Questions => {
+            let it: Questions = object(text)?;
+            texts(it.questions, 3..=3, "questions")
+        }
+        Lists::Statements => {
+            let it: Statements = object(text)?;
+            texts(it.statements, 1..=MOST_STATEMENTS, "statements")
+        }
+        Lists::Supported(count) => {
+            let it: Supported = object(text)?;
+            marks(it.supported, *count, it.reason)
+        }
+        Lists::Relevant(count) => {
+            let it: Relevant = object(text)?;
+            marks(it.relevant, *count, it.reason)
+        }
+    }
+}
+
+fn texts(texts: Vec<String>, wanted: RangeInclusive<usize>, what: &str) -> Result<List, String> {
+    if !wanted.contains(&texts.len()) {
+        let (least, most) = wanted.into_inner();
+        let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        return Err(format!("{} {what}, of {wanted}", texts.len()));
+    }
+    if texts.iter().any(|it| it.trim().is_empty()) {
+        return Err(format!("an empty text among its {what}"));
+    }
+    Ok(List::Texts(texts))
+}
+
+fn marks(marks: Vec<bool>, wanted: usize, reason: String) -> Result<List, String> {
+    if marks.len() != wanted {
+        return Err(format!("{} marks for {wanted} parts", marks.len()));
+    }
+    Ok(List::Marks(marks, reason))
 }
 
 /// Reads what a service of one's own says: a whole body.
@@ -96,6 +144,36 @@ struct Facts {
 struct Pair {
     reason: String,
     better: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what it says first makes it say better what it says then")]
+struct Questions {
+    reason: String,
+    questions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what it says first makes it say better what it says then")]
+struct Statements {
+    reason: String,
+    statements: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Supported {
+    reason: String,
+    supported: Vec<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Relevant {
+    reason: String,
+    relevant: Vec<bool>,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +259,32 @@ mod tests {
         assert!(read(&Kind::Points, r#"{"reason": "", "points": 11}"#).is_err());
         for text in ["", "{\"pass\": 1}", "{\"score\": 1}", "{\"pass\": true, \"score\": 2}"] {
             assert!(of_service(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_as_many_as_were_asked_about() {
+        let of = |lists, text: &str| list(&Kind::List(lists), text);
+        let marks = of(Lists::Supported(2), r#"{"reason": "r", "supported": [true, false]}"#);
+        assert_eq!(marks, Ok(List::Marks(vec![true, false], "r".to_owned())));
+        let questions = of(Lists::Questions, r#"{"reason": "", "questions": ["a", "b", "c"]}"#);
+        assert_eq!(questions, Ok(List::Texts(vec!["a".into(), "b".into(), "c".into()])));
+        for (lists, text) in [
+            (Lists::Supported(2), r#"{"reason": "r", "supported": [true]}"#),
+            (Lists::Supported(2), r#"{"reason": "r", "supported": [true, true, true]}"#),
+            (Lists::Supported(2), r#"{"reason": "r", "supported": [true, "true"]}"#),
+            (Lists::Supported(2), r#"{"reason": "r", "supported": [true, null]}"#),
+            (Lists::Supported(2), r#"{"reason": "r", "relevant": [true, true]}"#),
+            (Lists::Supported(2), r#"{"supported": [true, true]}"#),
+            (Lists::Relevant(1), r#"{"reason": "r", "relevant": true}"#),
+            (Lists::Relevant(1), "[true]"),
+            (Lists::Relevant(1), "all of it"),
+            (Lists::Questions, r#"{"reason": "", "questions": ["a", "b"]}"#),
+            (Lists::Questions, r#"{"reason": "", "questions": ["a", "b", " "]}"#),
+            (Lists::Statements, r#"{"reason": "", "statements": []}"#),
+            (Lists::Statements, r#"{"reason": "", "statements": "a"}"#),
+        ] {
+            assert!(of(lists, text).is_err(), "{lists:?}: {text}");
         }
     }
 

@@ -130,6 +130,10 @@ impl Assertion {
         match self.name().trim_start_matches("not-") {
             "regex" => "an ECMAScript regular expression without flags".to_owned(),
             "is-json" | "contains-json" => "a JSON Schema".to_owned(),
+            "context-recall" | "context-relevance" | "context-faithfulness" => {
+                "a text or a list of texts as the variable `context`, or as `context` of the assertion"
+                    .to_owned()
+            }
             name => format!("a value for {name} whose templates can be rendered"),
         }
     }

@@ -118,6 +118,14 @@ impl Flaws<'_> {
                 self.within("threshold", |flaws| flaws.check_share(it.threshold));
             }
             Check::Pairwise(it) => self.check_measure(&it.criteria),
+            Check::AnswerRelevance(it) => self.check_least(it.threshold),
+            Check::ContextRecall(it) => {
+                self.check_measure(&it.expected);
+                self.check_least(it.threshold);
+            }
+            Check::ContextRelevance(it) | Check::ContextFaithfulness(it) => {
+                self.check_least(it.threshold);
+            }
             Check::Similar(like) => {
                 self.check_likeness(like);
                 like.to.iter().for_each(|text| self.check_measure(text));
@@ -137,6 +145,10 @@ impl Flaws<'_> {
         if text.trim().is_empty() {
             self.say("prompt-assertion", "an empty text", "what the answer is graded by");
         }
+    }
+
+    fn check_least(&mut self, threshold: f64) {
+        self.within("threshold", |flaws| flaws.check_share(threshold));
     }
 
     fn check_scores(&mut self, scores: &FactScores) {

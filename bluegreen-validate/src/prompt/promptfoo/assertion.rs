@@ -15,16 +15,12 @@ use crate::prompt::suite::{
 };
 
 /// Types that are known and can't be looked at here: programs, judges of other kinds.
-const ELSEWHERE: [&str; 35] = [
+const ELSEWHERE: [&str; 31] = [
     "agent-rubric",
-    "answer-relevance",
     "classifier",
     "contains-html",
     "contains-sql",
     "contains-xml",
-    "context-faithfulness",
-    "context-recall",
-    "context-relevance",
     "conversation-relevance",
     "guardrails",
     "human",

@@ -6,7 +6,8 @@ use super::assertion::unsupported;
 use super::form::{Assert, Test};
 use super::values::{text_of, texts_of};
 use crate::prompt::suite::{
-    Assertion, Check, Criteria, FactScores, Factuality, Likeness, Pairwise, Rubric, Webhook,
+    AnswerRelevance, Assertion, Check, ContextCheck, ContextRecall, Criteria, FactScores,
+    Factuality, Likeness, Pairwise, Rubric, Webhook,
 };
 
 /// What a test says about how it is graded.
@@ -29,7 +30,11 @@ impl Grading {
 }
 
 /// Types that are graded here.
-pub(super) const GRADED: [&str; 9] = [
+pub(super) const GRADED: [&str; 13] = [
+    "answer-relevance",
+    "context-faithfulness",
+    "context-recall",
+    "context-relevance",
     "factuality",
     "g-eval",
     "llm-rubric",
@@ -99,7 +104,30 @@ pub(super) fn read(
         }
     };
     let threshold = assert.threshold;
+    // There some versions take what is not said for 0, by which nothing fails, and others for 0.5.
+    let least = || {
+        let wanted = "`threshold`, more than 0 and at most 1: the share that will do";
+        threshold.ok_or_else(|| (format!("{kind} without `threshold`"), wanted.to_owned()))
+    };
+    let in_context = || {
+        Ok::<_, Wrong>(ContextCheck {
+            query: None,
+            context: None,
+            threshold: least()?,
+            judges: judges.clone(),
+        })
+    };
     let check = match kind {
+        "answer-relevance" => {
+            let threshold = threshold.unwrap_or(0.7);
+            Check::AnswerRelevance(AnswerRelevance { query: None, threshold, judges })
+        }
+        "context-faithfulness" => Check::ContextFaithfulness(in_context()?),
+        "context-relevance" => Check::ContextRelevance(in_context()?),
+        "context-recall" => {
+            let (expected, threshold) = (text()?, least()?);
+            Check::ContextRecall(ContextRecall { expected, context: None, threshold, judges })
+        }
         "llm-rubric" => Check::LlmRubric(Rubric { rubric: text()?, threshold, judges }),
         "g-eval" => {
             let threshold = threshold.unwrap_or(0.7);

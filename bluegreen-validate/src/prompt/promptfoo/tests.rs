@@ -58,7 +58,7 @@ fn what_promptfoo_passes_over_is_refused_with_its_place() {
 #[test]
 fn what_cannot_be_looked_at_makes_its_case_unsupported_also_under_not() {
     for kind in
-        ["javascript", "not-moderation", "not-pi", "max-score", "similar:dot", "context-recall"]
+        ["javascript", "not-moderation", "not-pi", "max-score", "similar:dot", "agent-rubric"]
     {
         let found = asserts(&format!("[{{type: contains, value: a}}, {{type: {kind}, value: x}}]"));
         assert!(matches!(found[1].check, Check::Unsupported(_)), "{kind}: {found:?}");
@@ -101,6 +101,42 @@ fn what_is_graded_keeps_its_meaning_and_who_grades_it() {
     assert_eq!(suite.unsupported(&suite.cases[0]).as_deref(), Some("llm-rubric"));
     suite.judges.push(crate::prompt::suite::JudgeModel::new("http://a/v1", "m"));
     assert_eq!(suite.unsupported(&suite.cases[0]), None);
+}
+
+#[test]
+fn what_is_held_against_a_context_has_a_threshold_and_keeps_its_meaning() {
+    let given = "{vars: {context: c, query: q}, assert: [
+        {type: answer-relevance}, {type: not-context-faithfulness, threshold: 0.9},
+        {type: context-relevance, threshold: 0.5, provider: 'openai:chat:m'},
+        {type: context-recall, threshold: 0.8, value: Four months.}]}";
+    let suite = read(&format!("tests:\n  - {given}\n")).unwrap();
+    let found = suite.cases[0].assert.iter();
+    let texts: Vec<_> = found.map(|it| serde_json::to_value(it).unwrap().to_string()).collect();
+    let wanted = [
+        r#"{"answer-relevance":{"threshold":0.7}}"#,
+        r#"{"not-context-faithfulness":{"threshold":0.9}}"#,
+        r#"{"context-relevance":{"judges":["openai:chat:m"],"threshold":0.5}}"#,
+        r#"{"context-recall":{"expected":"Four months.","threshold":0.8}}"#,
+    ];
+    assert_eq!(texts, wanted);
+    // By a threshold of nothing, which some versions of promptfoo take, nothing could fail.
+    for kind in ["context-faithfulness", "context-relevance", "not-context-recall"] {
+        let found = problems(&format!("tests:\n  - assert:\n      - {{type: {kind}, value: v}}\n"));
+        let name = kind.trim_start_matches("not-");
+        let wanted = format!(
+            "config.yaml:3:9, tests[0].assert[0]: found {name} without `threshold`, wanted \
+             `threshold`, more than 0 and at most 1"
+        );
+        assert!(found[0].starts_with(&wanted), "{found:?}");
+    }
+    let found = problems("tests:\n  - assert:\n      - {type: context-recall, threshold: 1}\n");
+    assert!(found[0].contains("wanted a text that is not empty"), "{found:?}");
+    // What is made of the answer by a program can't be looked at.
+    let found = asserts(
+        "[{type: context-recall, value: v, threshold: 1, contextTransform: output.context}, \
+         {type: answer-relevance, rubricPrompt: Ask!}]",
+    );
+    assert!(found.iter().all(|it| matches!(it.check, Check::Unsupported(_))), "{found:?}");
 }
 
 #[test]

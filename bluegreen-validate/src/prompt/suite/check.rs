@@ -7,6 +7,7 @@ use bluegreen_core::clock::duration_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::context::{AnswerRelevance, ContextCheck, ContextRecall};
 use super::graded::{self, Criteria, Factuality, GraderCheck, Pairwise, Rubric, Webhook};
 use super::text;
 use super::{
@@ -193,6 +194,17 @@ pub enum Check {
         )]
         Pairwise,
     ),
+    /// It answers the question: those that it would answer are near to it. Needs `judges` and
+    /// `embeddings`.
+    AnswerRelevance(AnswerRelevance),
+    /// The context has what the right answer needs. Needs `judges`, as do the two that follow.
+    ContextRecall(ContextRecall),
+    /// The context has little in it that the question does not need: the score is the share of its
+    /// sentences, or pieces, that a judge finds to be of use.
+    ContextRelevance(ContextCheck),
+    /// It says nothing that the context does not: the score is the share of its statements that a judge
+    /// finds supported. An answer without any statement can't be told.
+    ContextFaithfulness(ContextCheck),
     /// It means the same as one of these texts, by the cosine of their vectors. Needs `embeddings`.
     Similar(Likeness),
     /// A service lets it pass.
@@ -262,6 +274,10 @@ impl Check {
             Self::ClosedQa(_) => "model-graded-closedqa",
             Self::GEval(_) => "g-eval",
             Self::Pairwise(_) => "pairwise",
+            Self::AnswerRelevance(_) => "answer-relevance",
+            Self::ContextRecall(_) => "context-recall",
+            Self::ContextRelevance(_) => "context-relevance",
+            Self::ContextFaithfulness(_) => "context-faithfulness",
             Self::Similar(_) => "similar",
             Self::Webhook(_) => "webhook",
             Self::Grader(_) => "grader",
@@ -287,8 +303,22 @@ impl Check {
             Self::Factuality(it) => Some(&it.judges),
             Self::GEval(it) => Some(&it.judges),
             Self::Pairwise(it) => Some(&it.judges),
+            Self::AnswerRelevance(it) => Some(&it.judges),
+            Self::ContextRecall(it) => Some(&it.judges),
+            Self::ContextRelevance(it) | Self::ContextFaithfulness(it) => Some(&it.judges),
             _ => None,
         }
+    }
+
+    /// Whether an answer is held against its question or its context by what judges list.
+    pub(crate) fn is_in_context(&self) -> bool {
+        matches!(
+            self,
+            Self::AnswerRelevance(_)
+                | Self::ContextRecall(_)
+                | Self::ContextRelevance(_)
+                | Self::ContextFaithfulness(_)
+        )
     }
 
     /// Whether something else grades it.

@@ -82,6 +82,13 @@ impl Suite {
         self
     }
 
+    /// Whether some assertion is graded by what judges list.
+    pub(crate) fn is_held_against_contexts(&self) -> bool {
+        let of_cases = self.cases.iter();
+        let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
+        self.defaults.assert.iter().chain(of_cases).any(Assertion::is_in_context)
+    }
+
     /// The names and versions of the graders of one's own that its assertions name and somebody brought.
     pub(crate) fn graders_in_use(&self) -> BTreeMap<&str, &str> {
         let mut found = BTreeMap::new();
@@ -102,6 +109,13 @@ impl Suite {
 }
 
 impl Assertion {
+    fn is_in_context(&self) -> bool {
+        match &self.check {
+            Check::AssertSet(set) => set.assert.iter().any(Self::is_in_context),
+            check => check.is_in_context(),
+        }
+    }
+
     /// Names the graders of one's own in it.
     fn graders(&self, say: &mut impl FnMut(&str)) {
         match &self.check {

@@ -78,7 +78,7 @@ impl JudgeModel {
     }
 }
 
-/// A model that makes vectors of texts, for the check `similar`.
+/// A model that makes vectors of texts, for the checks `similar` and `answer-relevance`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -119,6 +119,9 @@ impl Suite {
         let named = check.judges()?;
         if self.judges.is_empty() {
             return Some("add `judges: [{ url, model }]` to the suite".to_owned());
+        }
+        if let (Check::AnswerRelevance(_), None) = (check, &self.embeddings) {
+            return Some("add `embeddings: { url, model }` to the suite".to_owned());
         }
         let unknown = named.iter().find(|name| !self.judges.iter().any(|it| it.is_called(name)));
         unknown.map(|name| format!("add a judge called `{name}` to the suite's `judges`"))
