@@ -54,7 +54,7 @@ impl DeploymentSlot {
             }
             tokio::try_join!(own.anew(mine), live.anew(theirs))
         };
-        let found = reading.await;
+        let found = Box::pin(reading).await;
         let due = match found {
             // That it is not known was told by the freeze before.
             Err(error) if error.kind() == ErrorKind::Rejected => return Ok(()),

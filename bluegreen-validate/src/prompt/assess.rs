@@ -168,7 +168,7 @@ impl<'a> Workshop<'a> {
             return Ok((Check::ToolCalls(wanted), None));
         }
         if let Some(ready) = context::rendered(&check, self.templates, vars) {
-            return ready;
+            return Ok((ready?, None));
         }
         if let Check::Grader(mut it) = check {
             it.value = self.templates.value(&it.value, vars)?;
