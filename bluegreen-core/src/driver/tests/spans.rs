@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Metadata, Subscriber};
+use tracing::{Dispatch, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -48,6 +49,10 @@ struct Recorder(Arc<Mutex<Vec<Closed>>>);
 impl Recorder {
     /// Records what this thread does for as long as the guard lives.
     fn start(&self) -> DefaultGuard {
+        // While there is one dispatcher, tracing takes the answer of the thread in which a span is first
+        // come by for that of all. The thread of another test has none, and says never.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 
