@@ -1,0 +1,163 @@
+//! What to do for an object: follows from what it asks for, what was done for it, and the agent's record.
+
+use bluegreen_core::plan::HookPoint;
+use bluegreen_core::{Document, Outcome, Phase, PhaseName, Reason, Record};
+
+use crate::status::{Attempt, End};
+
+/// Whoever begins a release for an object is called so in the history, with the object's name.
+pub(crate) const ACTOR: &str = "agentrelease/";
+
+/// Everything that counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    /// The digest of the change that is asked for; `None` if the spec makes no sense.
+    pub(crate) wanted: Option<&'a str>,
+    /// `spec.retry`.
+    pub(crate) retry: Option<&'a str>,
+    /// The object is on its way out.
+    pub(crate) deleted: bool,
+    /// What was done last.
+    pub(crate) attempt: Option<&'a Attempt>,
+    /// Whether this process drives something for the object.
+    pub(crate) is_driving: bool,
+    /// The record of the agent's current or last release.
+    pub(crate) record: Option<&'a Record>,
+    /// Who begins releases for this object.
+    pub(crate) actor: &'a str,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// Begin a release, if nothing speaks against it.
+    Begin,
+    /// Look again whether what was refused still is, and begin if not.
+    Again,
+    /// Go on with the release that there is.
+    Resume,
+    /// Take the release back, for this reason.
+    Abort(&'static str),
+    /// Stop what has not begun yet, and decide again.
+    Stop,
+    /// A task of this process is at it.
+    Follow,
+    /// Somebody else's release is under way.
+    Busy,
+    /// The release cannot go on by itself.
+    Stuck,
+    /// Nothing.
+    Rest,
+    /// Let the object go.
+    LetGo,
+}
+
+/// What to do.
+pub(crate) fn decide(facts: &Facts<'_>) -> Step {
+    match facts.record.filter(|record| record.phase.name() != PhaseName::Done) {
+        Some(record) if record.started.by.as_str() == facts.actor => facts.under_way(record),
+        Some(_) if facts.is_driving => Step::Stop,
+        Some(_) if facts.deleted => Step::LetGo,
+        Some(_) => Step::Busy,
+        // It is about to begin, or has just ended.
+        None if facts.is_driving && (facts.deleted || facts.is_changed()) => Step::Stop,
+        None if facts.is_driving => Step::Follow,
+        None => facts.at_rest(),
+    }
+}
+
+impl Facts<'_> {
+    fn under_way(&self, record: &Record) -> Step {
+        let go_on = if self.is_driving { Step::Follow } else { Step::Resume };
+        let phase = record.phase.name();
+        if phase == PhaseName::KeepingFailed
+            && !self.deleted
+            && self.wanted.is_some()
+            && (self.is_changed() || self.is_retried())
+        {
+            return Step::Begin;
+        }
+        if phase.is_backward() {
+            return go_on;
+        }
+        if may_go_back(&record.phase) {
+            if self.deleted {
+                return Step::Abort("the AgentRelease was deleted");
+            }
+            if self.is_changed() {
+                return Step::Abort("the AgentRelease asks for another change");
+            }
+        }
+        if record.stuck.is_some() && !self.is_driving && !self.is_retried() {
+            return Step::Stuck;
+        }
+        go_on
+    }
+
+    fn at_rest(&self) -> Step {
+        if self.deleted {
+            return Step::LetGo;
+        }
+        if self.wanted.is_none() {
+            return Step::Rest;
+        }
+        match self.attempt.filter(|_| !self.is_changed() && !self.is_retried()) {
+            None => Step::Begin,
+            Some(attempt) => match attempt.end {
+                Some(End::Refused) => Step::Again,
+                Some(_) => Step::Rest,
+                None => Step::Begin,
+            },
+        }
+    }
+
+    fn is_changed(&self) -> bool {
+        is_changed(self.wanted, self.attempt)
+    }
+
+    fn is_retried(&self) -> bool {
+        is_retried(self.attempt, self.retry)
+    }
+}
+
+/// Whether another change is asked for than the last one. A spec that makes no sense asks for nothing.
+pub(crate) fn is_changed(wanted: Option<&str>, attempt: Option<&Attempt>) -> bool {
+    wanted.zip(attempt).is_some_and(|(wanted, attempt)| attempt.change != wanted)
+}
+
+/// Whether it is to be tried again: what was never tried is not.
+pub(crate) fn is_retried(attempt: Option<&Attempt>, retry: Option<&str>) -> bool {
+    attempt.map_or(retry.is_some(), |attempt| attempt.retry.as_deref() != retry)
+}
+
+/// Whether a release is still to prove itself. One that has, and whose old slot ends its work, is let
+/// go on to its end.
+fn may_go_back(phase: &Phase) -> bool {
+    match phase {
+        Phase::RunningHook { before, .. } => {
+            matches!(before, HookPoint::Deploying | HookPoint::Shifting)
+        }
+        Phase::Draining { .. } | Phase::Unpinning { .. } | Phase::Retiring => false,
+        _ => true,
+    }
+}
+
+/// The release of exactly this digest that ended rolled back and was the last of it, and why. One that
+/// an object took back itself, because it asked for something else, says nothing about the digest.
+pub(crate) fn rolled_back(history: &[Document], digest: &str) -> Option<String> {
+    let mut records = history.iter().filter_map(Document::current);
+    let last = records.find(|record| {
+        record.change.digest.as_str() == digest
+            && !matches!(record.phase, Phase::Done { outcome: Outcome::Refused { .. } })
+    })?;
+    match &last.phase {
+        Phase::Done { outcome: Outcome::RolledBack { reason } } => match reason {
+            Reason::Aborted { actor, .. } if actor.as_str().starts_with(ACTOR) => None,
+            reason => Some(format!("{}: {reason}", last.envelope.release)),
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

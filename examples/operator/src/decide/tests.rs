@@ -1,0 +1,200 @@
+use bluegreen_core::{Configuration, Container, Digest, ResolvedChange, Stuck, Timestamp};
+use serde_json::{Value, json};
+
+use super::*;
+
+const OURS: &str = "agentrelease/agent";
+
+fn at(second: u64) -> Timestamp {
+    Timestamp::from_unix_millis(1_764_000_000_000 + second * 1000)
+}
+
+/// A record as it is stored, in this phase.
+fn record(by: &str, phase: &Value) -> Record {
+    let runs = |image: &str| {
+        let agent = Container::new(image);
+        let configuration = Configuration::new([("agent".to_owned(), agent)].into());
+        json!(ResolvedChange::exactly(configuration))
+    };
+    let record = json!({
+        "format": 1,
+        "envelope": {
+            "agent": "agent", "cluster": "test", "release": "r1", "live": "blue",
+            "routing": {"live": "blue"}, "epoch": 1, "holder": "one",
+        },
+        "started": {"at": at(10), "by": by},
+        "plan": {}, "change": runs("agent:2"), "baseline": runs("agent:1"),
+        "phase": phase, "since": at(10), "gates": [], "guards": [], "trail": [],
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+fn attempt(change: &str, end: Option<End>) -> Attempt {
+    Attempt {
+        change: change.to_owned(),
+        retry: None,
+        since: at(0),
+        smoke: Vec::new(),
+        release: None,
+        digest: None,
+        end,
+        message: None,
+    }
+}
+
+fn baking() -> Value {
+    json!({"name": "baking", "until": at(100), "limit": at(100)})
+}
+
+fn rolled_back_phase(reason: &Value) -> Value {
+    json!({"name": "done", "outcome": {"name": "rolled_back", "reason": reason}})
+}
+
+fn unfit() -> Value {
+    rolled_back_phase(&json!({"name": "unfit", "message": "smoke: 500"}))
+}
+
+/// What is decided for an object that asks for `b`.
+fn decided(
+    change: impl Fn(&mut Facts<'_>),
+    last: Option<&Attempt>,
+    record: Option<&Record>,
+) -> Step {
+    let mut facts = Facts {
+        wanted: Some("b"),
+        retry: None,
+        deleted: false,
+        attempt: last,
+        is_driving: false,
+        record,
+        actor: OURS,
+    };
+    change(&mut facts);
+    decide(&facts)
+}
+
+fn as_is(_: &mut Facts<'_>) {}
+
+#[test]
+fn what_was_never_tried_begins_and_what_has_ended_rests() {
+    assert_eq!(decided(as_is, None, None), Step::Begin);
+    for end in [End::Released, End::RolledBack, End::UpToDate, End::Blocked] {
+        let last = attempt("b", Some(end));
+        assert_eq!(decided(as_is, Some(&last), None), Step::Rest, "{end:?}");
+        let again = |facts: &mut Facts<'_>| facts.retry = Some("1");
+        assert_eq!(decided(again, Some(&last), None), Step::Begin, "{end:?}");
+        let other = attempt("a", Some(end));
+        assert_eq!(decided(as_is, Some(&other), None), Step::Begin, "{end:?}");
+    }
+    assert_eq!(decided(as_is, Some(&attempt("b", Some(End::Refused))), None), Step::Again);
+    // It was about to begin when its process ended.
+    assert_eq!(decided(as_is, Some(&attempt("b", None)), None), Step::Begin);
+}
+
+#[test]
+fn a_release_under_way_is_followed_or_resumed() {
+    let (record, last) = (record(OURS, &baking()), attempt("b", None));
+    assert_eq!(decided(as_is, Some(&last), Some(&record)), Step::Resume);
+    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    assert_eq!(decided(driving, Some(&last), Some(&record)), Step::Follow);
+    assert_eq!(decided(as_is, None, Some(&record)), Step::Resume, "the status was lost");
+    let senseless = |facts: &mut Facts<'_>| facts.wanted = None;
+    assert_eq!(decided(senseless, Some(&last), Some(&record)), Step::Resume);
+}
+
+#[test]
+fn another_change_takes_back_what_has_not_proved_itself_and_waits_for_what_has() {
+    let last = attempt("a", None);
+    for driving in [false, true] {
+        let change = |facts: &mut Facts<'_>| facts.is_driving = driving;
+        let under_way = record(OURS, &baking());
+        let step = decided(change, Some(&last), Some(&under_way));
+        assert!(matches!(step, Step::Abort(_)), "{step:?}");
+        let go_on = if driving { Step::Follow } else { Step::Resume };
+        for phase in [json!({"name": "draining", "deadline": at(100)}), json!({"name": "retiring"})]
+        {
+            let ending = record(OURS, &phase);
+            assert_eq!(decided(change, Some(&last), Some(&ending)), go_on, "{phase}");
+        }
+    }
+    // Nothing has begun yet.
+    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    assert_eq!(decided(driving, Some(&last), None), Step::Stop);
+    assert_eq!(decided(driving, Some(&attempt("b", None)), None), Step::Follow);
+}
+
+#[test]
+fn a_deleted_object_goes_once_its_release_is_over() {
+    let deleted = |facts: &mut Facts<'_>| facts.deleted = true;
+    let last = attempt("b", None);
+    assert_eq!(decided(deleted, Some(&last), None), Step::LetGo);
+    assert_eq!(decided(deleted, Some(&last), Some(&record(OURS, &unfit()))), Step::LetGo);
+    assert_eq!(decided(deleted, Some(&last), Some(&record("ann", &baking()))), Step::LetGo);
+    let step = decided(deleted, Some(&last), Some(&record(OURS, &baking())));
+    assert!(matches!(step, Step::Abort(_)), "{step:?}");
+    let reason = json!({"name": "unfit", "message": "x"});
+    let back = [
+        json!({"name": "returning", "reason": reason}),
+        json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason}),
+        json!({"name": "draining", "deadline": at(100)}),
+    ];
+    for phase in back {
+        let ending = record(OURS, &phase);
+        assert_eq!(decided(deleted, Some(&last), Some(&ending)), Step::Resume, "{phase}");
+    }
+    let queued = |facts: &mut Facts<'_>| (facts.deleted, facts.is_driving) = (true, true);
+    assert_eq!(decided(queued, Some(&last), None), Step::Stop);
+}
+
+#[test]
+fn a_failed_candidate_that_is_kept_makes_way_for_another_change_or_try() {
+    let reason = json!({"name": "unfit", "message": "x"});
+    let phase = json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason});
+    let kept = record(OURS, &phase);
+    assert_eq!(decided(as_is, Some(&attempt("b", None)), Some(&kept)), Step::Resume);
+    assert_eq!(decided(as_is, Some(&attempt("a", None)), Some(&kept)), Step::Begin);
+    let again = |facts: &mut Facts<'_>| facts.retry = Some("1");
+    assert_eq!(decided(again, Some(&attempt("b", None)), Some(&kept)), Step::Begin);
+}
+
+#[test]
+fn somebody_elses_release_is_waited_for() {
+    let record = record("ann", &baking());
+    assert_eq!(decided(as_is, None, Some(&record)), Step::Busy);
+    assert_eq!(decided(as_is, Some(&attempt("a", None)), Some(&record)), Step::Busy);
+    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    assert_eq!(decided(driving, None, Some(&record)), Step::Stop);
+}
+
+#[test]
+fn a_release_that_is_stuck_goes_on_when_somebody_says_so() {
+    let mut stuck = record(OURS, &baking());
+    stuck.stuck = Some(Stuck::new(PhaseName::Baking, "no answer", "look"));
+    let last = attempt("b", None);
+    assert_eq!(decided(as_is, Some(&last), Some(&stuck)), Step::Stuck);
+    let again = |facts: &mut Facts<'_>| facts.retry = Some("1");
+    assert_eq!(decided(again, Some(&last), Some(&stuck)), Step::Resume);
+    // On the way back nobody has to say anything.
+    let reason = json!({"name": "unfit", "message": "x"});
+    let mut back = record(OURS, &json!({"name": "returning", "reason": reason}));
+    back.stuck = stuck.stuck.clone();
+    assert_eq!(decided(as_is, Some(&last), Some(&back)), Step::Resume);
+}
+
+#[test]
+fn only_the_last_release_of_a_digest_speaks_against_it() {
+    let digest = record("ann", &unfit()).change.digest.to_string();
+    let history = |phases: &[Value]| -> Vec<Document> {
+        phases.iter().map(|phase| Document::Current(record("ann", phase))).collect()
+    };
+    let released = json!({"name": "done", "outcome": {"name": "released"}});
+    let refused = json!({"name": "done", "outcome": {"name": "refused", "problems": []}});
+    let found = |phases: &[Value]| rolled_back(&history(phases), &digest).is_some();
+    assert!(found(&[unfit()]) && found(&[unfit(), released.clone()]));
+    assert!(found(&[refused, unfit()]), "nothing was touched by the refused one");
+    assert!(!found(&[released, unfit()]) && !found(&[]));
+    assert!(rolled_back(&history(&[unfit()]), Digest::of(["x"]).as_str()).is_none());
+    let by =
+        |actor: &str| rolled_back_phase(&json!({"name": "aborted", "actor": actor, "reason": "x"}));
+    assert!(found(&[by("ann")]) && !found(&[by(OURS)]));
+}

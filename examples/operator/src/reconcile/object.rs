@@ -1,0 +1,155 @@
+//! The object itself: whose it is, and what is written to it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bluegreen_core::{Clock as _, Record, SystemClock};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Api, Resource as _, ResourceExt as _};
+use serde_json::json;
+
+use super::{Failure, Look};
+use crate::crd::AgentRelease;
+use crate::decide::ACTOR;
+use crate::status::{Attempt, Is, Say};
+
+/// How long one call to the API server may take.
+const CALL: Duration = Duration::from_secs(10);
+/// Who owns the status.
+const MANAGER: &str = "bluegreen-operator";
+/// Keeps an object there until its release is over. It is set only while one is under way, so that
+/// objects at rest, and their namespace, can be deleted without an operator.
+pub(super) const FINALIZER: &str = "bluegreen.dev/release";
+
+impl Look<'_> {
+    pub(super) fn name(&self) -> String {
+        self.object.name_any()
+    }
+
+    pub(super) fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    /// Who begins its releases, in records.
+    pub(super) fn actor(&self) -> String {
+        format!("{ACTOR}{}", self.name())
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    /// Another object for the same agent, which counts more: one whose release is under way, or else
+    /// the older one.
+    pub(super) fn older(&self) -> Option<String> {
+        let rank = |object: &AgentRelease| {
+            let is_idle = !object.finalizers().iter().any(|it| it == FINALIZER);
+            let created = object.creation_timestamp().map(|it| it.0);
+            (is_idle, created, object.name_any())
+        };
+        let all = self.context.objects.state();
+        let mut others = all.iter().filter(|other| {
+            other.spec.service == self.object.spec.service
+                && other.name_any() != self.name()
+                && other.meta().deletion_timestamp.is_none()
+        });
+        let own = rank(self.object);
+        others.find(|other| rank(other) < own).map(|other| other.name_any())
+    }
+
+    fn api(&self) -> Api<AgentRelease> {
+        Api::namespaced(self.context.client.clone(), &self.context.namespace)
+    }
+
+    /// Says what there is to say, unless the object says it already. Whether something was written: then
+    /// the object is looked at once more.
+    pub(super) async fn write_status(
+        &self,
+        say: &Say,
+        attempt: Option<&Attempt>,
+        record: Option<&Record>,
+    ) -> Result<bool, Failure> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let generation = self.object.meta().generation;
+        let next = before.next(generation, say, attempt, record, SystemClock.now());
+        if next == before {
+            return Ok(false);
+        }
+        let patch = Patch::Apply(json!({
+            "apiVersion": AgentRelease::api_version(&()),
+            "kind": AgentRelease::kind(&()),
+            "status": next,
+        }));
+        let (api, name) = (self.api(), self.name());
+        // Nobody else has business there.
+        let params = PatchParams::apply(MANAGER).force();
+        let writing = api.patch_status(&name, &params, &patch);
+        bounded("write the status", writing).await.map(|_| true)
+    }
+
+    /// Sets the finalizer.
+    pub(super) async fn keep(&self) -> Result<(), Failure> {
+        let mut all = self.object.finalizers().to_vec();
+        if self.is_deleted() || all.iter().any(|it| it == FINALIZER) {
+            return Ok(());
+        }
+        all.push(FINALIZER.to_owned());
+        self.write_finalizers(&all).await
+    }
+
+    /// Takes the finalizer away.
+    pub(super) async fn unkeep(&self) -> Result<(), Failure> {
+        let mut all = self.object.finalizers().to_vec();
+        if !all.iter().any(|it| it == FINALIZER) {
+            return Ok(());
+        }
+        all.retain(|it| it != FINALIZER);
+        self.write_finalizers(&all).await
+    }
+
+    /// Lets an object that is deleted go, with its release over.
+    pub(super) async fn let_go(&self) -> Result<Action, Failure> {
+        self.context.drivers.forget(&self.uid()).await;
+        self.unkeep().await?;
+        Ok(Action::await_change())
+    }
+
+    async fn write_finalizers(&self, all: &[String]) -> Result<(), Failure> {
+        let version = self.object.resource_version();
+        let patch = json!({"metadata": {"finalizers": all, "resourceVersion": version}});
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let (api, name, patch) = (self.api(), self.name(), Patch::Merge(patch));
+        bounded("write the finalizers", api.patch(&name, &params, &patch)).await.map(drop)
+    }
+
+    pub(super) async fn duplicate(&self, older: &str) -> Result<Action, Failure> {
+        if self.is_deleted() {
+            return self.let_go().await;
+        }
+        let service = &self.object.spec.service;
+        let text = format!("found {older}, which has Service {service} too, wanted one object");
+        self.write_status(&Say::new(Is::Stalled, "Duplicate", text), None, None).await?;
+        // That the other one is gone is not told here.
+        Ok(Action::requeue(super::REFUSED))
+    }
+
+    pub(super) async fn missing(&self, why: String) -> Result<Action, Failure> {
+        let attempt = self.attempt(None);
+        let say = Say::new(Is::Reconciling, "AgentNotFound", why);
+        self.write_status(&say, attempt.as_ref(), None).await?;
+        Ok(Action::requeue(super::PAUSE))
+    }
+}
+
+/// What a call comes to, within its bound.
+async fn bounded<T>(
+    action: &str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(Failure::of(action, &error)),
+        Err(_) => Err(Failure(format!("failed to {action}: no answer within {CALL:?}"))),
+    }
+}
