@@ -24,6 +24,7 @@ mod groups;
 mod hooks;
 mod midway;
 mod objects;
+mod operator;
 mod preflight;
 mod prompts;
 mod queue;

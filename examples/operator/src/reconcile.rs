@@ -26,7 +26,7 @@ mod tests;
 
 /// After which pause what failed is tried again.
 const PAUSE: Duration = Duration::from_secs(15);
-/// The same on the way back, which should not wait.
+/// The same where it should not wait for long: on the way back.
 const BREATH: Duration = Duration::from_secs(2);
 /// After which pause it is looked whether what was refused still is.
 const REFUSED: Duration = Duration::from_mins(1);
@@ -51,17 +51,21 @@ pub(crate) struct Context {
 
 /// Why an object could not be looked after. It is tried again.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) String);
+pub(crate) struct Failure {
+    why: String,
+    /// There is a newer object than the one that was looked at.
+    is_newer: bool,
+}
 
 impl Failure {
     fn of(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self(format!("failed to {action}: {}", chain(error)))
+        Self { why: format!("failed to {action}: {}", chain(error)), is_newer: false }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -73,7 +77,11 @@ pub(crate) async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, Failure> {
     // On the heap: it is spawned once for each object.
-    Box::pin(Look { object: &object, context: &context }.all()).await
+    match Box::pin(Look { object: &object, context: &context }.all()).await {
+        // It is on its way here, and looked at when it comes.
+        Err(failure) if failure.is_newer => Ok(Action::requeue(BREATH)),
+        done => done,
+    }
 }
 
 /// What failed is tried again a little later. The controller tells of it.

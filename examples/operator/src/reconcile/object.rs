@@ -149,7 +149,10 @@ async fn bounded<T>(
 ) -> Result<T, Failure> {
     match tokio::time::timeout(CALL, call).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Failure::of(action, &error)),
-        Err(_) => Err(Failure(format!("failed to {action}: no answer within {CALL:?}"))),
+        Ok(Err(error)) => {
+            let is_newer = matches!(&error, kube::Error::Api(status) if status.code == 409);
+            Err(Failure { is_newer, ..Failure::of(action, &error) })
+        }
+        Err(late) => Err(Failure::of(action, &late)),
     }
 }
