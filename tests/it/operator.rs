@@ -249,13 +249,15 @@ async fn what_cannot_be_is_refused_by_the_api_server_and_the_first_write_comes_s
     elsewhere["service"] = json!("elsewhere");
     it.create("elsewhere", elsewhere).await.unwrap();
     it.says("elsewhere", "AgentNotFound").await;
-    let began = Instant::now();
-    it.create(NAME, spec("1.3.0", "0s")).await.unwrap();
     let kept =
         |object: Option<&DynamicObject>| object.is_some_and(|it| !it.finalizers().is_empty());
-    let waiting = Box::pin(await_condition(it.api(), NAME, kept));
-    timeout(seconds(10), waiting).await.expect("it should be kept").unwrap();
-    // From before the object was made until the write was seen: more than the limit is about.
+    let waiting = tokio::spawn(Box::pin(await_condition(it.api(), NAME, kept)));
+    // Lets the watch begin.
+    it.api().get("elsewhere").await.unwrap();
+    it.create(NAME, spec("1.3.0", "0s")).await.unwrap();
+    let began = Instant::now();
+    timeout(seconds(10), waiting).await.expect("it should be kept").unwrap().unwrap();
+    // From when the object was there until others saw the write.
     eprintln!("first write after {:?}", began.elapsed());
     it.says(NAME, "Released").await;
     let moved = it.patch(json!({"service": "elsewhere"})).await.unwrap_err().to_string();

@@ -2,8 +2,10 @@
 
 use std::sync::PoisonError;
 
+use bluegreen_core::{Slot as _, SlotState};
 use bluegreen_kube::{Cluster, ConnectError};
 use kube::runtime::reflector::ObjectRef;
+use tokio::time::timeout;
 
 use super::{Failure, Look};
 use crate::decide::{is_retried, rolled_back};
@@ -57,27 +59,19 @@ impl Look<'_> {
         last: Option<&Attempt>,
         mut attempt: Attempt,
     ) -> Result<Attempt, Failure> {
-        let ports = cluster.ports();
-        let looking = tokio::time::timeout(cluster.settings().call, ports.switch.observe());
-        let Ok(Ok(observed)) = looking.await else { return Ok(attempt) };
+        let operations = cluster.operations();
+        // The one has nothing to do with the other, and the release waits for both.
+        let (live, history) = tokio::join!(live(cluster), operations.history());
+        let history = history.map_err(|error| Failure::of("read the history", &error))?;
         // What is not clear is for the preflight to say.
-        let Some(routing) = observed.routing().filter(|it| it.is_whole()) else {
-            return Ok(attempt);
-        };
-        let reading = ports.slots.of(routing.live).state();
-        let Ok(Ok(live)) = tokio::time::timeout(cluster.settings().call, reading).await else {
-            return Ok(attempt);
-        };
-        let Ok(resolved) = wanted.change.resolve(&live.running, &ports.version_env) else {
-            return Ok(attempt);
-        };
+        let Some(live) = live else { return Ok(attempt) };
+        let resolved = wanted.change.resolve(&live.running, &cluster.settings().version_env);
+        let Ok(resolved) = resolved else { return Ok(attempt) };
         let digest = resolved.digest.to_string();
         if resolved.digest == live.digest() {
             attempt.end = Some(End::UpToDate);
             attempt.message = Some("live runs it already".to_owned());
         } else if !is_retried(last, self.object.spec.retry.as_deref()) {
-            let history = cluster.operations().history().await;
-            let history = history.map_err(|error| Failure::of("read the history", &error))?;
             let before = rolled_back(&history, &digest);
             attempt.end = before.is_some().then_some(End::Blocked);
             attempt.message = before;
@@ -94,4 +88,12 @@ impl Look<'_> {
         let (uid, actor) = (self.uid(), self.actor());
         self.context.drivers.start(Order { uid, object, cluster, actor, attempt }, job);
     }
+}
+
+/// The slot that has all traffic, if one does.
+async fn live(cluster: &Cluster) -> Option<SlotState> {
+    let call = cluster.settings().call;
+    let observed = timeout(call, cluster.switch().observe()).await.ok()?.ok()?;
+    let routing = observed.routing().filter(|it| it.is_whole())?;
+    timeout(call, cluster.slot(routing.live).state()).await.ok()?.ok()
 }
