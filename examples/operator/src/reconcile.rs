@@ -164,10 +164,6 @@ impl Look<'_> {
         if pause.is_zero() {
             job = self.job(&mut found, &cluster).await?;
         }
-        if job.is_some() {
-            // The finalizer first: whatever happens next, the release is not left alone.
-            self.keep().await?;
-        }
         if let Some(attempt) = &found.attempt {
             self.context.drivers.note(&self.uid(), attempt);
         }
@@ -197,20 +193,25 @@ impl Look<'_> {
         Ok(if pause.is_zero() { Action::await_change() } else { Action::requeue(pause) })
     }
 
-    /// What a task has to do, if there is something. What the operator does is noted in the attempt.
+    /// What a task has to do, if there is something. What the operator does is noted in the attempt. The
+    /// finalizer is set before anything else: whatever happens next, the release is not left alone.
     async fn job(&self, found: &mut Found, cluster: &Cluster) -> Result<Option<Job>, Failure> {
         let wanted = found.wanted.as_ref().ok();
         match (found.step, wanted) {
             (Step::Begin, Some(wanted)) => {
                 let attempt = self.first(wanted);
                 let last = found.attempt.as_ref();
-                let attempt = self.unless_needless(cluster, wanted, last, attempt).await?;
+                // Where nothing is needed after all, the finalizer goes again with the next look.
+                let looking = self.unless_needless(cluster, wanted, last, attempt);
+                let (kept, attempt) = tokio::join!(self.keep(), looking);
+                let attempt = kept.and(attempt)?;
                 let begins = attempt.end.is_none();
                 found.attempt = Some(attempt);
                 let (change, plan) = (wanted.change.clone(), wanted.plan.clone());
                 Ok(begins.then_some(Job::Begin { change, plan }))
             }
             (Step::Again, Some(wanted)) => {
+                self.keep().await?;
                 // Until it begins, it is still what was refused.
                 let mut attempt = self.first(wanted);
                 attempt.end = Some(End::Refused);
@@ -220,6 +221,7 @@ impl Look<'_> {
                 Ok(Some(Job::Again { change, plan }))
             }
             (Step::Resume, wanted) => {
+                self.keep().await?;
                 let record = found.status.record.as_ref();
                 let stuck = record.is_some_and(|it| it.stuck.is_some());
                 let mut attempt = self.known(found.attempt.take(), wanted, record);
