@@ -79,7 +79,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// Its bounds belong to the role: a deploy gives the candidate's those of live's, and a revert gives
 /// them back. Where the old slot becomes a standby that is smaller than its autoscaler's minimum, that is
-/// lowered. Where slots have autoscalers of two kinds, or several, bounds stay as they are.
+/// lowered. Where KEDA makes one, or a slot has several, bounds stay as they are.
 #[derive(Clone)]
 pub struct DeploymentSlot {
     client: Client,

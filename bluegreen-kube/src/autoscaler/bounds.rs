@@ -25,7 +25,7 @@ pub(super) struct Moved {
 }
 
 impl Kind {
-    const fn fields(self) -> [&'static str; 2] {
+    pub(super) const fn fields(self) -> [&'static str; 2] {
         match self {
             Self::Horizontal => ["minReplicas", "maxReplicas"],
             Self::Keda => ["minReplicaCount", "maxReplicaCount"],
@@ -58,10 +58,11 @@ impl Bounds {
 }
 
 /// The bounds that the one autoscaler of a candidate is to have: those of the one of live, unless it
-/// has them or they are not of one kind.
+/// has them. What KEDA makes has the old ones until KEDA looks, and would cut the candidate to them.
 pub(crate) fn due(own: &[Autoscaler], live: &[Autoscaler]) -> Option<Bounds> {
     let ([own], [live]) = (own, live) else { return None };
-    (own.kind == live.kind).then(|| Bounds::of(live)).filter(|bounds| *bounds != Bounds::of(own))
+    let both = own.kind == Kind::Horizontal && live.kind == Kind::Horizontal;
+    both.then(|| Bounds::of(live)).filter(|bounds| *bounds != Bounds::of(own))
 }
 
 /// Gives it these, and keeps what it had. Nothing where it has them.
@@ -92,8 +93,10 @@ pub(super) fn give_back(
     settings: &Settings,
 ) -> Result<Vec<Value>, String> {
     let Some(mut note) = Note::read(it, settings)? else { return Ok(Vec::new()) };
-    let Some(Moved { found, given }) = note.moved.take() else { return Ok(Vec::new()) };
     let mut operations = super::patch::begin(it, epoch, settings);
+    // The number is written also where there is nothing to give back: the bounds that an older driver was
+    // about to give may still be on their way.
+    let Some(Moved { found, given }) = note.moved.take() else { return Ok(operations) };
     operations.push(note.write(settings)?);
     if Bounds::of(it) == given {
         found.write(it, &mut operations);

@@ -61,7 +61,8 @@ pub(crate) async fn problems(
     for it in &found {
         let named = |problem| (problem, it.object.name_any());
         problems.extend(sizes(&of, it, due.as_ref(), intent).into_iter().map(named));
-        problems.extend(owner_problems(&of, it));
+        let lowers = (1..it.minimum()).contains(&intent.plan.standby);
+        problems.extend(owner_problems(&of, it, due.is_some() || lowers));
         if may_try {
             problems.extend(trial(&of, it).await?.map(named));
         }
@@ -139,8 +140,8 @@ fn sizes(
     problems
 }
 
-/// Who would put back what a freeze writes.
-fn owner_problems(of: &Autoscalers<'_>, it: &Autoscaler) -> Vec<(Problem, String)> {
+/// Who would put back what a freeze writes, and the bounds where these are written, too.
+fn owner_problems(of: &Autoscalers<'_>, it: &Autoscaler, bounds: bool) -> Vec<(Problem, String)> {
     let (field, what) = match it.kind {
         Kind::Horizontal => ("/f:spec/f:behavior".to_owned(), "spec.behavior"),
         Kind::Keda => {
@@ -148,7 +149,14 @@ fn owner_problems(of: &Autoscalers<'_>, it: &Autoscaler) -> Vec<(Problem, String
             (format!("/f:metadata/f:annotations/f:{step}"), "its annotations")
         }
     };
-    let owners = owners::of(&it.object.metadata, &[&field]).into_iter();
+    let [min, max] = it.kind.fields();
+    let (mut fields, mut what) = (vec![field], what.to_owned());
+    if bounds {
+        fields.extend([min, max].map(|field| format!("/f:spec/f:{field}")));
+        what = format!("{what}, spec.{min} and spec.{max}");
+    }
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let owners = owners::of(&it.object.metadata, &fields).into_iter();
     let reconcilers = owners.filter(|owner| owners::is_reconciler(owner));
     reconcilers
         .map(|owner| {
@@ -203,8 +211,9 @@ fn difference(
             .found(ours.to_string())
             .wanted(format!("none, or one for {}, too", other.deployment)),
         (Some(ours), Some(theirs)) => {
-            // Bounds of one kind belong to the role.
-            let bounds = if ours.kind == theirs.kind { 2 } else { 0 };
+            // Those bounds belong to the role.
+            let both = ours.kind == Kind::Horizontal && theirs.kind == Kind::Horizontal;
+            let bounds = if both { 2 } else { 0 };
             let differing: Vec<String> = ["minReplicas", "maxReplicas", "metrics", "behavior"]
                 .into_iter()
                 .skip(bounds)

@@ -17,7 +17,9 @@ use crate::{FIELD_MANAGER, error, json_patch};
 
 /// Labels and annotations with these prefixes say of an object who made it, or what was done
 /// to it. That is not true of a copy.
-const NOT_COPIED: [&str; 6] = [
+const NOT_COPIED: [&str; 7] = [
+    // By it Argo CD takes an object for one of its own, and deletes it where it is not in git.
+    "app.kubernetes.io/instance",
     "deployment.kubernetes.io/",
     "kubectl.kubernetes.io/",
     "argocd.argoproj.io/",

@@ -42,7 +42,8 @@ pub(super) fn culprit<'a>(
     (!sets.is_newest(set) && size(set) == wanted && note != wanted).then_some(set)
 }
 
-/// Corrects the note. Whoever was faster has its way: what was written since is seen by the watch.
+/// Corrects the note. Whoever was faster has its way; that, and what came of a write without an answer,
+/// is seen by the watch.
 pub(super) async fn end(slot: &DeploymentSlot, set: &DynamicObject, wanted: u32) -> Result<()> {
     let name = set.name_any();
     let action = format!("end a deadlock of the Deployment controller at replicaset {name}");
@@ -61,7 +62,14 @@ pub(super) async fn end(slot: &DeploymentSlot, set: &DynamicObject, wanted: u32)
     let params = json_patch::params(false);
     let call = json_patch::send(&slot.client, &slot.sets, &name, &params, &patch);
     match error::write(slot.settings.call, &action, call).await {
-        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Unknown
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) if error.kind() == ErrorKind::Rejected => {
             let why = format!(
                 "{}; somebody may do it: kubectl -n {} annotate replicaset {name} {DESIRED}={wanted} \

@@ -56,8 +56,10 @@ impl DeploymentSlot {
         };
         let found = Box::pin(reading).await;
         let due = match found {
-            // That it is not known was told by the freeze before.
-            Err(error) if error.kind() == ErrorKind::Rejected => return Ok(()),
+            // That it is not known was told by the freeze before; and KEDA may be taking one away.
+            Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound) => {
+                return Ok(());
+            }
             found => found.map(|(own, live)| autoscaler::due(&own, &live))?,
         };
         let Some(bounds) = due else { return Ok(()) };
@@ -73,12 +75,23 @@ impl DeploymentSlot {
         }
         let found = self.autoscalers_for("lower the minimum of", epoch).await?;
         let own = self.autoscalers(&self.name);
-        own.lower(own.anew(found).await?, replicas, epoch).await
+        match own.lower(own.anew(found).await?, replicas, epoch).await {
+            // A standby that is too large is no reason to leave autoscalers frozen.
+            Err(error) if error.kind() == ErrorKind::Rejected => {
+                tracing::warn!(error = error.chain(), "the minimum of a standby stays");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Gives its autoscaler back the bounds that it had before it was given live's.
     pub(super) async fn give_back_bounds(&self, epoch: Epoch) -> Result<()> {
-        let found = self.autoscalers_for("give back the bounds of", epoch).await?;
+        let found = match self.autoscalers_for("give back the bounds of", epoch).await {
+            // The slot has been put back by now, and KEDA is taking its autoscaler away.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            found => found?,
+        };
         let own = self.autoscalers(&self.name);
         own.give_back(own.anew(found).await?, epoch).await
     }

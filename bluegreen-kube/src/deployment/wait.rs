@@ -129,6 +129,8 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
         let sets = Sets::of(seen, watches.sets());
         if let Some(set) = deadlock::culprit(seen, &sets, watches.sets()) {
             deadlock::end(slot, set, seen.replicas()).await?;
+            // The watch tells what has become of it.
+            recheck = None;
             continue;
         }
         let progress = if is_complete_by_pods(seen, &sets, watches.pods()) {

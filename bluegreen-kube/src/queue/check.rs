@@ -97,14 +97,15 @@ impl QueueSwitch {
                 "evidence by endpoints: workers answer nobody, they say whether they pull",
             ));
         }
-        let is_late = self.pulling.get().is_none() && self.settles >= CONVERGE;
+        // Also where workers are counted: what does not answer is not known before that.
+        let is_late = self.settles >= CONVERGE;
         is_late.then(|| {
             Problem::new("settles-late", self.object())
                 .found(format!("workers that take {:?} to hear of a change", self.settles))
                 .wanted(format!(
                     "a plan whose `converge` is longer than that ({CONVERGE:?} by default)"
                 ))
-                .mend("set `converge`, or say what counts the workers that pull")
+                .mend("set `converge`")
                 .warning()
         })
     }

@@ -122,3 +122,21 @@ async fn one_that_keda_makes_keeps_its_own_beside_one_that_it_does_not() {
     assert_eq!(scaled["spec"]["maxReplicaCount"], 9);
     assert_eq!(scaled["metadata"]["annotations"]["bluegreen.dev/found"], Value::Null);
 }
+
+#[tokio::test]
+async fn bounds_that_come_too_late_are_not_left() {
+    let (stand_in, slot, change) = differing().await;
+    let mut brief = settings();
+    brief.call = std::time::Duration::from_millis(100);
+    let stale = DeploymentSlot::new(stand_in.client(NAMESPACE), brief, Color::Green, "agent-green");
+    let stale = stale.with_other("agent-blue");
+    stale.freeze(ONE).await.unwrap();
+    stand_in.fail(Fault::new("patch", "horizontalpodautoscalers", Failure::Late));
+    let error = stale.deploy(&change, 5, ONE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{}", error.chain());
+    slot.fence(TWO).await.unwrap();
+    slot.revert(TWO).await.unwrap();
+    assert_eq!(stand_in.deliver_late(), 1);
+    slot.thaw(TWO).await.unwrap();
+    assert_eq!(green(&stand_in), (json!([1, 3]), Value::Null));
+}

@@ -115,13 +115,14 @@ async fn a_slot_without_ready_pods_has_no_right_unless_there_are_none_at_all() {
 }
 
 #[tokio::test]
-async fn slow_workers_whom_nobody_counts_are_told_of() {
+async fn workers_that_hear_later_than_is_waited_are_told_of() {
     let stand_in = world().await;
     let slow = || switch(&stand_in).settles_in(Duration::from_secs(90));
     let codes = |found: Vec<Problem>| -> Vec<String> {
         found.into_iter().map(|it| it.code).filter(|code| code == "settles-late").collect()
     };
     assert_eq!(codes(problems(&slow()).await), ["settles-late"]);
-    assert_eq!(codes(problems(&slow().counting(Workers::of(1, 0))).await), [""; 0]);
+    // Who counts them may get no answer, and then that time decides.
+    assert_eq!(codes(problems(&slow().counting(Workers::of(1, 0))).await), ["settles-late"]);
     assert_eq!(codes(problems(&switch(&stand_in)).await), [""; 0]);
 }
