@@ -29,6 +29,7 @@ use completions::Completion;
 pub(super) use events::each as each_event;
 use http_agent::Body;
 pub(super) use place::{Place, is_pointer};
+use responses::INCOMPLETE;
 use responses::Response;
 
 /// The first pause before a task that is at work is asked after again; it doubles up to the longest.
@@ -196,7 +197,13 @@ impl Asker {
     ) -> Result<Duration, Reply> {
         let (came, answer) = self.heard(client, clock, request).await;
         match (came, answer.first_token) {
-            (Ok(()) | Err(Reply::Malformed(_)), Some(after)) => Ok(after),
+            (Ok(()), Some(after)) => Ok(after),
+            // It was to be short. Whatever else is no answer may have been no model's either.
+            (Err(Reply::Malformed(_)), Some(after))
+                if answer.finish_reason.as_deref() == Some(INCOMPLETE) =>
+            {
+                Ok(after)
+            }
             (Ok(()), None) => Err(Reply::Answer(Box::new(answer))),
             (Err(reply), _) => Err(reply),
         }

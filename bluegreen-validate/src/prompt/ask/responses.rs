@@ -13,6 +13,9 @@ mod pieces;
 pub(super) use input::items;
 use pieces::Pieces;
 
+/// How a response ends that was cut off, at its limit of tokens say.
+pub(super) const INCOMPLETE: &str = "incomplete";
+
 /// An answer that streams, as far as it has arrived.
 pub(super) struct Response<'a> {
     answer: &'a mut Answer,
@@ -96,7 +99,8 @@ fn finished(response: &Value, pieces: &[Value], answer: &mut Answer) -> Result<(
             "failed" | "cancelled" => {
                 return Err(Reply::Lost(format!("a response that is {status}")));
             }
-            "incomplete" => {
+            INCOMPLETE => {
+                answer.finish_reason = Some(INCOMPLETE.to_owned());
                 let reason = response.pointer("/incomplete_details/reason").and_then(Value::as_str);
                 let reason = reason.unwrap_or("for no reason that is told");
                 return Err(Reply::Malformed(format!("an incomplete response: {reason}")));

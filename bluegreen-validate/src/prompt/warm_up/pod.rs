@@ -81,7 +81,7 @@ impl WarmingUp<'_> {
                 Heard::Gone => return self.book.end(pod, End::Gone),
                 Heard::Busy(after) => {
                     self.book.busy(pod);
-                    wait = after.unwrap_or(pause);
+                    wait = after.unwrap_or_default().max(pause);
                 }
                 Heard::Nothing(why) => {
                     self.book.troubled(pod, why);
