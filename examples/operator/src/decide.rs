@@ -125,9 +125,9 @@ pub(crate) fn is_changed(wanted: Option<&str>, attempt: Option<&Attempt>) -> boo
     wanted.zip(attempt).is_some_and(|(wanted, attempt)| attempt.change != wanted)
 }
 
-/// Whether it is to be tried again: what was never tried is not.
+/// Whether it is to be tried again. What was never tried is not, and neither is what no longer says so.
 pub(crate) fn is_retried(attempt: Option<&Attempt>, retry: Option<&str>) -> bool {
-    attempt.map_or(retry.is_some(), |attempt| attempt.retry.as_deref() != retry)
+    attempt.is_some_and(|attempt| retry.is_some() && attempt.retry.as_deref() != retry)
 }
 
 /// Whether a release is still to prove itself. One that has, and whose old slot ends its work, is let
@@ -150,6 +150,15 @@ pub(crate) fn rolled_back(history: &[Document], digest: &str) -> Option<String> 
         record.change.digest.as_str() == digest
             && !matches!(record.phase, Phase::Done { outcome: Outcome::Refused { .. } })
     })?;
+    // What was taken back after its end is a release of its own, back to what was before.
+    let undone = history.iter().filter_map(Document::current).find_map(|record| {
+        let undo = record.undoes.as_ref().filter(|it| it.release == last.envelope.release)?;
+        matches!(record.phase, Phase::Done { outcome: Outcome::Released })
+            .then(|| format!("{}: taken back by {}: {}", undo.release, undo.actor, undo.reason))
+    });
+    if undone.is_some() {
+        return undone;
+    }
     match &last.phase {
         Phase::Done { outcome: Outcome::RolledBack { reason } } => match reason {
             Reason::Aborted { actor, .. } if actor.as_str().starts_with(ACTOR) => None,

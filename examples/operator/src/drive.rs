@@ -40,6 +40,8 @@ pub(crate) struct Ended {
     pub(crate) result: Result<Outcome, String>,
     /// When.
     pub(crate) at: Instant,
+    /// Whether it was to begin a release, and not to end the one that there was.
+    pub(crate) began: bool,
 }
 
 /// What is known of one object.
@@ -137,9 +139,11 @@ impl Drivers {
         let (all, places, news) = (self.all.clone(), self.places.clone(), self.news.clone());
         let uid = order.uid.clone();
         let attempt = order.attempt.clone();
+        let began = matches!(job, Job::Begin { .. } | Job::Again { .. });
         let task = async move {
             let result = Box::pin(carry_out(&order, job, &places)).await;
-            let ended = Ended { result: result.map_err(|error| chain(&error)), at: Instant::now() };
+            let result = result.map_err(|error| chain(&error));
+            let ended = Ended { result, at: Instant::now(), began };
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(entry) = all.get_mut(&order.uid) {
                 entry.ended = Some(ended);

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use bluegreen_core::{Slot as _, SlotState};
+use bluegreen_core::{Outcome, Slot as _, SlotState};
 use bluegreen_kube::{Cluster, ConnectError};
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::timeout;
@@ -25,8 +25,10 @@ impl Look<'_> {
     pub(super) async fn cluster(&self) -> Result<Result<Cluster, NoAgent>, Failure> {
         let service = &self.object.spec.service;
         let agents = || self.context.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whatever failed may have been found where it is no longer.
-        if self.failure().is_some() && !self.context.drivers.is_driving(&self.uid()) {
+        // Whatever failed, or was refused, may have been found where it is no longer.
+        let ended = self.context.drivers.ended(&self.uid());
+        let is_doubtful = ended.is_some_and(|it| !matches!(it.result, Ok(Outcome::Released)));
+        if is_doubtful && !self.context.drivers.is_driving(&self.uid()) {
             agents().remove(service);
         }
         if let Some(known) = agents().get(service).cloned() {

@@ -29,6 +29,8 @@ impl Look<'_> {
                 (attempt.end, attempt.message) = End::of(outcome).unzip();
             }
         } else if let Some(ended) = self.context.drivers.ended(&self.uid())
+            // Another task may have ended the release before this one.
+            && ended.began
             && let Ok(outcome) = &ended.result
             && let Some((end, message)) = End::of(outcome)
         {
