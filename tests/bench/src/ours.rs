@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bluegreen_core::{
-    Change, Color, ConfigFiles, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress,
-    Releaser, Result, Trial, Validator, Verdict,
+    Change, Color, Digest, Judgement, Outcome, PhaseName, Plan, Problem, Progress, Releaser,
+    Result, Trial, Validator, Verdict,
 };
 use bluegreen_kube::Cluster;
 use bluegreen_tests::{Agent, Manifests, SERVICE, image};
@@ -31,12 +31,8 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        Self::of(Manifests::shipped()).await
-    }
-
-    async fn of(manifests: Manifests) -> Self {
         alone().await;
-        let agent = Agent::of(manifests).await;
+        let agent = Agent::of(Manifests::shipped()).await;
         let (client, calls) = traced(agent.client(), agent.namespace().name());
         let builder = Cluster::builder(client, agent.namespace().name(), SERVICE);
         let cluster = builder.connect().await.unwrap();
@@ -83,7 +79,6 @@ pub(crate) async fn measure(table: &mut Table) {
     for gate in [Gate::None, Gate::Check, Gate::Slow] {
         Box::pin(forward(table, gate)).await;
     }
-    Box::pin(prompt_alone(table)).await;
     Box::pin(back(table, false)).await;
     Box::pin(back(table, true)).await;
     Box::pin(back_from_nothing(table)).await;
@@ -175,18 +170,6 @@ async fn forward(table: &mut Table, gate: Gate) {
     scene.calls.print(begun);
     let at = |time: Instant| (time - begun).as_secs_f64() * 1_000.0;
     eprintln!("ready {:.1} ms, patched {:.1} ms", at(ready), at(patched));
-}
-
-/// A release of nothing but a prompt: what comes before the pods' own start.
-async fn prompt_alone(table: &mut Table) {
-    let scene = Scene::of(Manifests::shipped().with_prompt("Be helpful.")).await;
-    let change = Change::files("agent-prompts", ConfigFiles::new([("system.txt", "Be kind.")]));
-    let begun = Instant::now();
-    let outcome = scene.cluster.releaser().run(change, &plan(QUIET)).await.unwrap();
-    assert_eq!(outcome, Outcome::Released);
-    let (made, _) = scene.sight.three_ready("1.2.0", begun).await;
-    table.add_time("… of a release of a prompt alone, ms", "ours", made - begun);
-    table.add("requests that failed", "ours", count(scene.sampler.failed()));
 }
 
 async fn back(table: &mut Table, soon: bool) {

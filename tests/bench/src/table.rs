@@ -24,7 +24,6 @@ pub(crate) const FOLLOWED_FROM_NOTHING: &str =
 pub(crate) const ROWS: &[(&str, &str)] = &[
     ("command → all idle pods ready, ms", "≤ 1.1 × pods' own start + 120"),
     ("command → first pod of the candidate, ms", "≤ 100"),
-    ("… of a release of a prompt alone, ms", "≤ 200"),
     ("pods ready → switch PATCH, no gate, ms", "≤ 20"),
     ("pods ready → switch PATCH, one HTTP check, ms", "≤ 60, every pod checked"),
     ("switch PATCH → last old answer, ms", "≤ 1.2 × floor"),
