@@ -82,3 +82,6 @@ pub(super) async fn end(slot: &DeploymentSlot, set: &DynamicObject, wanted: u32)
         result => result.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests;
