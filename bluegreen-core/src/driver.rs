@@ -119,18 +119,25 @@ impl Driver {
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
         let (mut phase, mut paused) = (span::Phase::default(), false);
+        // Who holds a record that this process has just read may be dead for long. Whoever takes
+        // it away from this process later has only just done so.
+        let mut first = Duration::ZERO;
         loop {
             let record = &at.held.record;
             let over = matches!(record.next(), Next::Finish(_));
             if !over && record.envelope.holder.as_ref() != Some(&self.me()) {
                 phase.ends(PhaseEnd::Lost);
-                at.held = self.follow(at.held).await?;
+                at.held = self.follow(at.held, first).await?;
                 // Whatever was told of it before, another one has driven it meanwhile.
                 (fenced, entered) = (None, None);
                 continue;
             }
             if !over && fenced != Some(record.envelope.epoch) {
-                self.fence(record.envelope.epoch, record).await?;
+                first = takeover::MOMENT;
+                if let Err(error) = self.fence(record.envelope.epoch, record).await {
+                    at.held = self.taken_away(at.held, error).await?;
+                    continue;
+                }
                 fenced = Some(record.envelope.epoch);
             }
             if paused && record.paused.is_none() {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Heartbeat, Held, Validators, held, span};
+use crate::driver::{Driver, Held, Validators, held, span};
 use crate::release::{Event, EventKind, Next, Undo};
 use crate::{
     Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
     ResolvedChange, Revision, Stored,
 };
 
+mod back;
 mod error;
 mod newer;
 mod status;
@@ -226,68 +227,6 @@ impl Operations {
             }
         }
         Err(OperationError::Port(crate::Error::new(ErrorKind::Conflict, "change the record")))
-    }
-
-    /// Takes the release over and gives traffic back.
-    async fn go_back(&self, stored: Stored, kind: EventKind) -> Result<Status, OperationError> {
-        let _heartbeat = Heartbeat::start(self.driver.ports.clone());
-        let mut it = match stored.document {
-            Document::Newer { .. } => return Box::pin(self.go_back_from_newer(stored)).await,
-            Document::Current(record) => Held { record, revision: stored.revision },
-        };
-        let mut seen = None;
-        for _ in 0..10 {
-            let name = it.record.phase.name();
-            if name == PhaseName::Done {
-                return Err(busy_because(&it.record, "it has just ended: `rollback` again"));
-            }
-            if let Some(error) = contracted(&it.record) {
-                return Err(error);
-            }
-            if it.record.phase.is_past_return() {
-                let advice = self.driver.advice(&it.record).await;
-                let advice = format!("{advice}; once it is over, `rollback` works again");
-                return Err(busy_because(&it.record, advice));
-            }
-            // Going back already, and somebody sees to it: nothing is added by taking it away.
-            let going = name.is_backward();
-            if going && it.record.envelope.holder.is_some() && name != PhaseName::Returning {
-                let document = Document::Current(it.record);
-                return Ok(Status::of(Some(&document), self.driver.now()));
-            }
-            let also = if going { EventKind::Resume { actor: actor(&kind) } } else { kind.clone() };
-            let (record, live) = (it.record.clone(), it.record.envelope.live);
-            // The one has nothing to do with the other, and every millisecond counts.
-            let looking = self.driver.glance(&record, live);
-            let (taken, glance) = tokio::join!(self.driver.take_over(it, Some(also)), looking);
-            (it, seen) = (taken?, Some(glance));
-            if it.record.phase.name() == PhaseName::Done {
-                // Nothing was deployed, so there is nothing to put back.
-                self.driver.finish(&it.record).await;
-                return Ok(Status::of(Some(&Document::Current(it.record)), self.driver.now()));
-            }
-            if it.record.envelope.holder.as_ref() == Some(&self.driver.me())
-                && it.record.phase.name().is_backward()
-            {
-                break;
-            }
-        }
-        let live = it.record.envelope.live;
-        match seen {
-            Some(seen) if it.record.phase.name() == PhaseName::Returning => {
-                let going = self.driver.fence_and_give_back(&it.record, live, seen);
-                let event = Box::pin(going).await?;
-                it = self.driver.commit(it, event).await?;
-            }
-            _ => self.driver.fence(it.record.envelope.epoch, &it.record).await?,
-        }
-        let document = Document::Current(it.record.clone());
-        let stuck = it.record.stuck.clone();
-        self.driver.let_go(it).await;
-        if let Some(stuck) = stuck {
-            return Err(OperationError::Stuck { stuck });
-        }
-        Ok(Status::of(Some(&document), self.driver.now()))
     }
 
     /// Undoes a release that is over: the old slot becomes the candidate, as it is.

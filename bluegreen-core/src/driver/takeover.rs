@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use super::{Driver, Held, LONGEST_PAUSE};
 use crate::release::{Event, EventKind, Next};
-use crate::{Epoch, ErrorKind, HolderId, OperationError, Progress, Record, Result, Vitality};
+use crate::{
+    Epoch, Error, ErrorKind, HolderId, OperationError, Progress, Record, Result, Vitality,
+};
 
 /// How long after its write to the record the lease of a holder is looked for. It renews both at
 /// once, and the one may be seen before the other.
-const MOMENT: Duration = Duration::from_secs(1);
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Waits while another process drives. Returns with a record that is over, or that this
-    /// process has taken over.
-    pub(super) async fn follow(&self, mut held: Held) -> Result<Held, OperationError> {
+    /// process has taken over. The holder's lease is looked for `first` from now: a [`MOMENT`] where
+    /// its write may be quite new.
+    pub(super) async fn follow(
+        &self,
+        mut held: Held,
+        mut first: Duration,
+    ) -> Result<Held, OperationError> {
         self.report(&Progress::TakenOver { by: held.record.envelope.holder.clone() });
-        let mut first = Duration::ZERO;
         loop {
             let Some(other) = held.record.envelope.holder.clone() else {
                 if matches!(held.record.next(), Next::Finish(_)) {
@@ -97,6 +103,27 @@ impl Driver {
         let (switch, slots) =
             tokio::join!(self.fence_switch(epoch, record), self.fence_slots(epoch, record));
         switch.and(slots)
+    }
+
+    /// What has become of a release whose fence failed: the record as another process, which has
+    /// taken it over meanwhile, has left it.
+    ///
+    /// # Errors
+    /// `error`, if it was something else.
+    pub(crate) async fn taken_away(
+        &self,
+        held: Held,
+        error: Error,
+    ) -> Result<Held, OperationError> {
+        if error.kind() == ErrorKind::Conflict
+            && let Ok(found) = self.load().await
+        {
+            let found = super::record::held(found)?;
+            if found.record.envelope.epoch > held.record.envelope.epoch {
+                return Ok(found);
+            }
+        }
+        Err(error.into())
     }
 
     pub(super) async fn fence_switch(&self, epoch: Epoch, record: &Record) -> Result<()> {

@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use super::{Arc, Operations, Releaser, await_phase, change, cluster, plan};
+use super::{Arc, Duration, Operations, Outcome, Releaser, await_phase, change, cluster, plan};
 use crate::memory::{Fault, Faults, MemoryCluster, MemoryLiveness};
-use crate::{HolderId, Liveness, OperationError, PhaseName, Progress, Vitality};
+use crate::{ErrorKind, HolderId, Liveness, OperationError, PhaseName, Progress, Status, Vitality};
 
 /// Whether a holder lives, asked where nothing can be waited for.
 fn lives(observer: &MemoryLiveness, holder: &str) -> bool {
@@ -97,4 +97,43 @@ async fn the_advice_is_not_to_abort_what_cannot_be_aborted() {
     assert_eq!(advice(&cluster).await, "nobody drives it any more, one is gone: `resume` it");
     let error = operations.rollback("ann", "wrong refunds").await.unwrap_err().to_string();
     assert!(error.ends_with("`resume` it; once it is over, `rollback` works again"), "{error}");
+}
+
+/// An abort in the middle of a deploy, by a process whose fences are late and whose renewals of its
+/// lease end like this. The driver hears of it only by what it saves next.
+async fn aborted(renewal: Fault, fences: Duration) -> Result<Status, OperationError> {
+    let cluster = cluster();
+    let (deaf, late) = (Faults::new(), Faults::new());
+    deaf.always("store.watch", Fault::Hang);
+    deaf.always("slot.deploy", Fault::Delay(Duration::from_millis(300)));
+    late.always("liveness.renew", renewal);
+    for fence in ["slot.fence", "switch.fence"] {
+        late.always(fence, Fault::Delay(fences));
+    }
+    let one = Releaser::new(deaf.around(cluster.ports("one")));
+    let two = Operations::new(late.around(cluster.ports("two")));
+    let release = tokio::spawn(async move { one.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Deploying).await;
+    let aborted = two.abort("ann", "second thoughts").await;
+    let outcome = release.await.unwrap().unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
+    aborted
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hears_by_its_own_save_that_it_has_lost_a_release_waits_for_the_lease_too() {
+    let status = aborted(Fault::Delay(Duration::from_millis(500)), Duration::from_millis(900))
+        .await
+        .unwrap();
+    assert_eq!(status.record.unwrap().envelope.holder, Some("two".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_has_not_failed_where_another_process_goes_back_instead() {
+    let status =
+        aborted(Fault::Before(ErrorKind::Unavailable), Duration::from_secs(3)).await.unwrap();
+    let record = status.record.unwrap();
+    let phase = record.phase.name();
+    assert!(phase.is_backward() || phase == PhaseName::Done, "{phase}");
+    assert_ne!(record.envelope.holder, Some("two".into()));
 }
