@@ -9,6 +9,7 @@ mod article;
 mod floor;
 mod ours;
 mod process;
+mod prompts;
 mod recovery;
 mod sampler;
 mod sight;
@@ -22,6 +23,7 @@ use table::Table;
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     let only_weights = arguments.next_if(|word| word == "weights").is_some();
+    let only_prompts = arguments.next_if(|word| word == "prompts").is_some();
     let only_back = arguments.next_if(|word| word == "back").is_some();
     let recovery = arguments.next_if(|word| word == "recovery").is_some();
     let only_ours = recovery && arguments.next_if(|word| word == "--only-ours").is_some();
@@ -29,11 +31,16 @@ async fn main() {
         (None, _) => 7,
         (Some("--rounds"), Some(count)) => count.parse().expect("--rounds takes a number"),
         _ => {
-            panic!("usage: bluegreen-bench [weights | back | recovery [--only-ours]] [--rounds N]")
+            panic!(
+                "usage: bluegreen-bench [weights | prompts | back | recovery [--only-ours]] \
+                 [--rounds N]"
+            )
         }
     };
     if only_weights {
         Box::pin(shares(rounds)).await;
+    } else if only_prompts {
+        Box::pin(prompt_alone(rounds)).await;
     } else if only_back {
         Box::pin(ways_back(rounds)).await;
     } else if recovery {
@@ -71,6 +78,15 @@ async fn ways_back(rounds: u32) {
 async fn shares(rounds: u32) {
     let mut table = Table::new(weights::ROWS, &["ours", "floor"]);
     Box::pin(weights::measure(&mut table, rounds)).await;
+    table.print(rounds);
+}
+
+async fn prompt_alone(rounds: u32) {
+    let mut table = Table::new(prompts::ROWS, &["ours", "floor"]);
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        Box::pin(prompts::measure(&mut table)).await;
+    }
     table.print(rounds);
 }
 

@@ -21,18 +21,22 @@ use crate::table::{FOLLOWED, FOLLOWED_FROM_NOTHING, REVERTED, REVERTED_FROM_NOTH
 use crate::traced::{Calls, traced};
 
 /// An agent that is about to be released, and everything that looks at it.
-struct Scene {
+pub(crate) struct Scene {
     agent: Agent,
-    cluster: Cluster,
+    pub(crate) cluster: Cluster,
     calls: Calls,
-    sight: Sight,
-    sampler: Sampler,
+    pub(crate) sight: Sight,
+    pub(crate) sampler: Sampler,
 }
 
 impl Scene {
     async fn new() -> Self {
+        Self::of(Manifests::shipped()).await
+    }
+
+    pub(crate) async fn of(manifests: Manifests) -> Self {
         alone().await;
-        let agent = Agent::of(Manifests::shipped()).await;
+        let agent = Agent::of(manifests).await;
         let (client, calls) = traced(agent.client(), agent.namespace().name());
         let builder = Cluster::builder(client, agent.namespace().name(), SERVICE);
         let cluster = builder.connect().await.unwrap();
@@ -43,7 +47,7 @@ impl Scene {
     }
 
     /// When traffic was moved: the last patch of the live Service.
-    fn patched(&self, since: Instant) -> Instant {
+    pub(crate) fn patched(&self, since: Instant) -> Instant {
         let calls = self.calls.since(since);
         calls.iter().rfind(|call| call.patches(SERVICE)).expect("a patch of the Service").at
     }
@@ -53,7 +57,7 @@ impl Scene {
     }
 }
 
-fn plan(bake: Duration) -> Plan {
+pub(crate) fn plan(bake: Duration) -> Plan {
     let mut plan = Plan::all_at_once().bake(bake);
     plan.drain.quiet = Duration::from_secs(3);
     plan.keep_failed = Duration::ZERO;

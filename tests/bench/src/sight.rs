@@ -98,9 +98,23 @@ impl Sight {
     /// When the last of three pods of this version, created after `since`, became ready; and
     /// when the first of them was created.
     pub(crate) async fn three_ready(&self, version: &str, since: Instant) -> (Instant, Instant) {
+        self.three(since, |_, of| of == version).await
+    }
+
+    /// The same of the pods of a slot, whatever they run.
+    pub(crate) async fn three_ready_of(&self, slot: &str, since: Instant) -> (Instant, Instant) {
+        let prefix = format!("agent-{slot}-");
+        self.three(since, |name, _| name.starts_with(&prefix)).await
+    }
+
+    async fn three(
+        &self,
+        since: Instant,
+        is_meant: impl Fn(&str, &str) -> bool,
+    ) -> (Instant, Instant) {
         self.until(|seen| {
             let new = |list: &[(String, String, Instant)]| -> Vec<Instant> {
-                let of = list.iter().filter(|(_, of, at)| of == version && *at >= since);
+                let of = list.iter().filter(|(name, of, at)| is_meant(name, of) && *at >= since);
                 of.map(|(_, _, at)| *at).collect()
             };
             let (created, ready) = (new(&seen.created), new(&seen.ready));
