@@ -5,6 +5,7 @@
 //! annotation of its own. Both go on making it larger.
 
 use std::fmt;
+use std::time::Duration;
 
 use bluegreen_core::{Epoch, Error, ErrorKind, Result};
 use futures_util::future::{join_all, try_join_all};
@@ -15,6 +16,7 @@ use kube::core::gvk::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::remembered::FRESH;
 use crate::rights::Right;
@@ -39,6 +41,12 @@ pub(crate) const KEDA: &str = "keda.sh";
 /// How often a write is decided anew because the object was changed in between: its controller
 /// writes the status every few seconds.
 const ATTEMPTS: usize = 5;
+
+/// How long KEDA may take to bring what stands in its object to the autoscaler that it makes: a
+/// second, as it watches them.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const STEP: Duration = Duration::from_millis(250);
 
 /// What makes and keeps the size of a Deployment.
 #[derive(Clone, Debug)]
@@ -84,8 +92,18 @@ impl Kind {
 }
 
 impl Autoscaler {
+    /// The fewest pods. KEDA goes down to none by itself, whatever it tells the autoscaler that it makes.
     fn minimum(&self) -> u32 {
-        number(&self.spec["minReplicas"]).unwrap_or(1)
+        match self.kind {
+            Kind::Horizontal => number(&self.spec["minReplicas"]).unwrap_or(1),
+            Kind::Keda => number(&self.object.data["spec"]["minReplicaCount"]).unwrap_or(0),
+        }
+    }
+
+    /// Whether it would make a standby of this size larger again. A `HorizontalPodAutoscaler` rests
+    /// where a Deployment has no pods, and KEDA does not.
+    pub(crate) fn enlarges(&self, standby: u32) -> bool {
+        standby < self.minimum() && (standby > 0 || self.kind == Kind::Keda)
     }
 
     /// Whether a freeze was not followed by a thaw.
@@ -193,6 +211,37 @@ impl Autoscalers<'_> {
         let decide =
             |it: &Autoscaler, epoch, settings: &_| bounds::lower(it, least, epoch, settings);
         self.settle(found, "lower the minimum of", &decide, epoch).await
+    }
+
+    /// Waits a while until the autoscalers of the Deployment go by bounds that were given.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) if one does not, and would cut a slot of this size.
+    pub(crate) async fn follow(&self, bounds: &Bounds, replicas: u32) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Not a list of a moment ago.
+            let anew = Shared::default();
+            let found = Autoscalers { listed: &anew, ..*self }.find().await?;
+            let Some(behind) = found.iter().find(|it| !bounds.are_followed_by(it)) else {
+                return Ok(());
+            };
+            if Instant::now() < deadline {
+                tokio::time::sleep(STEP).await;
+                continue;
+            }
+            let maximum = behind.maximum();
+            if maximum.is_none_or(|maximum| maximum >= replicas) {
+                tracing::warn!(autoscaler = %behind, "KEDA has not yet brought live's bounds to it");
+                return Ok(());
+            }
+            let action =
+                format!("wait until KEDA brings live's bounds to the autoscaler of {behind}");
+            let found = maximum.unwrap_or_default();
+            let why =
+                format!("found at most {found} pods, wanted at least {replicas}: is KEDA up?");
+            return Err(Error::new(ErrorKind::Unavailable, action).with_source(why));
+        }
     }
 
     /// Those that were found, as they are now. That nothing has to be written is not decided on a list,

@@ -79,7 +79,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// Its bounds belong to the role: a deploy gives the candidate's those of live's, and a revert gives
 /// them back. Where the old slot becomes a standby that is smaller than its autoscaler's minimum, that is
-/// lowered. Where KEDA makes one, or a slot has several, bounds stay as they are.
+/// lowered. Where KEDA makes both, these are the bounds of its `ScaledObject`s: a deploy waits up to ten
+/// seconds until KEDA has brought them to the autoscaler, and a slot that is left with no pods may rest at
+/// none. Where KEDA makes only one of the two, or a slot has several, bounds stay as they are.
 #[derive(Clone)]
 pub struct DeploymentSlot {
     client: Client,
@@ -264,7 +266,7 @@ impl Slot for DeploymentSlot {
     }
 
     async fn deploy(&self, change: &ResolvedChange, replicas: u32, epoch: Epoch) -> Result<()> {
-        Box::pin(self.take_bounds(epoch)).await?;
+        Box::pin(self.take_bounds(replicas, epoch)).await?;
         write::deploy(self, change, replicas, epoch).await
     }
 

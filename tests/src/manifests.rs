@@ -72,6 +72,13 @@ impl Manifests {
         Self(read(ROLE_OF_KEDA))
     }
 
+    /// The same with the Role for autoscalers that KEDA makes.
+    #[must_use]
+    pub fn with_keda(mut self) -> Self {
+        self.0.extend(read(ROLE_OF_KEDA));
+        self
+    }
+
     /// The Role of `bluegreen-kube` for hooks, which comes to the other one.
     pub fn role_of_hooks() -> Self {
         Self(read(ROLE_OF_HOOKS))

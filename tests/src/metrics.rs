@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -180,7 +180,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, said: Arc<watch::Sender<
         connections.spawn(async move {
             let Ok(stream) = tls.accept(stream).await else { return };
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(request.uri().path(), &said);
+                let answer = answer(request.uri(), &said);
                 async move { Ok::<_, Infallible>(answer) }
             });
             // A connection that breaks is opened again.
@@ -190,15 +190,22 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, said: Arc<watch::Sender<
     }
 }
 
-fn answer(path: &str, said: &watch::Sender<All>) -> Response<Full<Bytes>> {
+/// The name of the object for which KEDA asks: it names all metrics of a kind alike.
+fn asked_by_keda(uri: &Uri) -> Option<&str> {
+    let (_, after) = uri.query()?.split_once("labelSelector=scaledobject.keda.sh%2Fname%3D")?;
+    after.split(['&', '%']).next()
+}
+
+fn answer(uri: &Uri, said: &watch::Sender<All>) -> Response<Full<Bytes>> {
     let version = format!("{GROUP}/v1beta1");
-    let steps: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let steps: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     let body = match steps[..] {
         ["apis", GROUP, "v1beta1"] => json!({
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
             "resources": [],
         }),
         ["apis", GROUP, "v1beta1", "namespaces", _, metric] => {
+            let metric = asked_by_keda(uri).unwrap_or(metric);
             let mut value = 0;
             said.send_modify(|all| {
                 let said = all.entry(metric.to_owned()).or_default();

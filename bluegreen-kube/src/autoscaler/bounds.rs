@@ -44,6 +44,16 @@ impl Bounds {
         number(&self.max)
     }
 
+    /// Whether the `HorizontalPodAutoscaler` goes by them. One that KEDA makes gets them only when KEDA
+    /// looks at its own object.
+    pub(super) fn are_followed_by(&self, it: &Autoscaler) -> bool {
+        let [min, max] = match it.kind {
+            Kind::Horizontal => return true,
+            Kind::Keda => [number(&self.min).unwrap_or(0).max(1), number(&self.max).unwrap_or(100)],
+        };
+        number(&it.spec["minReplicas"]) == Some(min) && it.maximum() == Some(max)
+    }
+
     /// What makes these the bounds of an autoscaler.
     fn write(&self, it: &Autoscaler, operations: &mut Vec<Value>) {
         for (field, value) in it.kind.fields().into_iter().zip([&self.min, &self.max]) {
@@ -58,11 +68,11 @@ impl Bounds {
 }
 
 /// The bounds that the one autoscaler of a candidate is to have: those of the one of live, unless it
-/// has them. What KEDA makes has the old ones until KEDA looks, and would cut the candidate to them.
+/// has them. Two kinds do not mean the same by what they leave out.
 pub(crate) fn due(own: &[Autoscaler], live: &[Autoscaler]) -> Option<Bounds> {
     let ([own], [live]) = (own, live) else { return None };
-    let both = own.kind == Kind::Horizontal && live.kind == Kind::Horizontal;
-    both.then(|| Bounds::of(live)).filter(|bounds| *bounds != Bounds::of(own))
+    let alike = own.kind == live.kind;
+    alike.then(|| Bounds::of(live)).filter(|bounds| *bounds != Bounds::of(own))
 }
 
 /// Gives it these, and keeps what it had. Nothing where it has them.
@@ -112,7 +122,7 @@ pub(super) fn lower(
     settings: &Settings,
 ) -> Result<Vec<Value>, String> {
     let Bounds { min, max } = Bounds::of(it);
-    // One of KEDA rests at nothing where nothing is said, and a HorizontalPodAutoscaler at one.
+    // Where nothing is said, one of KEDA goes down to nothing, and a HorizontalPodAutoscaler to one pod.
     if number(&min).is_none_or(|min| min <= least) {
         return Ok(Vec::new());
     }

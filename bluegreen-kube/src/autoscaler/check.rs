@@ -61,7 +61,7 @@ pub(crate) async fn problems(
     for it in &found {
         let named = |problem| (problem, it.object.name_any());
         problems.extend(sizes(&of, it, due.as_ref(), intent).into_iter().map(named));
-        let lowers = (1..it.minimum()).contains(&intent.plan.standby);
+        let lowers = it.enlarges(intent.plan.standby);
         problems.extend(owner_problems(&of, it, due.is_some() || lowers));
         if may_try {
             problems.extend(trial(&of, it).await?.map(named));
@@ -124,17 +124,6 @@ fn sizes(
                 } else {
                     "raise its maximum"
                 }),
-        );
-    }
-    // For a standby of some pods the minimum is lowered. At zero a HorizontalPodAutoscaler rests by
-    // itself; KEDA does not.
-    let least = it.minimum();
-    if intent.plan.standby == 0 && it.kind == Kind::Keda && least > 0 {
-        problems.push(
-            Problem::new("autoscaler-minimum", &object)
-                .found(format!("at least {least} pods"))
-                .wanted("none, the plan's standby: it makes them more again")
-                .warning(),
         );
     }
     problems
@@ -212,8 +201,7 @@ fn difference(
             .wanted(format!("none, or one for {}, too", other.deployment)),
         (Some(ours), Some(theirs)) => {
             // Those bounds belong to the role.
-            let both = ours.kind == Kind::Horizontal && theirs.kind == Kind::Horizontal;
-            let bounds = if both { 2 } else { 0 };
+            let bounds = if ours.kind == theirs.kind { 2 } else { 0 };
             let differing: Vec<String> = ["minReplicas", "maxReplicas", "metrics", "behavior"]
                 .into_iter()
                 .skip(bounds)

@@ -12,6 +12,7 @@ use crate::stand_in::{Denial, Failure, Fault, StandIn};
 
 mod bounds;
 mod checks;
+mod keda;
 
 bluegreen_core::slot_conformance_tests!(async || {
     let stand_in = world().await;
@@ -93,19 +94,37 @@ async fn world_with(more: &Value) -> StandIn {
 async fn keda(annotations: &Value) -> StandIn {
     let stand_in = world().await;
     stand_in.add_kind(KEDA, "v1alpha1", "scaledobjects", "ScaledObject");
+    scaled(&stand_in, Color::Green, "queue", annotations, [None, Some(9)]).await;
+    stand_in
+}
+
+/// Says that KEDA made the autoscaler of this slot, from an object of this name with these bounds.
+async fn scaled(
+    stand_in: &StandIn,
+    color: Color,
+    name: &str,
+    annotations: &Value,
+    [min, max]: [Option<u32>; 2],
+) {
+    let mut spec = json!({"scaleTargetRef": {"name": format!("agent-{color}")}});
+    for (field, bound) in Kind::Keda.fields().into_iter().zip([min, max]) {
+        if let Some(bound) = bound {
+            spec[field] = bound.into();
+        }
+    }
     let object = json!({
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
-        "metadata": {"name": "queue", "annotations": annotations},
-        "spec": {"scaleTargetRef": {"name": "agent-green"}, "maxReplicaCount": 9},
+        "metadata": {"name": name, "annotations": annotations}, "spec": spec,
     });
-    create(&stand_in, Kind::Keda, object).await;
+    create(stand_in, Kind::Keda, object).await;
+    let uid = stand_in.object(SCALED, NAMESPACE, name).unwrap()["metadata"]["uid"].clone();
     let owner = json!({
-        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "queue", "uid": "u",
+        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": name, "uid": uid,
         "controller": true,
     });
     let patch = json!({"metadata": {"ownerReferences": [owner]}});
-    assert!(stand_in.edit("keda-operator", HORIZONTAL, NAMESPACE, "agent-green", &patch));
-    stand_in
+    let made = format!("agent-{color}");
+    assert!(stand_in.edit("keda-operator", HORIZONTAL, NAMESPACE, &made, &patch));
 }
 
 fn spec(stand_in: &StandIn) -> Value {
@@ -199,7 +218,7 @@ async fn a_late_freeze_finds_the_number_of_whoever_thawed() {
     let stand_in = world().await;
     let before = spec(&stand_in);
     let mut brief = settings();
-    brief.call = std::time::Duration::from_millis(100);
+    brief.call = Duration::from_millis(100);
     let client = stand_in.client(NAMESPACE);
     let stale = DeploymentSlot::new(client, brief, Color::Green, "agent-green");
     stand_in.fail(Fault::new("patch", "horizontalpodautoscalers", Failure::Late));

@@ -1,6 +1,6 @@
 //! The autoscalers of a slot, which others may set meanwhile.
 
-use bluegreen_core::{Epoch, ErrorKind, Result};
+use bluegreen_core::{Epoch, Error, ErrorKind, Result};
 use kube::Api;
 use kube::core::DynamicObject;
 
@@ -43,8 +43,8 @@ impl DeploymentSlot {
         Ok(found)
     }
 
-    /// Gives its autoscaler the bounds of the other slot's, which is live.
-    pub(super) async fn take_bounds(&self, epoch: Epoch) -> Result<()> {
+    /// Gives its autoscaler the bounds of the other slot's, which is live, before it gets so many pods.
+    pub(super) async fn take_bounds(&self, replicas: u32, epoch: Epoch) -> Result<()> {
         let Some(live) = &self.other else { return Ok(()) };
         let (own, live) = (self.autoscalers(&self.name), self.autoscalers(live));
         let reading = async {
@@ -56,25 +56,29 @@ impl DeploymentSlot {
         };
         let found = Box::pin(reading).await;
         let due = match found {
-            // That it is not known was told by the freeze before; and KEDA may be taking one away.
-            Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound) => {
-                return Ok(());
-            }
+            Err(error) if is_gone_or_hidden(&error) => return Ok(()),
             found => found.map(|(own, live)| autoscaler::due(&own, &live))?,
         };
         let Some(bounds) = due else { return Ok(()) };
         let found = self.autoscalers_for("give live's bounds to", epoch).await?;
-        own.give(own.anew(found).await?, &bounds, epoch).await
+        own.give(own.anew(found).await?, &bounds, epoch).await?;
+        own.follow(&bounds, replicas).await
     }
 
     /// Lets its autoscaler make a standby as small as it is to be. The candidate has live's bounds.
     pub(super) async fn lower_bounds(&self, replicas: u32, epoch: Epoch) -> Result<()> {
-        // At zero an autoscaler rests.
-        if replicas == 0 || self.seen(&*self.recent(&self.name).await?).found()?.is_some() {
+        let own = self.autoscalers(&self.name);
+        // What one says that was listed a moment ago is good enough to see that there is nothing to do:
+        // nobody lowers a minimum but a release.
+        match own.find().await {
+            Ok(found) if !found.iter().any(|it| it.enlarges(replicas)) => return Ok(()),
+            Err(error) if is_gone_or_hidden(&error) => return Ok(()),
+            found => drop(found?),
+        }
+        if self.seen(&*self.recent(&self.name).await?).found()?.is_some() {
             return Ok(());
         }
         let found = self.autoscalers_for("lower the minimum of", epoch).await?;
-        let own = self.autoscalers(&self.name);
         match own.lower(own.anew(found).await?, replicas, epoch).await {
             // A standby that is too large is no reason to leave autoscalers frozen.
             Err(error) if error.kind() == ErrorKind::Rejected => {
@@ -115,4 +119,9 @@ impl DeploymentSlot {
         }
         Ok(places)
     }
+}
+
+/// That an autoscaler is not known was told by the freeze before; and KEDA may be taking one away.
+fn is_gone_or_hidden(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound)
 }

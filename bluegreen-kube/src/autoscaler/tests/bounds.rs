@@ -127,7 +127,7 @@ async fn one_that_keda_makes_keeps_its_own_beside_one_that_it_does_not() {
 async fn bounds_that_come_too_late_are_not_left() {
     let (stand_in, slot, change) = differing().await;
     let mut brief = settings();
-    brief.call = std::time::Duration::from_millis(100);
+    brief.call = Duration::from_millis(100);
     let stale = DeploymentSlot::new(stand_in.client(NAMESPACE), brief, Color::Green, "agent-green");
     let stale = stale.with_other("agent-blue");
     stale.freeze(ONE).await.unwrap();
