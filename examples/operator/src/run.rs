@@ -50,10 +50,10 @@ pub(crate) async fn run(options: Options) -> Result<(), String> {
         }
     };
     let working = async {
-        leadership.gained().await;
+        let since = leadership.gained().await;
         crate::tell("leader", &format_args!("{} leads in {namespace}", liveness.holder()));
         tokio::select! {
-            why = leadership.lost() => Err(format!("another process leads: {why}")),
+            why = leadership.lost(since) => Err(format!("another process leads: {why}")),
             () = work(&client, &namespace, &options, liveness.clone()) => {
                 Err("the watch of AgentReleases has ended".to_owned())
             }
