@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::plan::HookPoint;
-use crate::release::{Next, Wait};
+use crate::release::{FORMAT, Next, Wait};
 use crate::{Document, Envelope, Outcome, Phase, Record, Timestamp};
 
 /// How the release of an agent fares, or the last one did.
@@ -12,6 +12,9 @@ use crate::{Document, Envelope, Outcome, Phase, Record, Timestamp};
 pub struct Status {
     /// What every version can read of the record; `None` if there was never a release.
     pub envelope: Option<Envelope>,
+    /// The format that the record has. One newer than [`FORMAT`] was written by a newer version of
+    /// this library: there is a release then, and no [`record`](Self::record) of it.
+    pub format: Option<u32>,
     /// The record, if this version can read it.
     pub record: Option<Record>,
     /// What is waited for.
@@ -30,10 +33,16 @@ impl Status {
     pub(crate) fn of(document: Option<&Document>, at: Timestamp) -> Self {
         let envelope = document.map(|document| document.envelope().clone());
         let record = document.and_then(Document::current).cloned();
+        let format = document.map(Document::format);
         let (awaited, operations) = match &record {
             Some(record) => (awaited(record), operations(record)),
             None if envelope.is_some() => {
-                ("a newer version of this library, which drives it".to_owned(), vec!["rollback"])
+                let found = format.unwrap_or_default();
+                let awaited = format!(
+                    "a newer version of this library, which drives it: found a record of format {found}, \
+                     wanted {FORMAT}"
+                );
+                (awaited, vec!["rollback"])
             }
             None => ("nothing: there was never a release".to_owned(), vec!["start"]),
         };
@@ -41,6 +50,7 @@ impl Status {
             since: record.as_ref().map(|record| record.since),
             deadline: record.as_ref().and_then(|record| record.phase.deadline()),
             envelope,
+            format,
             record,
             awaited,
             operations,
@@ -151,5 +161,31 @@ impl fmt::Display for Status {
             write!(f, ", until {deadline}")?;
         }
         write!(f, "\npossible now: {}", self.operations.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Color, Routing};
+
+    #[test]
+    fn of_a_release_of_a_newer_version_the_format_is_told() {
+        let envelope = Envelope {
+            agent: "agent".into(),
+            cluster: "test".into(),
+            release: "r1".into(),
+            live: Color::Blue,
+            routing: Routing::all(Color::Green),
+            epoch: crate::Epoch::default(),
+            holder: None,
+        };
+        let document = Document::Newer { format: 7, envelope, text: String::new() };
+        let status = Status::of(Some(&document), Timestamp::from_unix_millis(0));
+        assert_eq!((status.format, &status.record), (Some(7), &None));
+        let told = status.to_string();
+        assert!(told.contains("found a record of format 7, wanted 1"), "{told}");
+        let none = Status::of(None, Timestamp::from_unix_millis(0));
+        assert_eq!((none.format, none.envelope), (None, None));
     }
 }

@@ -271,6 +271,14 @@ impl Document {
         }
     }
 
+    /// The number of its format.
+    pub fn format(&self) -> u32 {
+        match self {
+            Self::Current(record) => record.format,
+            Self::Newer { format, .. } => *format,
+        }
+    }
+
     /// The record, if this version can drive it.
     pub fn current(&self) -> Option<&Record> {
         match self {
