@@ -1,14 +1,11 @@
 //! The tasks that drive releases, one for each object at most.
 
 use std::collections::BTreeMap;
+use std::mem::{self, Discriminant};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bluegreen_core::{
-    Change, OperationError, Outcome, Phase, Plan, Problem, Releaser, Reporter, chain,
-};
-use bluegreen_kube::{AnnotationApprover, Cluster};
-use bluegreen_validate::{Request, Smoke};
+use bluegreen_core::Outcome;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -17,21 +14,12 @@ use tokio::time::Instant;
 use crate::crd::AgentRelease;
 use crate::status::Attempt;
 
-/// How long the last Events may take to be written.
-const FLUSH: Duration = Duration::from_secs(2);
+mod task;
+#[cfg(test)]
+mod tests;
 
-/// What a task is to do.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// Release this.
-    Begin { change: Change, plan: Plan },
-    /// The same, if it is no longer refused: nothing is written before that is known.
-    Again { change: Change, plan: Plan },
-    /// Go on with what there is.
-    Resume,
-    /// Take back what there is.
-    Abort { reason: &'static str },
-}
+use task::{Failed, carry_out};
+pub(crate) use task::{Job, Order};
 
 /// How a task ended.
 #[derive(Clone, Debug)]
@@ -42,6 +30,10 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
     /// Whether it was to begin a release, and not to end the one that there was.
     pub(crate) began: bool,
+    /// Whether it has panicked.
+    pub(crate) has_panicked: bool,
+    /// How many tasks of the same kind in a row have come to nothing, this one included if it has.
+    pub(crate) failures: u32,
 }
 
 /// What is known of one object.
@@ -50,6 +42,15 @@ struct Entry {
     attempt: Option<Attempt>,
     task: Option<JoinHandle<()>>,
     ended: Option<Ended>,
+    /// What the last task was to do, and how many of these have come to nothing since one did not.
+    last: Option<Discriminant<Job>>,
+    failures: u32,
+}
+
+impl Entry {
+    fn is_driving(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
 }
 
 /// All tasks of this process. Dropping it stops them, and leaves the releases to be resumed.
@@ -58,20 +59,6 @@ pub(crate) struct Drivers {
     /// Releases that begin take a place. Those that are under way go on in any case.
     places: Arc<Semaphore>,
     news: mpsc::UnboundedSender<ObjectRef<AgentRelease>>,
-}
-
-/// For whom a task drives.
-pub(crate) struct Order {
-    /// The object's uid.
-    pub(crate) uid: String,
-    /// The object.
-    pub(crate) object: ObjectRef<AgentRelease>,
-    /// The agent.
-    pub(crate) cluster: Cluster,
-    /// Who begins the release.
-    pub(crate) actor: String,
-    /// What the operator does for it.
-    pub(crate) attempt: Attempt,
 }
 
 impl Drivers {
@@ -85,14 +72,29 @@ impl Drivers {
         act(all.entry(uid.to_owned()).or_default())
     }
 
+    fn read<R>(&self, uid: &str, look: impl FnOnce(&Entry) -> R) -> Option<R> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).get(uid).map(look)
+    }
+
+    /// Of how many objects something is known.
+    pub(crate) fn len(&self) -> usize {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Forgets objects that are gone, but for those that something is still driven for.
+    pub(crate) fn retain(&self, is_there: impl Fn(&str) -> bool) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|uid, entry| entry.is_driving() || is_there(uid));
+    }
+
     /// Whether something is driven for an object.
     pub(crate) fn is_driving(&self, uid: &str) -> bool {
-        self.with(uid, |it| it.task.as_ref().is_some_and(|task| !task.is_finished()))
+        self.read(uid, Entry::is_driving).unwrap_or_default()
     }
 
     /// What this process did last for an object: newer than its status, where there is any.
     pub(crate) fn attempt(&self, uid: &str) -> Option<Attempt> {
-        self.with(uid, |it| it.attempt.clone())
+        self.read(uid, |it| it.attempt.clone()).flatten()
     }
 
     /// Notes what has become of an attempt.
@@ -102,7 +104,7 @@ impl Drivers {
 
     /// How the last task of an object ended.
     pub(crate) fn ended(&self, uid: &str) -> Option<Ended> {
-        self.with(uid, |it| it.ended.clone())
+        self.read(uid, |it| it.ended.clone()).flatten()
     }
 
     /// Stops the task of an object, wherever it is: a release stays where it is, to be resumed.
@@ -140,13 +142,24 @@ impl Drivers {
         let uid = order.uid.clone();
         let attempt = order.attempt.clone();
         let began = matches!(job, Job::Begin { .. } | Job::Again { .. });
+        let kind = mem::discriminant(&job);
+        let failures = self.with(&uid, |it| {
+            if it.last.replace(kind) != Some(kind) {
+                it.failures = 0;
+            }
+            it.failures.saturating_add(1)
+        });
         let task = async move {
-            let result = Box::pin(carry_out(&order, job, &places)).await;
-            let result = result.map_err(|error| chain(&error));
-            let ended = Ended { result, at: Instant::now(), began };
+            let result = Box::pin(carry_out(&order, job, &places, failures)).await;
+            let has_panicked = matches!(result, Err(Failed::Panicked));
+            let result = result.map_err(|failed| failed.to_string());
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(entry) = all.get_mut(&order.uid) {
-                entry.ended = Some(ended);
+                let has_failed = result.as_ref().map_or(true, is_stuck);
+                let failures = if has_failed { failures } else { 0 };
+                let at = Instant::now();
+                entry.ended = Some(Ended { result, at, began, has_panicked, failures });
+                entry.failures = failures;
                 entry.task = None;
             }
             drop(all);
@@ -170,71 +183,12 @@ impl Drop for Drivers {
     }
 }
 
-async fn carry_out(order: &Order, job: Job, places: &Semaphore) -> Result<Outcome, OperationError> {
-    let cluster = &order.cluster;
-    let events = Arc::new(cluster.events(cluster.liveness().holder().as_str()));
-    let heard = events.clone();
-    let object = order.object.name.clone();
-    let releaser = releaser(order).report(move |progress: &bluegreen_core::Progress| {
-        crate::tell(&object, progress);
-        heard.report(progress);
-    });
-    let result = match job {
-        Job::Begin { change, plan } => begin(&releaser, change, &plan, places).await,
-        Job::Again { change, plan } => match refusals(&releaser, &change, &plan).await {
-            Ok(problems) if problems.is_empty() => begin(&releaser, change, &plan, places).await,
-            Ok(problems) => Ok(Outcome::Refused { problems }),
-            Err(error) => Err(error),
-        },
-        Job::Resume => releaser.resume().await,
-        Job::Abort { reason } => abort(&releaser, &order.actor, reason).await,
-    };
-    events.flush(FLUSH).await;
-    result
+fn is_stuck(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Stuck { .. })
 }
 
-/// What releases this agent, with the gates of the attempt.
-fn releaser(order: &Order) -> Releaser {
-    let cluster = &order.cluster;
-    let approver = AnnotationApprover::new(cluster.client().clone(), cluster.settings());
-    let ports = cluster.ports().with_approver(Arc::new(approver));
-    let releaser = Releaser::new(ports).actor(order.actor.as_str());
-    match order.attempt.smoke.split_first() {
-        Some((first, more)) => {
-            let smoke = Smoke::get(first);
-            releaser.gate(more.iter().fold(smoke, |smoke, path| smoke.and(Request::get(path))))
-        }
-        None => releaser,
-    }
-}
-
-async fn begin(
-    releaser: &Releaser,
-    change: Change,
-    plan: &Plan,
-    places: &Semaphore,
-) -> Result<Outcome, OperationError> {
-    // It is never closed; and if it were, that would be no reason to release nothing.
-    let _place = places.acquire().await;
-    releaser.run(change, plan).await
-}
-
-async fn refusals(
-    releaser: &Releaser,
-    change: &Change,
-    plan: &Plan,
-) -> Result<Vec<Problem>, OperationError> {
-    let mut problems = releaser.check(change, plan).await?;
-    problems.retain(Problem::is_refusal);
-    Ok(problems)
-}
-
-/// Takes traffic back at once, and then puts the candidate's slot back.
-async fn abort(releaser: &Releaser, actor: &str, reason: &str) -> Result<Outcome, OperationError> {
-    let operations = releaser.operations();
-    let status = operations.abort(actor, reason).await?;
-    match status.record.map(|record| record.phase) {
-        Some(Phase::Done { outcome }) => Ok(outcome),
-        _ => operations.finish().await,
-    }
+/// How long what has come to nothing so many times in a row is let alone.
+pub(crate) fn back_off(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(6);
+    (Duration::from_secs(1) * (1 << doublings)).min(Duration::from_mins(1))
 }

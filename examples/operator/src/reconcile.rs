@@ -1,15 +1,14 @@
 //! What is done for one object whenever it, or its agent's record, has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bluegreen_core::{Liveness, PhaseName, Record, Status, chain};
 use bluegreen_kube::Cluster;
-use kube::Client;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
+use kube::{Client, Resource as _};
 
 use crate::crd::AgentRelease;
 use crate::decide::{Facts, Step, decide, is_changed};
@@ -21,15 +20,12 @@ use crate::wanted::Wanted;
 mod agent;
 mod attempt;
 mod object;
+mod pause;
 #[cfg(test)]
 mod tests;
 
-/// After which pause what failed is tried again.
-const PAUSE: Duration = Duration::from_secs(15);
-/// The same where it should not wait for long: on the way back.
-const BREATH: Duration = Duration::from_secs(2);
-/// After which pause it is looked whether what was refused still is.
-const REFUSED: Duration = Duration::from_mins(1);
+pub(crate) use pause::failed;
+use pause::{BREATH, PAUSE, REFUSED};
 
 /// What all objects share.
 pub(crate) struct Context {
@@ -47,6 +43,23 @@ pub(crate) struct Context {
     pub(crate) objects: Store<AgentRelease>,
     /// The agents that were found, by their Services.
     pub(crate) agents: Mutex<BTreeMap<String, Cluster>>,
+}
+
+impl Context {
+    /// Forgets what is known of objects, and of agents, that are gone. That an object at rest is
+    /// deleted is told to nobody, so it is looked for whenever more is known than there can be.
+    fn forget_the_gone(&self) {
+        let agents = || self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.drivers.len().max(agents().len());
+        if known <= self.objects.len() {
+            return;
+        }
+        let all = self.objects.state();
+        let uids: BTreeSet<&str> = all.iter().filter_map(|it| it.meta().uid.as_deref()).collect();
+        self.drivers.retain(|uid| uids.contains(uid));
+        let services: BTreeSet<&str> = all.iter().map(|it| it.spec.service.as_str()).collect();
+        agents().retain(|service, _| services.contains(service.as_str()));
+    }
 }
 
 /// Why an object could not be looked after. It is tried again.
@@ -76,18 +89,13 @@ pub(crate) async fn reconcile(
     object: Arc<AgentRelease>,
     context: Arc<Context>,
 ) -> Result<Action, Failure> {
+    context.forget_the_gone();
     // On the heap: it is spawned once for each object.
     match Box::pin(Look { object: &object, context: &context }.all()).await {
         // It is on its way here, and looked at when it comes.
         Err(failure) if failure.is_newer => Ok(Action::requeue(BREATH)),
         done => done,
     }
-}
-
-/// What failed is tried again a little later. The controller tells of it.
-#[allow(clippy::needless_pass_by_value, reason = "the controller gives what it gives")]
-pub(crate) fn failed(_: Arc<AgentRelease>, _: &Failure, _: Arc<Context>) -> Action {
-    Action::requeue(PAUSE)
 }
 
 /// One look at one object.
@@ -126,19 +134,23 @@ impl Look<'_> {
             Err(none) if none.is_gone && self.is_deleted() => return self.let_go().await,
             Err(none) => return self.missing(none.why).await,
         };
-        let mut found = self.find(&cluster).await?;
+        let status = self.status(&cluster).await?;
+        let mut found = self.find(status);
         if found.step == Step::Stop {
             self.context.drivers.stop(&self.uid()).await;
-            found = self.find(&cluster).await?;
+            found = self.find(self.status(&cluster).await?);
         }
         self.carry_out(found, cluster).await
     }
 
-    /// Reads all that counts, and decides.
-    async fn find(&self, cluster: &Cluster) -> Result<Found, Failure> {
-        let wanted = Wanted::read(&self.object.spec);
+    async fn status(&self, cluster: &Cluster) -> Result<Status, Failure> {
         let status = cluster.operations().status().await;
-        let status = status.map_err(|error| Failure::of("read the record", &error))?;
+        status.map_err(|error| Failure::of("read the record", &error))
+    }
+
+    /// Looks at all that counts, and decides.
+    fn find(&self, status: Status) -> Found {
+        let wanted = Wanted::read(&self.object.spec);
         let attempt = self.attempt(status.record.as_ref());
         let actor = self.actor();
         let step = decide(&Facts {
@@ -150,7 +162,7 @@ impl Look<'_> {
             record: status.record.as_ref(),
             actor: &actor,
         });
-        Ok(Found { wanted, status, attempt, step })
+        Found { wanted, status, attempt, step }
     }
 
     /// Does what was decided, and says so.
@@ -238,18 +250,5 @@ impl Look<'_> {
             }
             _ => Ok(None),
         }
-    }
-
-    /// How long it is waited before what was decided is done.
-    fn pause(&self, found: &Found) -> Duration {
-        let Some(ended) = self.context.drivers.ended(&self.uid()) else { return Duration::ZERO };
-        let pause = match found.step {
-            Step::Again => REFUSED,
-            Step::Resume => PAUSE,
-            Step::Abort(_) if ended.result.is_err() => BREATH,
-            Step::Begin if ended.result.is_err() && !found.asks_for_another() => PAUSE,
-            _ => Duration::ZERO,
-        };
-        pause.saturating_sub(ended.at.elapsed())
     }
 }

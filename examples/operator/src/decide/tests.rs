@@ -151,10 +151,12 @@ fn a_failed_candidate_that_is_kept_makes_way_for_another_change_or_try() {
     let reason = json!({"name": "unfit", "message": "x"});
     let phase = json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason});
     let kept = record(OURS, &phase);
-    assert_eq!(decided(as_is, Some(&attempt("b", None)), Some(&kept)), Step::Resume);
-    assert_eq!(decided(as_is, Some(&attempt("a", None)), Some(&kept)), Step::Begin);
+    let its_own = |change: &str| Attempt { release: Some("r1".into()), ..attempt(change, None) };
+    assert_eq!(decided(as_is, Some(&its_own("b")), Some(&kept)), Step::Resume);
+    assert_eq!(decided(as_is, None, Some(&kept)), Step::Resume, "the status was lost");
+    assert_eq!(decided(as_is, Some(&its_own("a")), Some(&kept)), Step::Begin);
     let again = |facts: &mut Facts<'_>| facts.retry = Some("1");
-    assert_eq!(decided(again, Some(&attempt("b", None)), Some(&kept)), Step::Begin);
+    assert_eq!(decided(again, Some(&its_own("b")), Some(&kept)), Step::Begin);
 }
 
 #[test]

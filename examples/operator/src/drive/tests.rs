@@ -1,0 +1,50 @@
+use bluegreen_core::{Clock as _, SystemClock};
+
+use super::*;
+
+fn drivers() -> Drivers {
+    Drivers::new(1, mpsc::unbounded_channel().0)
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        change: "b".to_owned(),
+        retry: None,
+        since: SystemClock.now(),
+        smoke: Vec::new(),
+        release: None,
+        digest: None,
+        end: None,
+        message: None,
+    }
+}
+
+#[test]
+fn asking_about_an_object_is_no_reason_to_remember_it() {
+    let drivers = drivers();
+    assert!(!drivers.is_driving("one") && drivers.ended("one").is_none());
+    assert!(drivers.attempt("one").is_none());
+    assert_eq!(drivers.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_gone_is_forgotten_but_for_what_is_still_driven() {
+    let drivers = drivers();
+    for uid in ["there", "gone", "driven"] {
+        drivers.note(uid, &attempt());
+    }
+    drivers.with("driven", |it| it.task = Some(tokio::spawn(std::future::pending())));
+    drivers.retain(|uid| uid == "there");
+    assert_eq!(drivers.len(), 2);
+    assert!(drivers.attempt("gone").is_none() && drivers.is_driving("driven"));
+    drivers.stop("driven").await;
+    drivers.retain(|uid| uid == "there");
+    assert_eq!(drivers.len(), 1);
+}
+
+#[test]
+fn what_comes_to_nothing_again_and_again_is_let_alone_for_longer_up_to_a_minute() {
+    let seconds: Vec<u64> = (1..=8).map(|failures| back_off(failures).as_secs()).collect();
+    assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!(back_off(u32::MAX).as_secs(), 60);
+}

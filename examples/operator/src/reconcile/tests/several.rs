@@ -1,0 +1,81 @@
+//! Several objects for one agent, and objects that are gone.
+
+use kube::runtime::reflector;
+use kube::runtime::watcher::Event;
+use tokio::sync::mpsc;
+
+use super::*;
+
+#[tokio::test]
+async fn of_two_objects_for_one_agent_the_first_counts() {
+    let world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    world.says(NAME, "Baking").await;
+    world.ask("a-second", "3", "0s").await;
+    let object = world.says("a-second", "Duplicate").await;
+    assert!(message(&object).starts_with("found agent, which has"), "{}", message(&object));
+    assert_eq!(truths(&object), ["Stalled"]);
+}
+
+#[tokio::test]
+async fn what_is_known_of_objects_that_are_gone_is_forgotten() {
+    let world = World::new().await;
+    let (objects, mut writer) = reflector::store();
+    let client = world.client();
+    let settings = Settings::new("operator", NAMESPACE);
+    let context = Context {
+        liveness: Arc::new(LeaseLiveness::new(client.clone(), settings, "context")),
+        client: client.clone(),
+        namespace: NAMESPACE.to_owned(),
+        cluster_name: "test".to_owned(),
+        drivers: Drivers::new(1, mpsc::unbounded_channel().0),
+        objects,
+        agents: Mutex::default(),
+    };
+    let cluster = Cluster::connect(client, NAMESPACE, SERVICE).await.unwrap();
+    let mut both = Vec::new();
+    for name in ["one", "two"] {
+        let mut object = AgentRelease::new(name, serde_json::from_value(spec("2", "0s")).unwrap());
+        object.metadata.uid = Some(name.to_owned());
+        object.spec.service = name.to_owned();
+        let look = Look { object: &object, context: &context };
+        let attempt = look.first(&Wanted::read(&object.spec).unwrap());
+        context.drivers.note(name, &attempt);
+        context.agents.lock().unwrap().insert(name.to_owned(), cluster.clone());
+        writer.apply_watcher_event(&Event::Apply(object.clone()));
+        both.push(object);
+    }
+    context.forget_the_gone();
+    assert_eq!((context.drivers.len(), context.agents.lock().unwrap().len()), (2, 2));
+    writer.apply_watcher_event(&Event::Delete(both.remove(0)));
+    context.forget_the_gone();
+    assert_eq!((context.drivers.len(), context.agents.lock().unwrap().len()), (1, 1));
+    assert!(context.drivers.attempt("two").is_some());
+}
+
+#[tokio::test]
+async fn more_agents_than_places_are_released_and_no_more_at_once_than_there_are() {
+    let world = World::new().await;
+    let agents: Vec<String> = (0..5).map(|number| format!("many-{number}")).collect();
+    for agent in &agents {
+        world.add_agent(agent, agent).await;
+        let mut spec = spec("2", "100ms");
+        spec["service"] = json!(agent);
+        let object = AgentRelease::new(agent, serde_json::from_value(spec).unwrap());
+        world.api().create(&PostParams::default(), &object).await.unwrap();
+    }
+    let mut times = Vec::new();
+    for agent in &agents {
+        world.says(agent, "Released").await;
+        let name = format!("{agent}-bluegreen");
+        let map = world.stand_in.object("configmaps", NAMESPACE, &name).unwrap();
+        let record: Value =
+            serde_json::from_str(map["data"]["record.json"].as_str().unwrap()).unwrap();
+        let time = |value: &Value| value.as_str().unwrap().to_owned();
+        times.push((time(&record["started"]["at"]), time(&record["since"])));
+    }
+    for (began, _) in &times {
+        let at_once = times.iter().filter(|(other, ended)| other <= began && began < ended);
+        assert!(at_once.count() <= 2, "{times:?}");
+    }
+}
