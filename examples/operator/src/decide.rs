@@ -23,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_driving: bool,
     /// The record of the agent's current or last release.
     pub(crate) record: Option<&'a Record>,
+    /// There is one, which a newer version has written: nothing is known of its release but that.
+    pub(crate) is_newer: bool,
     /// Who begins releases for this object.
     pub(crate) actor: &'a str,
 }
@@ -46,6 +48,8 @@ pub(crate) enum Step {
     Busy,
     /// The release cannot go on by itself.
     Stuck,
+    /// Whatever there is, a newer version sees to it.
+    Newer,
     /// Nothing.
     Rest,
     /// Let the object go.
@@ -54,6 +58,10 @@ pub(crate) enum Step {
 
 /// What to do.
 pub(crate) fn decide(facts: &Facts<'_>) -> Step {
+    if facts.is_newer {
+        // What has not begun yet must not, and what was driven is taken over.
+        return if facts.is_driving { Step::Stop } else { Step::Newer };
+    }
     match facts.record.filter(|record| record.phase.name() != PhaseName::Done) {
         Some(record) if record.started.by.as_str() == facts.actor => facts.under_way(record),
         Some(_) if facts.is_driving => Step::Stop,

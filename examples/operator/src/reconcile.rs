@@ -160,6 +160,7 @@ impl Look<'_> {
             attempt: attempt.as_ref(),
             is_driving: self.context.drivers.is_driving(&self.uid()),
             record: status.record.as_ref(),
+            is_newer: is_newer(&status),
             actor: &actor,
         });
         Found { wanted, status, attempt, step }
@@ -181,16 +182,18 @@ impl Look<'_> {
         }
         let actor = self.actor();
         let failure = self.failure();
+        let record_name = self.record_name(&cluster);
         let say = say_of(&Seen {
             step,
             status: &found.status,
+            record_name: &record_name,
             attempt: found.attempt.as_ref(),
             wanted: &found.wanted,
             failure: failure.as_deref(),
             actor: &actor,
         });
         // Before the release begins: whoever comes after this process has to know what it was for.
-        let written = self.write_status(&say, found.attempt.as_ref(), found.record()).await?;
+        let written = self.write_status(&say, found.attempt.as_ref(), Some(&found.status)).await?;
         let is_over = found.record().is_none_or(|it| it.phase.name() == PhaseName::Done);
         match job {
             Some(job) => self.start(cluster, found.attempt, job).await,
@@ -251,4 +254,9 @@ impl Look<'_> {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether there is a record that only a newer version of this program understands.
+fn is_newer(status: &Status) -> bool {
+    status.record.is_none() && status.envelope.is_some()
 }

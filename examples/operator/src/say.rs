@@ -1,5 +1,6 @@
 //! What the conditions say about what was found and decided.
 
+use bluegreen_core::release::FORMAT;
 use bluegreen_core::{Outcome, Phase, PhaseName, Record, Status};
 
 use crate::decide::{Step, is_changed};
@@ -10,6 +11,8 @@ use crate::wanted::Wanted;
 pub(crate) struct Seen<'a> {
     pub(crate) step: Step,
     pub(crate) status: &'a Status,
+    /// What the agent's record is called.
+    pub(crate) record_name: &'a str,
     pub(crate) attempt: Option<&'a Attempt>,
     pub(crate) wanted: &'a Result<Wanted, Vec<String>>,
     /// Why the last task came to nothing.
@@ -30,6 +33,14 @@ pub(crate) fn say_of(seen: &Seen<'_>) -> Say {
     if let (Step::Stuck, Some(stuck)) = (seen.step, record.and_then(|it| it.stuck.as_ref())) {
         let text = format!("{stuck}; another spec.retry makes it go on");
         return Say::new(Is::Stalled, "Stuck", text);
+    }
+    if let Step::Newer = seen.step {
+        let (name, found) = (seen.record_name, seen.status.format.unwrap_or_default());
+        let text = format!(
+            "{name}: found a record of format {found}, wanted {FORMAT} or older: a newer version of \
+             the operator sees to it, and until then nothing is begun, taken back or let go"
+        );
+        return Say::new(Is::Stalled, "NewerRecord", text);
     }
     if let Step::Abort(reason) = seen.step {
         return Say::new(Is::Reconciling, "Aborting", reason);

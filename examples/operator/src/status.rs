@@ -1,6 +1,6 @@
 //! What an object's status says.
 
-use bluegreen_core::{Outcome, Record, Timestamp, Winner};
+use bluegreen_core::{Outcome, Status, Timestamp, Winner};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -149,9 +149,12 @@ impl AgentReleaseStatus {
         generation: Option<i64>,
         say: &Say,
         attempt: Option<&Attempt>,
-        record: Option<&Record>,
+        release: Option<&Status>,
         at: Timestamp,
     ) -> Self {
+        // Of a release of a newer version there is no more than the envelope.
+        let envelope = release.and_then(|it| it.envelope.as_ref());
+        let record = release.and_then(|it| it.record.as_ref());
         let conditions =
             [("Ready", Is::Ready), ("Reconciling", Is::Reconciling), ("Stalled", Is::Stalled)];
         Self {
@@ -171,10 +174,10 @@ impl AgentReleaseStatus {
                     }
                 })
                 .into(),
-            release: record.map(|it| it.envelope.release.to_string()),
+            release: envelope.map(|it| it.release.to_string()),
             version: record.map(|it| it.change.version().to_owned()),
             phase: record.map(|it| it.phase.name().key().to_owned()),
-            traffic: record.map(|it| it.envelope.routing.to_string()),
+            traffic: envelope.map(|it| it.routing.to_string()),
             attempt: attempt.cloned(),
         }
     }

@@ -67,6 +67,7 @@ fn decided(
         attempt: last,
         is_driving: false,
         record,
+        is_newer: false,
         actor: OURS,
     };
     change(&mut facts);
@@ -157,6 +158,21 @@ fn a_failed_candidate_that_is_kept_makes_way_for_another_change_or_try() {
     assert_eq!(decided(as_is, Some(&its_own("a")), Some(&kept)), Step::Begin);
     let again = |facts: &mut Facts<'_>| facts.retry = Some("1");
     assert_eq!(decided(again, Some(&its_own("b")), Some(&kept)), Step::Begin);
+}
+
+#[test]
+fn what_a_newer_version_has_written_is_left_to_it() {
+    for deleted in [false, true] {
+        let newer = |facts: &mut Facts<'_>| (facts.is_newer, facts.deleted) = (true, deleted);
+        for last in [None, Some(attempt("a", None)), Some(attempt("b", Some(End::Released)))] {
+            assert_eq!(decided(newer, last.as_ref(), None), Step::Newer, "{last:?}");
+        }
+        let queued = |facts: &mut Facts<'_>| {
+            newer(facts);
+            facts.is_driving = true;
+        };
+        assert_eq!(decided(queued, Some(&attempt("b", None)), None), Step::Stop);
+    }
 }
 
 #[test]

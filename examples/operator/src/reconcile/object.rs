@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use bluegreen_core::{Clock as _, Record, SystemClock};
+use bluegreen_core::{Clock as _, Status, SystemClock};
+use bluegreen_kube::Cluster;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -40,6 +41,11 @@ impl Look<'_> {
         self.object.meta().deletion_timestamp.is_some()
     }
 
+    /// The ConfigMap with the record of the agent, as messages name it.
+    pub(super) fn record_name(&self, cluster: &Cluster) -> String {
+        format!("ConfigMap {}/{}", self.context.namespace, cluster.settings().config_map())
+    }
+
     /// Another object for the same agent, which counts more: one whose release is under way, or else
     /// the older one.
     pub(super) fn older(&self) -> Option<String> {
@@ -68,11 +74,11 @@ impl Look<'_> {
         &self,
         say: &Say,
         attempt: Option<&Attempt>,
-        record: Option<&Record>,
+        release: Option<&Status>,
     ) -> Result<bool, Failure> {
         let before = self.object.status.clone().unwrap_or_default();
         let generation = self.object.meta().generation;
-        let next = before.next(generation, say, attempt, record, SystemClock.now());
+        let next = before.next(generation, say, attempt, release, SystemClock.now());
         if next == before {
             return Ok(false);
         }

@@ -30,6 +30,7 @@ mod trouble;
 const NAMESPACE: &str = "agents";
 const SERVICE: &str = "agent-service";
 const NAME: &str = "agent";
+const RECORD: &str = "agent-service-bluegreen";
 
 /// An agent of two slots, and a kind of object.
 struct World {
@@ -167,6 +168,18 @@ impl World {
             status.observed_generation >= generation && reason_of(&status) == reason
         };
         self.until(name, is).await
+    }
+
+    /// The record of the first agent, as it is stored.
+    fn record(&self) -> Value {
+        let map = self.stand_in.object("configmaps", NAMESPACE, RECORD).unwrap();
+        serde_json::from_str(map["data"]["record.json"].as_str().unwrap()).unwrap()
+    }
+
+    /// Puts a record there, as somebody else does.
+    fn put_record(&self, record: &Value) {
+        let patch = json!({"data": {"record.json": record.to_string()}});
+        assert!(self.stand_in.edit("somebody", "configmaps", NAMESPACE, RECORD, &patch));
     }
 
     fn live(&self) -> String {

@@ -25,3 +25,35 @@ async fn a_driver_that_panics_is_said_and_followed_by_another_one() {
         .collect();
     assert_eq!(told, ["Warning"; 2]);
 }
+
+#[tokio::test]
+async fn what_a_newer_version_has_written_is_said_and_left_to_it() {
+    let mut world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    world.says(NAME, "Baking").await;
+    world.stop().await;
+    let record = world.record();
+    let mut newer = record.clone();
+    newer["format"] = json!(2);
+    newer["phase"] = json!({"name": "dreaming"});
+    world.put_record(&newer);
+    world.operate("two");
+    let object = world.says(NAME, "NewerRecord").await;
+    for part in ["ConfigMap agents/agent-service-bluegreen", "format 2", "wanted 1"] {
+        assert!(message(&object).contains(part), "{}", message(&object));
+    }
+    assert_eq!(truths(&object), ["Stalled"]);
+    let status = object.status.unwrap();
+    assert_eq!(status.release.as_deref(), record["envelope"]["release"].as_str());
+    // Neither another change nor a deletion is a reason to touch it.
+    world.patch(spec("3", "0s")).await;
+    world.says(NAME, "NewerRecord").await;
+    world.api().delete(NAME, &DeleteParams::default()).await.unwrap();
+    world.says(NAME, "NewerRecord").await;
+    assert_eq!((world.live().as_str(), &world.record()), ("green", &newer));
+    // Once it can be read, what was asked for is done.
+    world.put_record(&record);
+    let gone = |object: Option<&AgentRelease>| object.is_none();
+    soon(Box::pin(await_condition(world.api(), NAME, gone))).await.unwrap().unwrap();
+    assert_eq!(world.live(), "blue");
+}
