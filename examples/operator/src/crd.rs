@@ -43,8 +43,8 @@ use crate::status::AgentReleaseStatus;
 )]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AgentReleaseSpec {
-    /// The agent, by its live Service in the same namespace. Of several objects for one agent the
-    /// oldest counts.
+    /// The agent, by its live Service in the same namespace. Of several objects for one agent the one
+    /// counts whose release its current or last one is, or else the oldest.
     #[schemars(length(min = 1, max = 63))]
     pub(crate) service: String,
     /// What the release brings, as a delta to what live runs.

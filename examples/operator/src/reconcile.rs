@@ -21,6 +21,7 @@ mod agent;
 mod attempt;
 mod object;
 mod pause;
+mod rival;
 #[cfg(test)]
 mod tests;
 
@@ -125,16 +126,23 @@ impl Found {
 
 impl Look<'_> {
     async fn all(&self) -> Result<Action, Failure> {
-        if let Some(older) = self.older() {
-            return self.duplicate(&older).await;
-        }
         let cluster = match self.cluster().await? {
             Ok(cluster) => cluster,
             // Without an agent nothing is left to be taken back.
             Err(none) if none.is_gone && self.is_deleted() => return self.let_go().await,
-            Err(none) => return self.missing(none.why).await,
+            Err(none) => {
+                return match self.rival(None) {
+                    Some(rival) => self.duplicate(&rival, self.attempt(None).as_ref()).await,
+                    None => self.missing(none.why).await,
+                };
+            }
         };
         let status = self.status(&cluster).await?;
+        if !is_newer(&status)
+            && let Some(rival) = self.rival(status.record.as_ref())
+        {
+            return self.give_way(&rival).await;
+        }
         let mut found = self.find(status);
         if found.step == Step::Stop {
             self.context.drivers.stop(&self.uid()).await;

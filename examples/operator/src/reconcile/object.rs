@@ -46,24 +46,6 @@ impl Look<'_> {
         format!("ConfigMap {}/{}", self.context.namespace, cluster.settings().config_map())
     }
 
-    /// Another object for the same agent, which counts more: one whose release is under way, or else
-    /// the older one.
-    pub(super) fn older(&self) -> Option<String> {
-        let rank = |object: &AgentRelease| {
-            let is_idle = !object.finalizers().iter().any(|it| it == FINALIZER);
-            let created = object.creation_timestamp().map(|it| it.0);
-            (is_idle, created, object.name_any())
-        };
-        let all = self.context.objects.state();
-        let mut others = all.iter().filter(|other| {
-            other.spec.service == self.object.spec.service
-                && other.name_any() != self.name()
-                && other.meta().deletion_timestamp.is_none()
-        });
-        let own = rank(self.object);
-        others.find(|other| rank(other) < own).map(|other| other.name_any())
-    }
-
     fn api(&self) -> Api<AgentRelease> {
         Api::namespaced(self.context.client.clone(), &self.context.namespace)
     }
@@ -129,13 +111,24 @@ impl Look<'_> {
         bounded("write the finalizers", api.patch(&name, &params, &patch)).await.map(drop)
     }
 
-    pub(super) async fn duplicate(&self, older: &str) -> Result<Action, Failure> {
+    /// Leaves the agent to another object. Whatever is under way is that one's, and not this one's.
+    pub(super) async fn give_way(&self, rival: &str) -> Result<Action, Failure> {
+        self.context.drivers.forget(&self.uid()).await;
+        self.unkeep().await?;
         if self.is_deleted() {
-            return self.let_go().await;
+            return Ok(Action::await_change());
         }
+        self.duplicate(rival, None).await
+    }
+
+    pub(super) async fn duplicate(
+        &self,
+        rival: &str,
+        attempt: Option<&Attempt>,
+    ) -> Result<Action, Failure> {
         let service = &self.object.spec.service;
-        let text = format!("found {older}, which has Service {service} too, wanted one object");
-        self.write_status(&Say::new(Is::Stalled, "Duplicate", text), None, None).await?;
+        let text = format!("found {rival}, which has Service {service} too, wanted one object");
+        self.write_status(&Say::new(Is::Stalled, "Duplicate", text), attempt, None).await?;
         // That the other one is gone is not told here.
         Ok(Action::requeue(super::REFUSED))
     }

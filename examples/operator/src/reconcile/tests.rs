@@ -146,8 +146,12 @@ impl World {
     }
 
     async fn patch(&self, spec: Value) {
+        self.patch_named(NAME, spec).await;
+    }
+
+    async fn patch_named(&self, name: &str, spec: Value) {
         let patch = Patch::Merge(json!({"spec": spec}));
-        self.api().patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+        self.api().patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// The object, once it is so.

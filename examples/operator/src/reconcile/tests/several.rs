@@ -18,6 +18,40 @@ async fn of_two_objects_for_one_agent_the_first_counts() {
 }
 
 #[tokio::test]
+async fn of_two_objects_of_one_second_the_one_counts_whose_release_it_is() {
+    let mut world = World::new().await;
+    world.ask("b-first", "2", "0s").await;
+    world.says("b-first", "Released").await;
+    world.until("b-first", |object| object.finalizers().is_empty()).await;
+    world.stop().await;
+    world.ask("a-second", "3", "0s").await;
+    for name in ["a-second", "b-first"] {
+        let patch = json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}});
+        let all = "agentreleases.bluegreen.dev";
+        assert!(world.stand_in.edit("the clock", all, NAMESPACE, name, &patch));
+    }
+    world.operate("two");
+    let object = world.says("a-second", "Duplicate").await;
+    assert!(message(&object).starts_with("found b-first, which has"), "{}", message(&object));
+    world.says("b-first", "Released").await;
+    assert_eq!(world.live(), "green");
+    // Nor does it begin when somebody takes that release back: it stays until the spec changes.
+    let cluster = Cluster::builder(world.stand_in.client(NAMESPACE), NAMESPACE, SERVICE);
+    let cluster = cluster.connect().await.unwrap();
+    cluster.operations().rollback("ann", "wrong refunds").await.unwrap();
+    world.says("b-first", "Overtaken").await;
+    world.stop().await;
+    world.operate("three");
+    world.says("a-second", "Duplicate").await;
+    assert_eq!(world.live(), "blue");
+    // It is its turn when the first one goes.
+    world.api().delete("b-first", &DeleteParams::default()).await.unwrap();
+    world.patch_named("a-second", spec("4", "0s")).await;
+    let object = world.says("a-second", "Released").await;
+    assert_eq!(object.status.unwrap().version.as_deref(), Some("4"));
+}
+
+#[tokio::test]
 async fn what_is_known_of_objects_that_are_gone_is_forgotten() {
     let world = World::new().await;
     let (objects, mut writer) = reflector::store();
