@@ -1,9 +1,13 @@
 //! What goes wrong within the operator, and what others leave to it.
 
+use bluegreen_kube::stand_in::{Failure, Fault};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
 use super::*;
+
+/// Less than what is waited where nothing hurries.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_driver_that_panics_is_said_and_followed_by_another_one() {
@@ -24,6 +28,21 @@ async fn a_driver_that_panics_is_said_and_followed_by_another_one() {
         .map(|it| it.type_.as_deref().unwrap_or_default())
         .collect();
     assert_eq!(told, ["Warning"; 2]);
+}
+
+#[tokio::test]
+async fn a_way_back_that_failed_is_gone_on_with_at_once() {
+    let world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    world.says(NAME, "Baking").await;
+    // What a release tries once more by itself, and then the fence.
+    let refused = Fault::new("patch", "services", Failure::Status(403)).named(SERVICE).times(2);
+    world.stand_in.fail(refused);
+    world.api().delete(NAME, &DeleteParams::default()).await.unwrap();
+    let gone = |object: Option<&AgentRelease>| object.is_none();
+    let going = Box::pin(await_condition(world.api(), NAME, gone));
+    tokio::time::timeout(AT_ONCE, going).await.unwrap().unwrap();
+    assert_eq!((world.live().as_str(), world.size("green")), ("blue", 0));
 }
 
 #[tokio::test]
