@@ -81,7 +81,7 @@ impl Facts<'_> {
         if phase == PhaseName::KeepingFailed
             && !self.deleted
             && self.wanted.is_some()
-            && (self.is_changed() || self.is_retried())
+            && (self.is_changed() || self.is_retried() || self.is_due(record))
         {
             return Step::Begin;
         }
@@ -121,6 +121,16 @@ impl Facts<'_> {
 
     fn is_changed(&self) -> bool {
         is_changed(self.wanted, self.attempt)
+    }
+
+    /// Whether what was to follow this release, which is to make way, has not begun: its task came to
+    /// nothing. The release that stands there still is an older one then.
+    fn is_due(&self, record: &Record) -> bool {
+        let release = record.envelope.release.as_str();
+        !self.is_driving
+            && self
+                .attempt
+                .is_some_and(|it| it.end.is_none() && it.release.as_deref() != Some(release))
     }
 
     fn is_retried(&self) -> bool {

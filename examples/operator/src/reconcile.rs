@@ -185,9 +185,6 @@ impl Look<'_> {
         if pause.is_zero() {
             job = self.job(&mut found, &cluster).await?;
         }
-        if let Some(attempt) = &found.attempt {
-            self.context.drivers.note(&self.uid(), attempt);
-        }
         let actor = self.actor();
         let failure = self.failure();
         let record_name = self.record_name(&cluster);
@@ -202,6 +199,10 @@ impl Look<'_> {
         });
         // Before the release begins: whoever comes after this process has to know what it was for.
         let written = self.write_status(&say, found.attempt.as_ref(), Some(&found.status)).await?;
+        // Not before: what was not written does not begin, and is to be decided once more.
+        if let Some(attempt) = &found.attempt {
+            self.context.drivers.note(&self.uid(), attempt);
+        }
         let is_over = found.record().is_none_or(|it| it.phase.name() == PhaseName::Done);
         match job {
             Some(job) => self.start(cluster, found.attempt, job).await,

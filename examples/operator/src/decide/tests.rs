@@ -161,6 +161,22 @@ fn a_failed_candidate_that_is_kept_makes_way_for_another_change_or_try() {
 }
 
 #[test]
+fn what_follows_a_failed_candidate_is_tried_again_when_its_beginning_failed() {
+    let reason = json!({"name": "unfit", "message": "x"});
+    let phase = json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason});
+    let kept = record(OURS, &phase);
+    // It has no release yet, and the one that is kept is that of another change.
+    let due = attempt("b", None);
+    assert_eq!(decided(as_is, Some(&due), Some(&kept)), Step::Begin);
+    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    assert_eq!(decided(driving, Some(&due), Some(&kept)), Step::Follow, "it is at it");
+    // What needs no release waits for nothing.
+    for end in [End::UpToDate, End::Blocked] {
+        assert_eq!(decided(as_is, Some(&attempt("b", Some(end))), Some(&kept)), Step::Resume);
+    }
+}
+
+#[test]
 fn what_a_newer_version_has_written_is_left_to_it() {
     for deleted in [false, true] {
         let newer = |facts: &mut Facts<'_>| (facts.is_newer, facts.deleted) = (true, deleted);

@@ -36,6 +36,8 @@ impl Look<'_> {
         let Some(ended) = self.context.drivers.ended(&self.uid()) else { return Duration::ZERO };
         let has_failed = ended.result.is_err();
         let pause = match found.step {
+            // Somebody has done something about it.
+            _ if self.is_new() => Duration::ZERO,
             Step::Again => REFUSED,
             Step::Abort(_) if has_failed => BREATH,
             Step::Resume if found.record().is_some_and(is_urgent) => {
@@ -47,6 +49,12 @@ impl Look<'_> {
             _ => Duration::ZERO,
         };
         pause.saturating_sub(ended.at.elapsed())
+    }
+
+    /// Whether the spec is newer than what the status is about.
+    fn is_new(&self) -> bool {
+        let seen = self.object.status.as_ref().and_then(|it| it.observed_generation);
+        self.object.metadata.generation != seen
     }
 }
 

@@ -31,6 +31,31 @@ async fn a_driver_that_panics_is_said_and_followed_by_another_one() {
 }
 
 #[tokio::test]
+async fn what_was_refused_is_tried_at_once_when_somebody_mends_the_spec() {
+    let world = World::new().await;
+    let mut shares = spec("2", "0s");
+    shares["plan"]["steps"] = json!([{"share": 500_000}, {"share": 1_000_000}]);
+    let object = AgentRelease::new(NAME, serde_json::from_value(shares).unwrap());
+    world.api().create(&PostParams::default(), &object).await.unwrap();
+    world.says(NAME, "Refused").await;
+    world.patch(json!({"plan": {"steps": null}})).await;
+    tokio::time::timeout(AT_ONCE, world.says(NAME, "Released")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_could_not_be_noted_does_not_wait_for_the_failed_one_that_is_kept() {
+    let world = World::new().await;
+    let mut kept = spec("does-not-exist", "0s");
+    kept["plan"]["keep_failed"] = json!("1h");
+    let object = AgentRelease::new(NAME, serde_json::from_value(kept).unwrap());
+    world.api().create(&PostParams::default(), &object).await.unwrap();
+    world.says(NAME, "KeepingFailed").await;
+    world.stand_in.fail(Fault::new("patch", "agentreleases/status", Failure::Status(409)));
+    world.patch(json!({"change": spec("2", "0s")["change"]})).await;
+    world.says(NAME, "Released").await;
+}
+
+#[tokio::test]
 async fn a_way_back_that_failed_is_gone_on_with_at_once() {
     let world = World::new().await;
     world.ask(NAME, "2", "1h").await;
