@@ -1,7 +1,7 @@
 //! What to do for an object: follows from what it asks for, what was done for it, and the agent's record.
 
 use bluegreen_core::plan::HookPoint;
-use bluegreen_core::{Document, Outcome, Phase, PhaseName, Reason, Record};
+use bluegreen_core::{Outcome, Phase, PhaseName, Reason, Record};
 
 use crate::status::{Attempt, End};
 
@@ -109,7 +109,8 @@ impl Facts<'_> {
         if self.wanted.is_none() {
             return Step::Rest;
         }
-        match self.attempt.filter(|_| !self.is_changed() && !self.is_retried()) {
+        let last = self.attempt.filter(|it| !it.change.is_empty());
+        match last.filter(|_| !self.is_changed() && !self.is_retried()) {
             None => Step::Begin,
             Some(attempt) => match attempt.end {
                 Some(End::Refused) => Step::Again,
@@ -138,9 +139,11 @@ impl Facts<'_> {
     }
 }
 
-/// Whether another change is asked for than the last one. A spec that makes no sense asks for nothing.
+/// Whether another change is asked for than the last one. A spec that makes no sense asks for nothing,
+/// and of an attempt that is not known it cannot be said.
 pub(crate) fn is_changed(wanted: Option<&str>, attempt: Option<&Attempt>) -> bool {
-    wanted.zip(attempt).is_some_and(|(wanted, attempt)| attempt.change != wanted)
+    let known = attempt.filter(|it| !it.change.is_empty());
+    wanted.zip(known).is_some_and(|(wanted, attempt)| attempt.change != wanted)
 }
 
 /// Whether it is to be tried again. What was never tried is not, and neither is what no longer says so.
@@ -161,15 +164,15 @@ fn may_go_back(phase: &Phase) -> bool {
 }
 
 /// The release of exactly this digest that ended rolled back and was the last of it, and why. One that
-/// an object took back itself, because it asked for something else, says nothing about the digest.
-pub(crate) fn rolled_back(history: &[Document], digest: &str) -> Option<String> {
-    let mut records = history.iter().filter_map(Document::current);
-    let last = records.find(|record| {
+/// an object took back itself, because it asked for something else, says nothing about the digest. The
+/// newest comes first.
+pub(crate) fn rolled_back(history: &[&Record], digest: &str) -> Option<String> {
+    let last = history.iter().find(|record| {
         record.change.digest.as_str() == digest
             && !matches!(record.phase, Phase::Done { outcome: Outcome::Refused { .. } })
     })?;
     // What was taken back after its end is a release of its own, back to what was before.
-    let undone = history.iter().filter_map(Document::current).find_map(|record| {
+    let undone = history.iter().find_map(|record| {
         let undo = record.undoes.as_ref().filter(|it| it.release == last.envelope.release)?;
         matches!(record.phase, Phase::Done { outcome: Outcome::Released })
             .then(|| format!("{}: taken back by {}: {}", undo.release, undo.actor, undo.reason))

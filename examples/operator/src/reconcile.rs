@@ -223,10 +223,8 @@ impl Look<'_> {
         let wanted = found.wanted.as_ref().ok();
         match (found.step, wanted) {
             (Step::Begin, Some(wanted)) => {
-                let attempt = self.first(wanted);
-                let last = found.attempt.as_ref();
                 // Where nothing is needed after all, the finalizer goes again with the next look.
-                let looking = self.unless_needless(cluster, wanted, last, attempt);
+                let looking = self.unless_needless(cluster, wanted, found);
                 let (kept, attempt) = tokio::join!(self.keep(), looking);
                 let attempt = kept.and(attempt)?;
                 let begins = attempt.end.is_none();
@@ -237,18 +235,18 @@ impl Look<'_> {
             (Step::Again, Some(wanted)) => {
                 self.keep().await?;
                 // Until it begins, it is still what was refused.
-                let mut attempt = self.first(wanted);
+                let mut attempt = self.first(wanted, found.record());
                 attempt.end = Some(End::Refused);
                 attempt.message = found.attempt.take().and_then(|it| it.message);
                 found.attempt = Some(attempt);
                 let (change, plan) = (wanted.change.clone(), wanted.plan.clone());
                 Ok(Some(Job::Again { change, plan }))
             }
-            (Step::Resume, wanted) => {
+            (Step::Resume, _) => {
                 self.keep().await?;
                 let record = found.status.record.as_ref();
                 let stuck = record.is_some_and(|it| it.stuck.is_some());
-                let mut attempt = self.known(found.attempt.take(), wanted, record);
+                let mut attempt = self.known(found.attempt.take(), record);
                 if stuck {
                     attempt.retry.clone_from(&self.object.spec.retry);
                 }
@@ -257,7 +255,7 @@ impl Look<'_> {
             }
             (Step::Abort(reason), _) => {
                 let record = found.status.record.as_ref();
-                found.attempt = Some(self.known(found.attempt.take(), None, record));
+                found.attempt = Some(self.known(found.attempt.take(), record));
                 Ok(Some(Job::Abort { reason }))
             }
             _ => Ok(None),

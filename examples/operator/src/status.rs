@@ -69,6 +69,9 @@ pub(crate) struct Attempt {
     /// Since when.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) since: Timestamp,
+    /// The agent's last release when it began: what has this name is not its own, whatever clocks say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<String>,
     /// The gates that it began with: whoever resumes it needs the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) smoke: Vec<String>,

@@ -34,6 +34,7 @@ fn attempt(change: &str, end: Option<End>) -> Attempt {
         change: change.to_owned(),
         retry: None,
         since: at(0),
+        after: None,
         smoke: Vec::new(),
         release: None,
         digest: None,
@@ -101,6 +102,12 @@ fn a_release_under_way_is_followed_or_resumed() {
     assert_eq!(decided(as_is, None, Some(&record)), Step::Resume, "the status was lost");
     let senseless = |facts: &mut Facts<'_>| facts.wanted = None;
     assert_eq!(decided(senseless, Some(&last), Some(&record)), Step::Resume);
+    // Of one that is not known it is not known either that it is another change; once it is over, it
+    // is looked at.
+    let unknown = Attempt { release: Some("r1".into()), ..attempt("", None) };
+    assert_eq!(decided(as_is, Some(&unknown), Some(&record)), Step::Resume);
+    let unknown = attempt("", Some(End::Released));
+    assert_eq!(decided(as_is, Some(&unknown), None), Step::Begin);
 }
 
 #[test]
@@ -218,9 +225,11 @@ fn a_release_that_is_stuck_goes_on_when_somebody_says_so() {
 #[test]
 fn only_the_last_release_of_a_digest_speaks_against_it() {
     let digest = record("ann", &unfit()).change.digest.to_string();
-    let history = |phases: &[Value]| -> Vec<Document> {
-        phases.iter().map(|phase| Document::Current(record("ann", phase))).collect()
+    let history = |phases: &[Value]| -> Vec<Record> {
+        phases.iter().map(|phase| record("ann", phase)).collect()
     };
+    let rolled_back =
+        |history: &[Record], digest: &str| rolled_back(&history.iter().collect::<Vec<_>>(), digest);
     let released = json!({"name": "done", "outcome": {"name": "released"}});
     let refused = json!({"name": "done", "outcome": {"name": "refused", "problems": []}});
     let found = |phases: &[Value]| rolled_back(&history(phases), &digest).is_some();

@@ -11,6 +11,7 @@ fn attempt() -> Attempt {
         change: "b".to_owned(),
         retry: None,
         since: SystemClock.now(),
+        after: None,
         smoke: Vec::new(),
         release: None,
         digest: None,

@@ -2,12 +2,12 @@
 
 use std::sync::PoisonError;
 
-use bluegreen_core::{Outcome, Slot as _, SlotState};
+use bluegreen_core::{Document, Outcome, PhaseName, Record, Slot as _, SlotState};
 use bluegreen_kube::{Cluster, ConnectError};
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::timeout;
 
-use super::{Failure, Look};
+use super::{Failure, Found, Look};
 use crate::decide::{is_retried, rolled_back};
 use crate::drive::{Job, Order};
 use crate::status::{Attempt, End};
@@ -58,9 +58,9 @@ impl Look<'_> {
         &self,
         cluster: &Cluster,
         wanted: &Wanted,
-        last: Option<&Attempt>,
-        mut attempt: Attempt,
+        found: &Found,
     ) -> Result<Attempt, Failure> {
+        let mut attempt = self.first(wanted, found.record());
         let operations = cluster.operations();
         // The one has nothing to do with the other, and the release waits for both.
         let (live, history) = tokio::join!(live(cluster), operations.history());
@@ -73,8 +73,12 @@ impl Look<'_> {
         if resolved.digest == live.digest() {
             attempt.end = Some(End::UpToDate);
             attempt.message = Some("live runs it already".to_owned());
-        } else if !is_retried(last, self.object.spec.retry.as_deref()) {
-            let before = rolled_back(&history, &digest);
+        } else if !is_retried(found.attempt.as_ref(), self.object.spec.retry.as_deref()) {
+            // Who ended the last release may have died before it was in the history.
+            let ended = found.record().filter(|it| it.phase.name() == PhaseName::Done);
+            let before: Vec<&Record> =
+                ended.into_iter().chain(history.iter().filter_map(Document::current)).collect();
+            let before = rolled_back(&before, &digest);
             attempt.end = before.is_some().then_some(End::Blocked);
             attempt.message = before;
         }

@@ -19,8 +19,13 @@ impl Look<'_> {
         if attempt.end.is_some_and(|end| end != End::Refused) {
             return attempt;
         }
-        let own = record
-            .filter(|it| it.started.by.as_str() == self.actor() && it.started.at >= attempt.since);
+        let own = record.filter(|it| {
+            it.started.by.as_str() == self.actor()
+                && match attempt.after.as_deref() {
+                    Some(before) => it.envelope.release.as_str() != before,
+                    None => it.started.at >= attempt.since,
+                }
+        });
         if let Some(record) = own {
             attempt.release = Some(record.envelope.release.to_string());
             attempt.digest = Some(record.change.digest.to_string());
@@ -40,12 +45,13 @@ impl Look<'_> {
         attempt
     }
 
-    /// An attempt that begins now.
-    pub(super) fn first(&self, wanted: &Wanted) -> Attempt {
+    /// An attempt that begins now, with this record there.
+    pub(super) fn first(&self, wanted: &Wanted, record: Option<&Record>) -> Attempt {
         Attempt {
             change: wanted.digest.clone(),
             retry: self.object.spec.retry.clone(),
             since: SystemClock.now(),
+            after: record.map(|it| it.envelope.release.to_string()),
             smoke: wanted.smoke.clone(),
             release: None,
             digest: None,
@@ -54,17 +60,14 @@ impl Look<'_> {
         }
     }
 
-    /// The attempt of a release that is under way, also where the status has been lost.
-    pub(super) fn known(
-        &self,
-        attempt: Option<Attempt>,
-        wanted: Option<&Wanted>,
-        record: Option<&Record>,
-    ) -> Attempt {
+    /// The attempt of a release that is under way, also where the status has been lost. Then it is not
+    /// known for which change it was, and once it is over that has to be looked at.
+    pub(super) fn known(&self, attempt: Option<Attempt>, record: Option<&Record>) -> Attempt {
         attempt.unwrap_or_else(|| Attempt {
-            change: wanted.map(|it| it.digest.clone()).unwrap_or_default(),
+            change: String::new(),
             retry: self.object.spec.retry.clone(),
             since: record.map_or_else(|| SystemClock.now(), |it| it.started.at),
+            after: None,
             smoke: self.object.spec.smoke.clone(),
             release: record.map(|it| it.envelope.release.to_string()),
             digest: record.map(|it| it.change.digest.to_string()),

@@ -73,7 +73,7 @@ async fn what_is_known_of_objects_that_are_gone_is_forgotten() {
         object.metadata.uid = Some(name.to_owned());
         object.spec.service = name.to_owned();
         let look = Look { object: &object, context: &context };
-        let attempt = look.first(&Wanted::read(&object.spec).unwrap());
+        let attempt = look.first(&Wanted::read(&object.spec).unwrap(), None);
         context.drivers.note(name, &attempt);
         context.agents.lock().unwrap().insert(name.to_owned(), cluster.clone());
         writer.apply_watcher_event(&Event::Apply(object.clone()));

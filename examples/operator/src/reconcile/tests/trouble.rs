@@ -101,3 +101,44 @@ async fn what_a_newer_version_has_written_is_said_and_left_to_it() {
     soon(Box::pin(await_condition(world.api(), NAME, gone))).await.unwrap().unwrap();
     assert_eq!(world.live(), "blue");
 }
+
+#[tokio::test]
+async fn an_older_release_of_a_clock_that_was_ahead_is_not_taken_for_the_new_one() {
+    let mut world = World::new().await;
+    world.ask(NAME, "2", "0s").await;
+    world.says(NAME, "Released").await;
+    world.stop().await;
+    let mut record = world.record();
+    record["started"]["at"] = json!("2050-01-01T00:00:00.000Z");
+    world.put_record(&record);
+    world.operate("two");
+    world.patch(spec("3", "0s")).await;
+    let object = world.says(NAME, "Released").await;
+    assert_eq!(object.status.unwrap().version.as_deref(), Some("3"));
+    assert_eq!(world.live(), "blue");
+}
+
+#[tokio::test]
+async fn a_release_whose_request_is_not_known_ends_and_then_comes_what_is_asked_for() {
+    let mut world = World::new().await;
+    world.ask(NAME, "2", "3s").await;
+    world.says(NAME, "Baking").await;
+    world.stop().await;
+    // As from a backup: another change by now, and no status.
+    world.patch(spec("3", "0s")).await;
+    let patch = json!({"status": null});
+    assert!(world.stand_in.edit(
+        "a backup",
+        "agentreleases.bluegreen.dev",
+        NAMESPACE,
+        NAME,
+        &patch
+    ));
+    world.operate("two");
+    let is = |object: &AgentRelease| {
+        let status = object.status.clone().unwrap_or_default();
+        reason_of(&status) == "Released" && status.version.as_deref() == Some("3")
+    };
+    world.until(NAME, is).await;
+    assert_eq!(world.live(), "blue");
+}
