@@ -19,14 +19,25 @@ pub(crate) struct Facts<'a> {
     pub(crate) deleted: bool,
     /// What was done last.
     pub(crate) attempt: Option<&'a Attempt>,
-    /// Whether this process drives something for the object.
-    pub(crate) is_driving: bool,
+    /// What this process does for the object.
+    pub(crate) doing: Doing,
     /// The record of the agent's current or last release.
     pub(crate) record: Option<&'a Record>,
     /// There is one, which a newer version has written: nothing is known of its release but that.
     pub(crate) is_newer: bool,
     /// Who begins releases for this object.
     pub(crate) actor: &'a str,
+}
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Doing {
+    /// There is none.
+    Nothing,
+    /// It begins a release, or goes on with one.
+    Driving,
+    /// It takes one back.
+    TakingBack,
 }
 
 /// What to do.
@@ -40,6 +51,8 @@ pub(crate) enum Step {
     Resume,
     /// Take the release back, for this reason.
     Abort(&'static str),
+    /// A task of this process takes it back, for this reason.
+    Aborting(&'static str),
     /// Stop what has not begun yet, and decide again.
     Stop,
     /// A task of this process is at it.
@@ -60,23 +73,23 @@ pub(crate) enum Step {
 pub(crate) fn decide(facts: &Facts<'_>) -> Step {
     if facts.is_newer {
         // What has not begun yet must not, and what was driven is taken over.
-        return if facts.is_driving { Step::Stop } else { Step::Newer };
+        return if facts.is_driving() { Step::Stop } else { Step::Newer };
     }
     match facts.record.filter(|record| record.phase.name() != PhaseName::Done) {
         Some(record) if record.started.by.as_str() == facts.actor => facts.under_way(record),
-        Some(_) if facts.is_driving => Step::Stop,
+        Some(_) if facts.is_driving() => Step::Stop,
         Some(_) if facts.deleted => Step::LetGo,
         Some(_) => Step::Busy,
         // It is about to begin, or has just ended.
-        None if facts.is_driving && (facts.deleted || facts.is_changed()) => Step::Stop,
-        None if facts.is_driving => Step::Follow,
+        None if facts.is_driving() && (facts.deleted || facts.is_changed()) => Step::Stop,
+        None if facts.is_driving() => Step::Follow,
         None => facts.at_rest(),
     }
 }
 
 impl Facts<'_> {
     fn under_way(&self, record: &Record) -> Step {
-        let go_on = if self.is_driving { Step::Follow } else { Step::Resume };
+        let go_on = if self.is_driving() { Step::Follow } else { Step::Resume };
         let phase = record.phase.name();
         if phase == PhaseName::KeepingFailed
             && !self.deleted
@@ -89,14 +102,21 @@ impl Facts<'_> {
             return go_on;
         }
         if may_go_back(&record.phase) {
-            if self.deleted {
-                return Step::Abort("the AgentRelease was deleted");
-            }
-            if self.is_changed() {
-                return Step::Abort("the AgentRelease asks for another change");
+            let reason = if self.deleted {
+                Some("the AgentRelease was deleted")
+            } else if self.is_changed() {
+                Some("the AgentRelease asks for another change")
+            } else {
+                None
+            };
+            // Another look in the middle is no reason to begin the way back again.
+            match reason {
+                Some(reason) if self.doing == Doing::TakingBack => return Step::Aborting(reason),
+                Some(reason) => return Step::Abort(reason),
+                None => {}
             }
         }
-        if record.stuck.is_some() && !self.is_driving && !self.is_retried() {
+        if record.stuck.is_some() && !self.is_driving() && !self.is_retried() {
             return Step::Stuck;
         }
         go_on
@@ -120,6 +140,10 @@ impl Facts<'_> {
         }
     }
 
+    fn is_driving(&self) -> bool {
+        self.doing != Doing::Nothing
+    }
+
     fn is_changed(&self) -> bool {
         is_changed(self.wanted, self.attempt)
     }
@@ -128,7 +152,7 @@ impl Facts<'_> {
     /// nothing. The release that stands there still is an older one then.
     fn is_due(&self, record: &Record) -> bool {
         let release = record.envelope.release.as_str();
-        !self.is_driving
+        !self.is_driving()
             && self
                 .attempt
                 .is_some_and(|it| it.end.is_none() && it.release.as_deref() != Some(release))

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::crd::AgentRelease;
+use crate::decide::Doing;
 use crate::status::Attempt;
 
 mod task;
@@ -50,6 +51,15 @@ struct Entry {
 impl Entry {
     fn is_driving(&self) -> bool {
         self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
+    fn doing(&self) -> Doing {
+        let abort = mem::discriminant(&Job::Abort { reason: "" });
+        match self.is_driving() {
+            true if self.last == Some(abort) => Doing::TakingBack,
+            true => Doing::Driving,
+            false => Doing::Nothing,
+        }
     }
 }
 
@@ -90,6 +100,11 @@ impl Drivers {
     /// Whether something is driven for an object.
     pub(crate) fn is_driving(&self, uid: &str) -> bool {
         self.read(uid, Entry::is_driving).unwrap_or_default()
+    }
+
+    /// What is done for an object right now.
+    pub(crate) fn doing(&self, uid: &str) -> Doing {
+        self.read(uid, Entry::doing).unwrap_or(Doing::Nothing)
     }
 
     /// What this process did last for an object: newer than its status, where there is any.

@@ -166,7 +166,7 @@ impl Look<'_> {
             retry: self.object.spec.retry.as_deref(),
             deleted: self.is_deleted(),
             attempt: attempt.as_ref(),
-            is_driving: self.context.drivers.is_driving(&self.uid()),
+            doing: self.context.drivers.doing(&self.uid()),
             record: status.record.as_ref(),
             is_newer: is_newer(&status),
             actor: &actor,

@@ -42,7 +42,7 @@ pub(crate) fn say_of(seen: &Seen<'_>) -> Say {
         );
         return Say::new(Is::Stalled, "NewerRecord", text);
     }
-    if let Step::Abort(reason) = seen.step {
+    if let Step::Abort(reason) | Step::Aborting(reason) = seen.step {
         return Say::new(Is::Reconciling, "Aborting", reason);
     }
     if let Some(record) = under_way.filter(|_| seen.step != Step::Begin) {

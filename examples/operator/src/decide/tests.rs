@@ -66,7 +66,7 @@ fn decided(
         retry: None,
         deleted: false,
         attempt: last,
-        is_driving: false,
+        doing: Doing::Nothing,
         record,
         is_newer: false,
         actor: OURS,
@@ -97,7 +97,7 @@ fn what_was_never_tried_begins_and_what_has_ended_rests() {
 fn a_release_under_way_is_followed_or_resumed() {
     let (record, last) = (record(OURS, &baking()), attempt("b", None));
     assert_eq!(decided(as_is, Some(&last), Some(&record)), Step::Resume);
-    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    let driving = |facts: &mut Facts<'_>| facts.doing = Doing::Driving;
     assert_eq!(decided(driving, Some(&last), Some(&record)), Step::Follow);
     assert_eq!(decided(as_is, None, Some(&record)), Step::Resume, "the status was lost");
     let senseless = |facts: &mut Facts<'_>| facts.wanted = None;
@@ -114,10 +114,16 @@ fn a_release_under_way_is_followed_or_resumed() {
 fn another_change_takes_back_what_has_not_proved_itself_and_waits_for_what_has() {
     let last = attempt("a", None);
     for driving in [false, true] {
-        let change = |facts: &mut Facts<'_>| facts.is_driving = driving;
+        let doing = if driving { Doing::Driving } else { Doing::Nothing };
+        let change = |facts: &mut Facts<'_>| facts.doing = doing;
         let under_way = record(OURS, &baking());
         let step = decided(change, Some(&last), Some(&under_way));
         assert!(matches!(step, Step::Abort(_)), "{step:?}");
+        let aborting = |facts: &mut Facts<'_>| {
+            (facts.doing, facts.deleted) = (Doing::TakingBack, driving);
+        };
+        let step = decided(aborting, Some(&last), Some(&under_way));
+        assert!(matches!(step, Step::Aborting(_)), "once is enough: {step:?}");
         let go_on = if driving { Step::Follow } else { Step::Resume };
         for phase in [json!({"name": "draining", "deadline": at(100)}), json!({"name": "retiring"})]
         {
@@ -126,7 +132,7 @@ fn another_change_takes_back_what_has_not_proved_itself_and_waits_for_what_has()
         }
     }
     // Nothing has begun yet.
-    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    let driving = |facts: &mut Facts<'_>| facts.doing = Doing::Driving;
     assert_eq!(decided(driving, Some(&last), None), Step::Stop);
     assert_eq!(decided(driving, Some(&attempt("b", None)), None), Step::Follow);
 }
@@ -150,7 +156,7 @@ fn a_deleted_object_goes_once_its_release_is_over() {
         let ending = record(OURS, &phase);
         assert_eq!(decided(deleted, Some(&last), Some(&ending)), Step::Resume, "{phase}");
     }
-    let queued = |facts: &mut Facts<'_>| (facts.deleted, facts.is_driving) = (true, true);
+    let queued = |facts: &mut Facts<'_>| (facts.deleted, facts.doing) = (true, Doing::Driving);
     assert_eq!(decided(queued, Some(&last), None), Step::Stop);
 }
 
@@ -175,7 +181,7 @@ fn what_follows_a_failed_candidate_is_tried_again_when_its_beginning_failed() {
     // It has no release yet, and the one that is kept is that of another change.
     let due = attempt("b", None);
     assert_eq!(decided(as_is, Some(&due), Some(&kept)), Step::Begin);
-    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    let driving = |facts: &mut Facts<'_>| facts.doing = Doing::Driving;
     assert_eq!(decided(driving, Some(&due), Some(&kept)), Step::Follow, "it is at it");
     // What needs no release waits for nothing.
     for end in [End::UpToDate, End::Blocked] {
@@ -192,7 +198,7 @@ fn what_a_newer_version_has_written_is_left_to_it() {
         }
         let queued = |facts: &mut Facts<'_>| {
             newer(facts);
-            facts.is_driving = true;
+            facts.doing = Doing::Driving;
         };
         assert_eq!(decided(queued, Some(&attempt("b", None)), None), Step::Stop);
     }
@@ -203,7 +209,7 @@ fn somebody_elses_release_is_waited_for() {
     let record = record("ann", &baking());
     assert_eq!(decided(as_is, None, Some(&record)), Step::Busy);
     assert_eq!(decided(as_is, Some(&attempt("a", None)), Some(&record)), Step::Busy);
-    let driving = |facts: &mut Facts<'_>| facts.is_driving = true;
+    let driving = |facts: &mut Facts<'_>| facts.doing = Doing::Driving;
     assert_eq!(decided(driving, None, Some(&record)), Step::Stop);
 }
 

@@ -1,6 +1,6 @@
 //! What the operator did last for an object, and what has become of it.
 
-use bluegreen_core::{Clock as _, Phase, Record, SystemClock};
+use bluegreen_core::{Clock as _, Outcome, Phase, Reason, Record, SystemClock};
 
 use super::Look;
 use crate::status::{Attempt, End};
@@ -30,7 +30,9 @@ impl Look<'_> {
             attempt.release = Some(record.envelope.release.to_string());
             attempt.digest = Some(record.change.digest.to_string());
             (attempt.end, attempt.message) = (None, None);
-            if let Phase::Done { outcome } = &record.phase {
+            if let Phase::Done { outcome } = &record.phase
+                && !self.is_own_doing(outcome)
+            {
                 (attempt.end, attempt.message) = End::of(outcome).unzip();
             }
         } else if let Some(ended) = self.context.drivers.ended(&self.uid())
@@ -43,6 +45,13 @@ impl Look<'_> {
             (attempt.end, attempt.message) = (Some(end), Some(message));
         }
         attempt
+    }
+
+    /// Whether it was taken back because the object asked for something else. That says nothing about
+    /// the change: if it is asked for again, it begins again.
+    fn is_own_doing(&self, outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::RolledBack { reason: Reason::Aborted { actor, .. } }
+            if actor.as_str() == self.actor())
     }
 
     /// An attempt that begins now, with this record there.

@@ -142,3 +142,20 @@ async fn a_release_whose_request_is_not_known_ends_and_then_comes_what_is_asked_
     world.until(NAME, is).await;
     assert_eq!(world.live(), "blue");
 }
+
+#[tokio::test]
+async fn a_change_that_was_taken_back_for_another_one_comes_when_it_is_asked_for_again() {
+    let world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    world.says(NAME, "Baking").await;
+    // The first write of the way back takes a while, in which somebody thinks better of it.
+    world.stand_in.fail(Fault::new("update", "configmaps", Failure::Late).named(RECORD));
+    world.patch(spec("3", "0s")).await;
+    world.says(NAME, "Aborting").await;
+    world.patch(spec("2", "0s")).await;
+    world.says(NAME, "Baking").await;
+    assert_eq!(world.stand_in.deliver_late(), 1);
+    let object = world.says(NAME, "Released").await;
+    assert_eq!(object.status.unwrap().version.as_deref(), Some("2"));
+    assert_eq!(world.live(), "green");
+}
