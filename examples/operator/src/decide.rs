@@ -25,6 +25,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) record: Option<&'a Record>,
     /// There is one, which a newer version has written: nothing is known of its release but that.
     pub(crate) is_newer: bool,
+    /// The object that it was begun for is gone, and nobody else sees to it.
+    pub(crate) is_orphan: bool,
     /// Who begins releases for this object.
     pub(crate) actor: &'a str,
 }
@@ -76,7 +78,9 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Step {
         return if facts.is_driving() { Step::Stop } else { Step::Newer };
     }
     match facts.record.filter(|record| record.phase.name() != PhaseName::Done) {
-        Some(record) if record.started.by.as_str() == facts.actor => facts.under_way(record),
+        Some(record) if facts.is_orphan || record.started.by.as_str() == facts.actor => {
+            facts.under_way(record)
+        }
         Some(_) if facts.is_driving() => Step::Stop,
         Some(_) if facts.deleted => Step::LetGo,
         Some(_) => Step::Busy,
@@ -94,7 +98,7 @@ impl Facts<'_> {
         if phase == PhaseName::KeepingFailed
             && !self.deleted
             && self.wanted.is_some()
-            && (self.is_changed() || self.is_retried() || self.is_due(record))
+            && (self.is_changed() || self.is_retried() || self.is_due(record) || self.is_left())
         {
             return Step::Begin;
         }
@@ -104,6 +108,8 @@ impl Facts<'_> {
         if may_go_back(&record.phase) {
             let reason = if self.deleted {
                 Some("the AgentRelease was deleted")
+            } else if self.is_orphan {
+                Some("the AgentRelease that it was begun for is gone")
             } else if self.is_changed() {
                 Some("the AgentRelease asks for another change")
             } else {
@@ -146,6 +152,11 @@ impl Facts<'_> {
 
     fn is_changed(&self) -> bool {
         is_changed(self.wanted, self.attempt)
+    }
+
+    /// Whether it is another object's that is gone, and nothing is done about it.
+    fn is_left(&self) -> bool {
+        self.is_orphan && !self.is_driving()
     }
 
     /// Whether what was to follow this release, which is to make way, has not begun: its task came to

@@ -41,6 +41,8 @@ pub(crate) struct Ended {
 #[derive(Default)]
 struct Entry {
     attempt: Option<Attempt>,
+    /// The agent of the last task.
+    service: String,
     task: Option<JoinHandle<()>>,
     ended: Option<Ended>,
     /// What the last task was to do, and how many of these have come to nothing since one did not.
@@ -102,6 +104,12 @@ impl Drivers {
         self.read(uid, Entry::is_driving).unwrap_or_default()
     }
 
+    /// Whether something is driven at this agent for another object than this one.
+    pub(crate) fn is_another_at(&self, service: &str, uid: &str) -> bool {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().any(|(other, it)| other != uid && it.service == service && it.is_driving())
+    }
+
     /// What is done for an object right now.
     pub(crate) fn doing(&self, uid: &str) -> Doing {
         self.read(uid, Entry::doing).unwrap_or(Doing::Nothing)
@@ -155,6 +163,7 @@ impl Drivers {
     pub(crate) fn start(&self, order: Order, job: Job) {
         let (all, places, news) = (self.all.clone(), self.places.clone(), self.news.clone());
         let uid = order.uid.clone();
+        let service = order.cluster.settings().agent.to_string();
         let attempt = order.attempt.clone();
         let began = matches!(job, Job::Begin { .. } | Job::Again { .. });
         let kind = mem::discriminant(&job);
@@ -183,6 +192,7 @@ impl Drivers {
         };
         let before = self.with(&uid, |it| {
             it.attempt = Some(attempt);
+            it.service = service;
             it.ended = None;
             it.task.replace(tokio::spawn(task))
         });

@@ -169,6 +169,7 @@ impl Look<'_> {
             doing: self.context.drivers.doing(&self.uid()),
             record: status.record.as_ref(),
             is_newer: is_newer(&status),
+            is_orphan: status.record.as_ref().is_some_and(|it| self.is_orphan(it)),
             actor: &actor,
         });
         Found { wanted, status, attempt, step }
@@ -214,7 +215,12 @@ impl Look<'_> {
             }
             None => {}
         }
-        Ok(if pause.is_zero() { Action::await_change() } else { Action::requeue(pause) })
+        Ok(match step {
+            // Whoever drives it may be gone without a word.
+            Step::Busy => Action::requeue(REFUSED),
+            _ if pause.is_zero() => Action::await_change(),
+            _ => Action::requeue(pause),
+        })
     }
 
     /// What a task has to do, if there is something. What the operator does is noted in the attempt. The

@@ -69,6 +69,7 @@ fn decided(
         doing: Doing::Nothing,
         record,
         is_newer: false,
+        is_orphan: false,
         actor: OURS,
     };
     change(&mut facts);
@@ -211,6 +212,27 @@ fn somebody_elses_release_is_waited_for() {
     assert_eq!(decided(as_is, Some(&attempt("a", None)), Some(&record)), Step::Busy);
     let driving = |facts: &mut Facts<'_>| facts.doing = Doing::Driving;
     assert_eq!(decided(driving, None, Some(&record)), Step::Stop);
+}
+
+#[test]
+fn a_release_whose_object_is_gone_is_taken_back_or_ends() {
+    let orphan = |facts: &mut Facts<'_>| facts.is_orphan = true;
+    let of = |phase: &Value| record("agentrelease/gone", phase);
+    assert_eq!(decided(as_is, None, Some(&of(&baking()))), Step::Busy, "it is not gone");
+    for last in [None, Some(attempt("b", Some(End::Released))), Some(attempt("a", None))] {
+        let step = decided(orphan, last.as_ref(), Some(&of(&baking())));
+        assert!(matches!(step, Step::Abort(_)), "{step:?}");
+        let reason = json!({"name": "unfit", "message": "x"});
+        let returning = json!({"name": "returning", "reason": reason});
+        assert_eq!(decided(orphan, last.as_ref(), Some(&of(&returning))), Step::Resume);
+        let kept =
+            json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason});
+        assert_eq!(decided(orphan, last.as_ref(), Some(&of(&kept))), Step::Begin);
+        assert_eq!(
+            decided(orphan, last.as_ref(), Some(&of(&json!({"name": "retiring"})))),
+            Step::Resume
+        );
+    }
 }
 
 #[test]

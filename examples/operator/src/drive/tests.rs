@@ -43,6 +43,16 @@ async fn what_is_gone_is_forgotten_but_for_what_is_still_driven() {
     assert_eq!(drivers.len(), 1);
 }
 
+#[tokio::test]
+async fn who_else_is_at_an_agent_is_known() {
+    let drivers = drivers();
+    drivers.with("one", |it| it.service = "agent".to_owned());
+    assert!(!drivers.is_another_at("agent", "two"), "it is not driven");
+    drivers.with("one", |it| it.task = Some(tokio::spawn(std::future::pending())));
+    assert!(drivers.is_another_at("agent", "two"));
+    assert!(!drivers.is_another_at("agent", "one") && !drivers.is_another_at("other", "two"));
+}
+
 #[test]
 fn what_comes_to_nothing_again_and_again_is_let_alone_for_longer_up_to_a_minute() {
     let seconds: Vec<u64> = (1..=8).map(|failures| back_off(failures).as_secs()).collect();

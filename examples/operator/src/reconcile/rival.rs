@@ -37,6 +37,15 @@ impl Look<'_> {
         (first < own).then_some(first.name)
     }
 
+    /// Whether a release was begun for an object that is gone (its finalizer was taken away, as the
+    /// operator lets none go in the middle of one), and no task of that object still drives it.
+    pub(super) fn is_orphan(&self, record: &Record) -> bool {
+        let all = self.context.objects.state();
+        let name = record.started.by.as_str().strip_prefix(ACTOR);
+        name.is_some_and(|name| all.iter().all(|it| it.name_any() != name))
+            && !self.context.drivers.is_another_at(&self.object.spec.service, &self.uid())
+    }
+
     fn claim(&self, object: &AgentRelease, record: Option<&Record>) -> Claim {
         let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
         let drivers = &self.context.drivers;

@@ -174,6 +174,11 @@ impl World {
         self.until(name, is).await
     }
 
+    /// The first agent, as somebody else reaches it.
+    async fn cluster(&self) -> Cluster {
+        Cluster::connect(self.stand_in.client(NAMESPACE), NAMESPACE, SERVICE).await.unwrap()
+    }
+
     /// The record of the first agent, as it is stored.
     fn record(&self) -> Value {
         let map = self.stand_in.object("configmaps", NAMESPACE, RECORD).unwrap();

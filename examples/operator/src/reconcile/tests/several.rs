@@ -1,5 +1,6 @@
 //! Several objects for one agent, and objects that are gone.
 
+use bluegreen_core::Outcome;
 use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
@@ -36,9 +37,7 @@ async fn of_two_objects_of_one_second_the_one_counts_whose_release_it_is() {
     world.says("b-first", "Released").await;
     assert_eq!(world.live(), "green");
     // Nor does it begin when somebody takes that release back: it stays until the spec changes.
-    let cluster = Cluster::builder(world.stand_in.client(NAMESPACE), NAMESPACE, SERVICE);
-    let cluster = cluster.connect().await.unwrap();
-    cluster.operations().rollback("ann", "wrong refunds").await.unwrap();
+    world.cluster().await.operations().rollback("ann", "wrong refunds").await.unwrap();
     world.says("b-first", "Overtaken").await;
     world.stop().await;
     world.operate("three");
@@ -49,6 +48,31 @@ async fn of_two_objects_of_one_second_the_one_counts_whose_release_it_is() {
     world.patch_named("a-second", spec("4", "0s")).await;
     let object = world.says("a-second", "Released").await;
     assert_eq!(object.status.unwrap().version.as_deref(), Some("4"));
+}
+
+#[tokio::test]
+async fn what_an_object_left_that_was_torn_away_is_taken_back_by_the_next_one() {
+    let mut world = World::new().await;
+    world.ask("torn", "2", "1h").await;
+    world.says("torn", "Baking").await;
+    world.stop().await;
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    world.api().patch("torn", &PatchParams::default(), &patch).await.unwrap();
+    world.api().delete("torn", &DeleteParams::default()).await.unwrap();
+    world.operate("two");
+    world.ask(NAME, "3", "0s").await;
+    let is = |object: &AgentRelease| {
+        let status = object.status.clone().unwrap_or_default();
+        reason_of(&status) == "Released" && status.version.as_deref() == Some("3")
+    };
+    world.until(NAME, is).await;
+    let history = world.cluster().await.operations().history().await.unwrap();
+    let ends: Vec<_> =
+        history.iter().filter_map(|it| it.current()).map(|it| it.phase.clone()).collect();
+    let [bluegreen_core::Phase::Done { outcome: Outcome::Released }, first] = &ends[..] else {
+        panic!("found {ends:?}")
+    };
+    assert!(matches!(first, bluegreen_core::Phase::Done { outcome: Outcome::RolledBack { .. } }));
 }
 
 #[tokio::test]
@@ -66,7 +90,7 @@ async fn what_is_known_of_objects_that_are_gone_is_forgotten() {
         objects,
         agents: Mutex::default(),
     };
-    let cluster = Cluster::connect(client, NAMESPACE, SERVICE).await.unwrap();
+    let cluster = world.cluster().await;
     let mut both = Vec::new();
     for name in ["one", "two"] {
         let mut object = AgentRelease::new(name, serde_json::from_value(spec("2", "0s")).unwrap());
