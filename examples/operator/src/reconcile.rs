@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bluegreen_core::{Liveness, PhaseName, Record, Status, chain};
+use bluegreen_core::{ErrorKind, Liveness, OperationError, PhaseName, Record, Status, chain};
 use bluegreen_kube::Cluster;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
@@ -69,11 +69,18 @@ pub(crate) struct Failure {
     why: String,
     /// There is a newer object than the one that was looked at.
     is_newer: bool,
+    /// It will fail however often it is tried, until somebody does something about it.
+    lasts: bool,
 }
 
 impl Failure {
     fn of(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self { why: format!("failed to {action}: {}", chain(error)), is_newer: false }
+        let why = format!("failed to {action}: {}", chain(error));
+        Self { why, is_newer: false, lasts: false }
+    }
+
+    fn of_port(action: &str, error: &bluegreen_core::Error) -> Self {
+        Self { lasts: error.kind() == ErrorKind::Rejected, ..Self::of(action, error) }
     }
 }
 
@@ -91,10 +98,16 @@ pub(crate) async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, Failure> {
     context.forget_the_gone();
+    let look = Look { object: &object, context: &context };
     // On the heap: it is spawned once for each object.
-    match Box::pin(Look { object: &object, context: &context }.all()).await {
+    match Box::pin(look.all()).await {
         // It is on its way here, and looked at when it comes.
         Err(failure) if failure.is_newer => Ok(Action::requeue(BREATH)),
+        Err(failure) if failure.lasts => {
+            // What is said of the release stays as it was seen last.
+            look.fail(&failure.why).await?;
+            Err(failure)
+        }
         done => done,
     }
 }
@@ -153,7 +166,10 @@ impl Look<'_> {
 
     async fn status(&self, cluster: &Cluster) -> Result<Status, Failure> {
         let status = cluster.operations().status().await;
-        status.map_err(|error| Failure::of("read the record", &error))
+        status.map_err(|error| match &error {
+            OperationError::Port(error) => Failure::of_port("read the record", error),
+            _ => Failure::of("read the record", &error),
+        })
     }
 
     /// Looks at all that counts, and decides.

@@ -158,6 +158,18 @@ impl AgentReleaseStatus {
         // Of a release of a newer version there is no more than the envelope.
         let envelope = release.and_then(|it| it.envelope.as_ref());
         let record = release.and_then(|it| it.record.as_ref());
+        Self {
+            release: envelope.map(|it| it.release.to_string()),
+            version: record.map(|it| it.change.version().to_owned()),
+            phase: record.map(|it| it.phase.name().key().to_owned()),
+            traffic: envelope.map(|it| it.routing.to_string()),
+            attempt: attempt.cloned(),
+            ..self.saying(generation, say, at)
+        }
+    }
+
+    /// The same status with other conditions.
+    pub(crate) fn saying(&self, generation: Option<i64>, say: &Say, at: Timestamp) -> Self {
         let conditions =
             [("Ready", Is::Ready), ("Reconciling", Is::Reconciling), ("Stalled", Is::Stalled)];
         Self {
@@ -177,11 +189,7 @@ impl AgentReleaseStatus {
                     }
                 })
                 .into(),
-            release: envelope.map(|it| it.release.to_string()),
-            version: record.map(|it| it.change.version().to_owned()),
-            phase: record.map(|it| it.phase.name().key().to_owned()),
-            traffic: envelope.map(|it| it.routing.to_string()),
-            attempt: attempt.cloned(),
+            ..self.clone()
         }
     }
 }

@@ -44,7 +44,7 @@ impl Look<'_> {
                 agents().insert(service.clone(), cluster.clone());
                 Ok(Ok(cluster))
             }
-            Err(ConnectError::Call(error)) => Err(Failure::of("find the agent", &error)),
+            Err(ConnectError::Call(error)) => Err(Failure::of_port("find the agent", &error)),
             Err(error) => Ok(Err(NoAgent {
                 is_gone: matches!(error, ConnectError::NoService { .. }),
                 why: bluegreen_core::chain(&error),

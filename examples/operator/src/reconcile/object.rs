@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Failure, Look};
 use crate::crd::AgentRelease;
 use crate::decide::ACTOR;
-use crate::status::{Attempt, Is, Say};
+use crate::status::{AgentReleaseStatus, Attempt, Is, Say};
 
 /// How long one call to the API server may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -64,6 +64,22 @@ impl Look<'_> {
         if next == before {
             return Ok(false);
         }
+        self.put_status(&next).await.map(|()| true)
+    }
+
+    /// Says why it cannot be looked after. Nothing else is known by now, so nothing else is said.
+    pub(super) async fn fail(&self, why: &str) -> Result<(), Failure> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let say = Say::new(Is::Reconciling, "Failed", format!("{why}; it is tried again"));
+        // That the spec was looked at is not so: a newer one is still to be.
+        let next = before.saying(before.observed_generation, &say, SystemClock.now());
+        if next == before {
+            return Ok(());
+        }
+        self.put_status(&next).await
+    }
+
+    async fn put_status(&self, next: &AgentReleaseStatus) -> Result<(), Failure> {
         let patch = Patch::Apply(json!({
             "apiVersion": AgentRelease::api_version(&()),
             "kind": AgentRelease::kind(&()),
@@ -73,7 +89,7 @@ impl Look<'_> {
         // Nobody else has business there.
         let params = PatchParams::apply(MANAGER).force();
         let writing = api.patch_status(&name, &params, &patch);
-        bounded("write the status", writing).await.map(|_| true)
+        bounded("write the status", writing).await.map(drop)
     }
 
     /// Sets the finalizer.

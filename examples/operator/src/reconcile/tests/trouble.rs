@@ -159,3 +159,26 @@ async fn a_change_that_was_taken_back_for_another_one_comes_when_it_is_asked_for
     assert_eq!(object.status.unwrap().version.as_deref(), Some("2"));
     assert_eq!(world.live(), "green");
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_said_and_nothing_is_done() {
+    let mut world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    let baking = world.says(NAME, "Baking").await;
+    world.stop().await;
+    let record = world.record();
+    let mut broken = record.clone();
+    broken["phase"] = json!({"name": "dreaming"});
+    world.put_record(&broken);
+    world.operate("two");
+    let is = |object: &AgentRelease| reason_of(object.status.as_ref().unwrap()) == "Failed";
+    let object = world.until(NAME, is).await;
+    for part in ["configmap agents/agent-service-bluegreen", "dreaming"] {
+        assert!(message(&object).contains(part), "{}", message(&object));
+    }
+    let (before, now) = (baking.status.unwrap(), object.status.unwrap());
+    assert_eq!((before.release, before.attempt), (now.release, now.attempt));
+    assert_eq!((world.live().as_str(), &world.record()), ("green", &broken));
+    world.put_record(&record);
+    world.says(NAME, "Baking").await;
+}
