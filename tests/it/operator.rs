@@ -146,6 +146,12 @@ async fn define(crd: Value) {
     timeout(seconds(60), waiting).await.expect("the kind should be there").unwrap();
 }
 
+async fn signal(name: &str, process: &Child) {
+    let id = process.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
+    assert!(sent.success());
+}
+
 fn spec(tag: &str, bake: &str) -> Value {
     json!({
         "service": SERVICE,
@@ -216,8 +222,7 @@ async fn an_operator_that_is_killed_is_followed_by_the_one_that_stands_by() {
     it.patch(spec("1.4.0", "1h")).await.unwrap();
     it.says(NAME, "Baking").await;
     assert_eq!(it.agent.live().await, Some(Color::Blue));
-    let sent = Command::new("kill").arg(two.id().unwrap().to_string()).status().await.unwrap();
-    assert!(sent.success());
+    signal("TERM", &two).await;
     let ended = timeout(seconds(20), two.wait()).await.expect("it should end").unwrap();
     assert!(ended.success(), "{ended}");
     it.api().delete(NAME, &DeleteParams::default()).await.unwrap();
@@ -226,6 +231,28 @@ async fn an_operator_that_is_killed_is_followed_by_the_one_that_stands_by() {
     let tally = load.stop().await;
     assert!(tally.failures.is_empty(), "{tally}");
     assert_eq!(it.agent.pods(Color::Blue).await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_paused_ends_when_it_hears_of_the_next_one() {
+    let it = Operated::new(2).await;
+    let mut one = it.operator("one");
+    let load = Load::start(it.agent.address());
+    it.create(NAME, spec("1.3.0", "3s")).await.unwrap();
+    it.says(NAME, "Baking").await;
+    let _two = it.operator("two");
+    signal("STOP", &one).await;
+    it.says(NAME, "Released").await;
+    // Another object for the agent, whose name comes first, is not what counts.
+    it.create("a-second", spec("1.4.0", "2s")).await.unwrap();
+    it.says("a-second", "Duplicate").await;
+    signal("CONT", &one).await;
+    let ended = timeout(seconds(20), one.wait()).await.expect("it should end").unwrap();
+    assert_eq!(ended.code(), Some(1), "it is to be started again");
+    it.says(NAME, "Released").await;
+    assert_eq!((it.agent.live().await, it.releases().await), (Some(Color::Green), 1));
+    let tally = load.stop().await;
+    assert!(tally.failures.is_empty(), "{tally}");
 }
 
 #[tokio::test]
