@@ -8,6 +8,8 @@
 
 mod assess;
 mod calibration;
+mod cases;
+mod clusters;
 mod compare;
 mod critical;
 mod curtail;
@@ -25,7 +27,11 @@ mod tests;
 mod verdict;
 
 pub use calibration::{Calibration, calibrate};
+#[cfg(feature = "prompts")]
+pub(crate) use cases::{Cases, Pair, Traits};
 pub use curtail::{Curtailed, curtail, judge_curtailed};
+#[cfg(feature = "prompts")]
+pub(crate) use curtail::{curtail_cases, is_proven, judge_curtailed_cases};
 pub use ledger::{CaseHistory, FlakeLedger, Quarantine};
 pub use outcome::{Attempt, CaseOutcomes};
 pub use power::Power;
@@ -77,4 +83,10 @@ pub use verdict::{
 /// ```
 pub fn judge(rules: &Rules, outcomes: &[CaseOutcomes]) -> SuiteVerdict {
     assess::assess(rules, outcomes, assess::Look::COMPLETE)
+}
+
+/// [`judge`] of outcomes that are kept otherwise.
+#[cfg(feature = "prompts")]
+pub(crate) fn judge_cases<C: Cases + ?Sized>(rules: &Rules, cases: &C) -> SuiteVerdict {
+    assess::assess(rules, cases, assess::Look::COMPLETE)
 }

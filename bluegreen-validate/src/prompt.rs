@@ -372,8 +372,7 @@ impl Validator for PromptRegression {
             let error = Error::new(ErrorKind::Rejected, format!("prepare {}", self.suite.name));
             return Err(error.with_source(ConfigError::new(&self.suite.name, problems)));
         };
-        let judging =
-            judge::Judging::new(&self.suite, prepared, &self.connector, trial, self.digest());
+        let judging = judge::Judging::new(&self.suite, &self.connector, trial, self.digest());
         let judging = judging.map_err(|why| {
             let action = format!("prepare the judges of {}", self.suite.name);
             Error::new(ErrorKind::Rejected, action).with_source(why)

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bluegreen_core::{Finding, Verdict};
 
-use super::compare::Differences;
+use super::cases::Cases;
+use super::clusters::{Counted, Value};
+use super::compare::{Differences, Differing};
 use super::sample::{Missing, Sample};
 use super::{
-    CaseChange, CaseOutcomes, CategoryVerdict, CriticalCase, Errors, FlakyCase, Power, Rate, Rules,
-    SuiteVerdict, critical, reasons, scores, stats,
+    CaseChange, CategoryVerdict, CriticalCase, Errors, FlakyCase, Power, Rate, Rules, SuiteVerdict,
+    critical, reasons, scores, stats,
 };
 
 /// How to look at the outcomes.
@@ -34,36 +36,60 @@ pub(super) struct Against {
     pub(super) holds: Vec<Finding>,
 }
 
-pub(super) fn assess(rules: &Rules, outcomes: &[CaseOutcomes], look: Look) -> SuiteVerdict {
-    let samples: Vec<Sample<'_>> =
-        outcomes.iter().map(|case| Sample::of(case, rules, look.missing)).collect();
-    let counted: Vec<&Sample<'_>> = samples.iter().filter(|sample| sample.case.counts()).collect();
-    let mut errors = Errors::default();
-    for sample in &counted {
-        errors.add(sample.errors);
-    }
+/// What is counted of all cases in one go.
+#[derive(Default)]
+struct Counts<'a> {
+    errors: Errors,
+    pairs: u64,
+    differ: u64,
+    /// Pairs in which live's answer was only beaten by idle's.
+    beaten: u64,
+    live: Passes,
+    idle: Passes,
+    critical: Vec<CriticalCase>,
+    regressed: Vec<(Value, CaseChange)>,
+    improved: Vec<(Value, CaseChange)>,
+    flaky: Vec<FlakyCase>,
+    quarantined: BTreeSet<String>,
+    /// The cases of each category that count.
+    members: BTreeMap<&'a str, u64>,
+}
 
-    let differences = Differences::of(&counted, false);
+/// The passes on one slot.
+#[derive(Default)]
+struct Passes {
+    all: u64,
+    /// Cases by passes and attempts.
+    cases: BTreeMap<(u64, u64), usize>,
+}
+
+pub(super) fn assess<C: Cases + ?Sized>(rules: &Rules, cases: &C, look: Look) -> SuiteVerdict {
+    let counts = Counts::of(rules, cases, look);
+    let (overall, by_category) = differences(rules, cases, look, false);
+    let Counts { pairs, errors, beaten, .. } = counts;
+    let discordance =
+        if pairs == 0 { Power::USUAL_DISCORDANCE } else { counts.differ as f64 / pairs as f64 };
     let mut result = SuiteVerdict {
         verdict: Verdict::Inconclusive,
         reasons: Vec::new(),
         rules: rules.clone(),
-        live: rate(rules, &counted, |sample| sample.pairs.live_passed),
-        idle: rate(rules, &counted, |sample| sample.pairs.idle_passed),
-        overall: differences.comparison(rules, rules.margin),
-        categories: categories(rules, &counted),
-        scores: if look.scores { scores::compare(rules, &counted) } else { None },
-        critical: critical_cases(rules, &counted),
-        regressed: changes(&counted, -1.0),
-        improved: changes(&counted, 1.0),
-        flaky: flaky(&samples),
-        quarantined: names(samples.iter().filter(|sample| !sample.case.counts())),
+        live: counts.live.rate(rules, pairs),
+        idle: counts.idle.rate(rules, pairs),
+        overall: overall.comparison(rules, rules.margin),
+        categories: categories(rules, &by_category, &counts.members),
+        scores: if look.scores { scores::compare(rules, cases) } else { None },
+        critical: in_order(counts.critical),
+        regressed: most_first(counts.regressed),
+        improved: most_first(counts.improved),
+        flaky: by_name(counts.flaky),
+        quarantined: counts.quarantined.into_iter().collect(),
         errors,
-        power: Power::new(rules, differences.cases(), discordance(&counted)),
+        power: Power::new(rules, overall.cases(), discordance),
         curtailed: None,
     };
-    let suspicion = suspicious(rules, &counted, &result);
-    let against = reasons::against(&result, outcomes, look, suspicion);
+    let suspicious = errors.idle_only > 0
+        && is_suspicious(rules, &result, differences(rules, cases, look, true));
+    let against = reasons::against(&result, cases, look, suspicious, beaten);
     // Rules that make no sense prove nothing, not even a fail.
     let sensible = rules.problems().is_empty();
     result.verdict = match (against.fails.is_empty(), against.holds.is_empty()) {
@@ -78,51 +104,113 @@ pub(super) fn assess(rules: &Rules, outcomes: &[CaseOutcomes], look: Look) -> Su
     result
 }
 
-fn rate(rules: &Rules, samples: &[&Sample<'_>], passed: fn(&Sample<'_>) -> u64) -> Rate {
-    let attempts: u64 = samples.iter().map(|sample| sample.pairs.all).sum();
-    let total: u64 = samples.iter().map(|sample| passed(sample)).sum();
-    let (low, high) = stats::wilson(total, attempts, 0.95);
-    let all: Vec<f64> = samples
-        .iter()
-        .filter_map(|sample| {
-            stats::pass_all(passed(sample), sample.pairs.all, u64::from(rules.repeats))
-        })
-        .collect();
-    let mut all = all;
-    all.sort_by(f64::total_cmp);
-    let share = if attempts == 0 { 0.0 } else { total as f64 / attempts as f64 };
-    let all_repeats = (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
-    Rate { passed: total, attempts, share, low, high, all_repeats }
+impl<'a> Counts<'a> {
+    fn of<C: Cases + ?Sized>(rules: &Rules, cases: &'a C, look: Look) -> Self {
+        let mut counts = Self::default();
+        for index in 0..cases.count() {
+            let traits = cases.traits(index);
+            let sample = Sample::of(cases, index, rules, look.missing);
+            let name = || cases.name(index).into_owned();
+            if sample.live.is_mixed() || sample.idle.is_mixed() {
+                counts.flaky.push(FlakyCase {
+                    case: name(),
+                    live_passed: sample.live.passed,
+                    live_attempts: sample.live.attempts(),
+                    idle_passed: sample.idle.passed,
+                    idle_attempts: sample.idle.attempts(),
+                    new: sample.live.failed == 0 && sample.live.passed > 0,
+                });
+            }
+            if !traits.counts() {
+                counts.quarantined.insert(name());
+                continue;
+            }
+            if let Some(category) = traits.category {
+                *counts.members.entry(category).or_default() += 1;
+            }
+            counts.errors.add(sample.errors);
+            counts.pairs += sample.pairs.all;
+            counts.differ += sample.pairs.differ;
+            counts.beaten += sample.beaten;
+            counts.live.add(sample.pairs.live_passed, sample.pairs.all);
+            counts.idle.add(sample.pairs.idle_passed, sample.pairs.all);
+            if traits.critical {
+                counts.critical.extend(critical::of(rules, &cases.name(index), &sample));
+            }
+            if let Some(change) = sample.difference(false).filter(|change| *change != 0.0) {
+                let share = |passed: u64| passed as f64 / sample.pairs.all as f64;
+                let (live, idle) =
+                    (share(sample.pairs.live_passed), share(sample.pairs.idle_passed));
+                let changed = (Value(change.abs()), CaseChange { case: name(), live, idle });
+                if change < 0.0 { &mut counts.regressed } else { &mut counts.improved }
+                    .push(changed);
+            }
+        }
+        counts
+    }
 }
 
-/// The share of pairs that came out differently; as the usual tenth where there are no pairs.
-fn discordance(samples: &[&Sample<'_>]) -> f64 {
-    let pairs: u64 = samples.iter().map(|sample| sample.pairs.all).sum();
-    let differ: u64 = samples.iter().map(|sample| sample.pairs.differ).sum();
-    if pairs == 0 { Power::USUAL_DISCORDANCE } else { differ as f64 / pairs as f64 }
+impl Passes {
+    fn add(&mut self, passed: u64, attempts: u64) {
+        self.all += passed;
+        *self.cases.entry((passed, attempts)).or_default() += 1;
+    }
+
+    fn rate(&self, rules: &Rules, attempts: u64) -> Rate {
+        let (low, high) = stats::wilson(self.all, attempts, 0.95);
+        let mut chances = Counted::default();
+        for ((passed, attempts), times) in &self.cases {
+            if let Some(all) = stats::pass_all(*passed, *attempts, u64::from(rules.repeats)) {
+                chances.add(all, *times);
+            }
+        }
+        let share = if attempts == 0 { 0.0 } else { self.all as f64 / attempts as f64 };
+        let all_repeats = (chances.count() > 0).then(|| chances.mean());
+        Rate { passed: self.all, attempts, share, low, high, all_repeats }
+    }
 }
 
-fn categories(rules: &Rules, samples: &[&Sample<'_>]) -> Vec<CategoryVerdict> {
-    let mut members: BTreeMap<&str, Vec<&Sample<'_>>> = BTreeMap::new();
-    for sample in samples {
-        if let Some(category) = &sample.case.category {
-            members.entry(category).or_default().push(sample);
+type ByCategory<'a> = BTreeMap<&'a str, Differences>;
+
+/// The differences over all cases that count, and within each category. With `suspicious`, what only
+/// idle lost counts as if idle had failed it.
+fn differences<'a, C: Cases + ?Sized>(
+    rules: &Rules,
+    cases: &'a C,
+    look: Look,
+    suspicious: bool,
+) -> (Differences, ByCategory<'a>) {
+    let mut all = Differing::new(suspicious);
+    let mut members: BTreeMap<&str, Differing<'_>> = BTreeMap::new();
+    for index in 0..cases.count() {
+        let traits = cases.traits(index);
+        if !traits.counts() {
+            continue;
+        }
+        let sample = Sample::of(cases, index, rules, look.missing);
+        all.add(&sample, traits.conversation);
+        if let Some(category) = traits.category {
+            let of_it = members.entry(category).or_insert_with(|| Differing::new(suspicious));
+            of_it.add(&sample, traits.conversation);
         }
     }
-    let mut verdicts: Vec<CategoryVerdict> = members
-        .into_iter()
-        .map(|(category, samples)| {
-            let comparison =
-                Differences::of(&samples, false).comparison(rules, rules.category_margin);
-            CategoryVerdict {
-                category: category.to_owned(),
-                verdict: Verdict::Inconclusive,
-                judged: samples.len() as u64 >= u64::from(rules.min_category_cases),
-                p_inferior_holm: 1.0,
-                comparison,
-            }
-        })
-        .collect();
+    (all.done(), members.into_iter().map(|(name, of_it)| (name, of_it.done())).collect())
+}
+
+fn categories(
+    rules: &Rules,
+    by_category: &ByCategory<'_>,
+    members: &BTreeMap<&str, u64>,
+) -> Vec<CategoryVerdict> {
+    let verdicts = by_category.iter().map(|(category, differences)| CategoryVerdict {
+        category: (*category).to_owned(),
+        verdict: Verdict::Inconclusive,
+        judged: members.get(category).copied().unwrap_or_default()
+            >= u64::from(rules.min_category_cases),
+        p_inferior_holm: 1.0,
+        comparison: differences.comparison(rules, rules.category_margin),
+    });
+    let mut verdicts: Vec<CategoryVerdict> = verdicts.collect();
     let p_values: Vec<f64> = verdicts
         .iter()
         .map(|verdict| verdict.comparison.as_ref().map_or(1.0, |found| found.p_inferior))
@@ -143,9 +231,7 @@ fn categories(rules: &Rules, samples: &[&Sample<'_>]) -> Vec<CategoryVerdict> {
     verdicts
 }
 
-fn critical_cases(rules: &Rules, samples: &[&Sample<'_>]) -> Vec<CriticalCase> {
-    let mut found: Vec<CriticalCase> =
-        samples.iter().filter_map(|sample| critical::of(rules, sample)).collect();
+fn in_order(mut found: Vec<CriticalCase>) -> Vec<CriticalCase> {
     found.sort_by(|a, b| {
         let open = |case: &CriticalCase| case.verdict != Verdict::Fail;
         open(a).cmp(&open(b)).then_with(|| a.case.cmp(&b.case))
@@ -153,59 +239,32 @@ fn critical_cases(rules: &Rules, samples: &[&Sample<'_>]) -> Vec<CriticalCase> {
     found
 }
 
-/// The cases that changed in the direction of this sign.
-fn changes(samples: &[&Sample<'_>], sign: f64) -> Vec<CaseChange> {
-    let mut changed: Vec<(f64, CaseChange)> = samples
-        .iter()
-        .filter_map(|sample| {
-            let change = sign * sample.difference(false)?;
-            let share = |passed: u64| passed as f64 / sample.pairs.all as f64;
-            let (live, idle) = (share(sample.pairs.live_passed), share(sample.pairs.idle_passed));
-            let case = sample.case.case.clone();
-            (change > 0.0).then_some((change, CaseChange { case, live, idle }))
-        })
-        .collect();
-    changed.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.case.cmp(&b.1.case)));
+/// The cases that changed most first.
+fn most_first(mut changed: Vec<(Value, CaseChange)>) -> Vec<CaseChange> {
+    changed.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.case.cmp(&b.1.case)));
     changed.into_iter().map(|(_, change)| change).collect()
 }
 
-fn flaky(samples: &[Sample<'_>]) -> Vec<FlakyCase> {
-    let mut found: Vec<FlakyCase> = samples
-        .iter()
-        .filter(|sample| sample.live.is_mixed() || sample.idle.is_mixed())
-        .map(|sample| FlakyCase {
-            case: sample.case.case.clone(),
-            live_passed: sample.live.passed,
-            live_attempts: sample.live.attempts(),
-            idle_passed: sample.idle.passed,
-            idle_attempts: sample.idle.attempts(),
-            new: sample.live.failed == 0 && sample.live.passed > 0,
-        })
-        .collect();
+fn by_name(mut found: Vec<FlakyCase>) -> Vec<FlakyCase> {
     found.sort_by(|a, b| a.case.cmp(&b.case));
     found
 }
 
-fn names<'a>(samples: impl Iterator<Item = &'a Sample<'a>>) -> Vec<String> {
-    let names: BTreeSet<&str> = samples.map(|sample| sample.case.case.as_str()).collect();
-    names.into_iter().map(str::to_owned).collect()
-}
-
 /// Whether something that passes would not, had idle failed every attempt that only it lost. A
 /// candidate must not pass by not answering.
-fn suspicious(rules: &Rules, samples: &[&Sample<'_>], result: &SuiteVerdict) -> bool {
-    if result.errors.idle_only == 0 {
-        return false;
-    }
-    let passes = |samples: &[&Sample<'_>], margin: f64| {
-        Differences::of(samples, true).p_noninferior(margin, rules.alpha) <= rules.alpha
+fn is_suspicious(
+    rules: &Rules,
+    result: &SuiteVerdict,
+    (all, by_category): (Differences, ByCategory<'_>),
+) -> bool {
+    let passes = |differences: &Differences, margin: f64| {
+        differences.p_noninferior(margin, rules.alpha) <= rules.alpha
     };
     let category_turns = result.categories.iter().any(|category| {
-        let of_it =
-            |sample: &&&Sample<'_>| sample.case.category.as_ref() == Some(&category.category);
-        let members: Vec<&Sample<'_>> = samples.iter().filter(of_it).copied().collect();
-        category.verdict == Verdict::Pass && !passes(&members, rules.category_margin)
+        let of_it = by_category.get(category.category.as_str());
+        category.verdict == Verdict::Pass
+            && !of_it.is_some_and(|it| passes(it, rules.category_margin))
     });
     let overall = result.overall.as_ref().is_some_and(|found| found.verdict == Verdict::Pass);
-    category_turns || (overall && !passes(samples, rules.margin))
+    category_turns || (overall && !passes(&all, rules.margin))
 }

@@ -1,18 +1,65 @@
 //! The pass rates of some cases compared.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
 use bluegreen_core::Verdict;
 
+use super::clusters::{Clusters, Gathered};
 use super::sample::Sample;
 use super::stats::{self, McNemar, Sums, Table, exact, tango_statistic};
 use super::{Comparison, Interval, Method, Rules};
 
+/// The differences of some cases, as they come.
+pub(super) struct Differing<'a> {
+    gathered: Gathered<'a>,
+    /// Whether each case so far is one pair.
+    is_single: bool,
+    /// Whether each case so far came out alike in all of its repeats.
+    is_alike: bool,
+    /// What only idle lost counts as if idle had failed it.
+    suspicious: bool,
+}
+
+impl<'a> Differing<'a> {
+    pub(super) fn new(suspicious: bool) -> Self {
+        let gathered = Gathered::default();
+        Self { gathered, is_single: true, is_alike: true, suspicious }
+    }
+
+    /// Takes a case of this conversation; one without a pair is left out.
+    pub(super) fn add(&mut self, sample: &Sample, conversation: Option<&'a str>) {
+        let Some(difference) = sample.difference(self.suspicious) else { return };
+        let lost = if self.suspicious { sample.lost_on_idle.all } else { 0 };
+        self.is_single &= sample.pairs.all + lost == 1;
+        self.is_alike &= difference == 0.0 || difference.abs() >= 1.0;
+        self.gathered.add(conversation, difference);
+    }
+
+    pub(super) fn done(self) -> Differences {
+        let clusters = self.gathered.done();
+        let sums = Sums::counted(clusters.sums());
+        let apart = clusters.are_apart();
+        let count = |wanted: f64| clusters.count(|it| it.total_cmp(&wanted).is_eq());
+        let all = clusters.count(|_| true);
+        // What both passed and what both failed weigh the same in every test.
+        let table = Table {
+            both: (all - count(-1.0) - count(1.0)) as u64,
+            live_only: count(-1.0) as u64,
+            idle_only: count(1.0) as u64,
+            neither: 0,
+        };
+        let (single, alike) = (apart && self.is_single, apart && self.is_alike);
+        Differences {
+            clusters,
+            sums,
+            single: single.then_some(table),
+            alike: alike.then_some(table),
+        }
+    }
+}
+
 /// The differences of some cases, ready to be tested.
 pub(super) struct Differences {
     /// The differences of each conversation.
-    clusters: Vec<Vec<f64>>,
+    clusters: Clusters,
     sums: Sums,
     /// The table, where each case is one pair and no conversation has two cases.
     single: Option<Table>,
@@ -21,36 +68,8 @@ pub(super) struct Differences {
 }
 
 impl Differences {
-    /// Of these cases; those without a pair are left out.
-    pub(super) fn of(samples: &[&Sample<'_>], suspicious: bool) -> Self {
-        let found: Vec<(&Sample<'_>, f64)> = samples
-            .iter()
-            .filter_map(|sample| Some((*sample, sample.difference(suspicious)?)))
-            .collect();
-        let clusters = clustered(found.iter().map(|(sample, difference)| (*sample, *difference)));
-        let sums = Sums::of(clusters.iter().map(|all| (all.iter().sum(), all.len() as u64)));
-        let apart = clusters.iter().all(|cluster| cluster.len() == 1);
-        let single = apart
-            && found.iter().all(|(sample, _)| {
-                let lost = if suspicious { sample.lost_on_idle.all } else { 0 };
-                sample.pairs.all + lost == 1
-            });
-        let alike = apart && found.iter().all(|(_, d)| *d == 0.0 || d.abs() >= 1.0);
-        let count = |wanted: f64| {
-            found.iter().filter(|(_, difference)| difference.total_cmp(&wanted).is_eq()).count()
-        };
-        // What both passed and what both failed weigh the same in every test.
-        let table = Table {
-            both: (found.len() - count(-1.0) - count(1.0)) as u64,
-            live_only: count(-1.0) as u64,
-            idle_only: count(1.0) as u64,
-            neither: 0,
-        };
-        Self { clusters, sums, single: single.then_some(table), alike: alike.then_some(table) }
-    }
-
     pub(super) fn cases(&self) -> u64 {
-        self.clusters.iter().map(Vec::len).sum::<usize>() as u64
+        self.clusters.count(|_| true) as u64
     }
 
     /// How likely so good a result is if idle is worse by the margin.
@@ -73,7 +92,7 @@ impl Differences {
 
     /// Everything about them; `None` without cases.
     pub(super) fn comparison(&self, rules: &Rules, margin: f64) -> Option<Comparison> {
-        if self.clusters.is_empty() {
+        if self.clusters.len() == 0 {
             return None;
         }
         let level = 1.0 - 2.0 * rules.alpha;
@@ -81,7 +100,7 @@ impl Differences {
         let p_inferior = self.p_inferior(margin, rules.alpha);
         let method = match self.single {
             Some(_) => Method::Tango,
-            None if self.clusters.iter().all(|cluster| cluster.len() == 1) => Method::Means,
+            None if self.clusters.are_apart() => Method::Means,
             None => Method::Clusters,
         };
         let (low, high) = match self.single {
@@ -89,20 +108,18 @@ impl Differences {
             None => self.sums.interval(level),
         };
         let estimate = self.sums.difference();
-        let student = stats::means(&self.clusters).map(|means| {
+        let student = stats::means_of(self.clusters.each()).map(|means| {
             let (low, high) = means.interval(level);
             Interval { estimate: means.mean, low, high, level }
         });
-        let count = |matches: fn(&f64) -> bool| {
-            self.clusters.iter().flatten().filter(|difference| matches(difference)).count() as u64
-        };
+        let count = |matches: fn(f64) -> bool| self.clusters.count(matches) as u64;
         Some(Comparison {
             verdict: three_way(p_noninferior, p_inferior, rules.alpha),
             method,
             cases: self.cases(),
             clusters: self.clusters.len() as u64,
-            worse: count(|difference| *difference < 0.0),
-            better: count(|difference| *difference > 0.0),
+            worse: count(|difference| difference < 0.0),
+            better: count(|difference| difference > 0.0),
             interval: Interval { estimate, low, high, level },
             margin,
             p_noninferior,
@@ -122,28 +139,6 @@ pub(super) fn three_way(p_noninferior: f64, p_inferior: f64, alpha: f64) -> Verd
     } else {
         Verdict::Inconclusive
     }
-}
-
-/// Values of cases by conversation, in an order that is not that of the cases.
-pub(super) fn clustered<'a>(values: impl Iterator<Item = (&'a Sample<'a>, f64)>) -> Vec<Vec<f64>> {
-    let mut conversations: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let mut clusters = Vec::new();
-    for (sample, value) in values {
-        match &sample.case.conversation {
-            Some(name) => conversations.entry(name).or_default().push(value),
-            None => clusters.push(vec![value]),
-        }
-    }
-    clusters.extend(conversations.into_values());
-    // A sum of fractions hangs on their order in its last digit.
-    for cluster in &mut clusters {
-        cluster.sort_by(f64::total_cmp);
-    }
-    clusters.sort_by(|a, b| {
-        let values = a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
-        a.len().cmp(&b.len()).then(values.unwrap_or(Ordering::Equal))
-    });
-    clusters
 }
 
 /// Where a p value is close enough to alpha for the approximation to matter, not less than the

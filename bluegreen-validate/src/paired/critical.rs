@@ -5,15 +5,12 @@ use bluegreen_core::{Finding, Verdict};
 use super::sample::Sample;
 use super::{CriticalCase, Rules};
 
-/// What is wrong with a critical case, if anything is.
+/// What is wrong with a critical case of this name, if anything is.
 ///
 /// It is a regression if idle failed it `k` times and live certainly fewer: a case that live fails
 /// too tells nothing about the candidate. It cannot be told if the attempts that were lost could
 /// make the difference.
-pub(super) fn of(rules: &Rules, sample: &Sample<'_>) -> Option<CriticalCase> {
-    if !sample.case.critical {
-        return None;
-    }
+pub(super) fn of(rules: &Rules, name: &str, sample: &Sample) -> Option<CriticalCase> {
     let k = u64::from(rules.critical_failures());
     let (live, idle) = (sample.live, sample.idle);
     let excused = live.failed >= k;
@@ -22,7 +19,7 @@ pub(super) fn of(rules: &Rules, sample: &Sample<'_>) -> Option<CriticalCase> {
     }
     let certain = idle.failed >= k && live.failed + live.lost < k;
     Some(CriticalCase {
-        case: sample.case.case.clone(),
+        case: name.to_owned(),
         verdict: if certain { Verdict::Fail } else { Verdict::Inconclusive },
         live_failed: live.failed,
         live_lost: live.lost,

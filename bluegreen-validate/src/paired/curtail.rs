@@ -4,7 +4,8 @@ use bluegreen_core::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::assess::{Look, assess};
-use super::compare::clustered;
+use super::cases::{Cases, Filled};
+use super::clusters::Gathered;
 use super::sample::{Missing, Sample};
 use super::{Attempt, CaseOutcomes, Rules, SuiteVerdict, reasons};
 
@@ -62,25 +63,30 @@ pub enum Curtailed {
 /// assert_eq!(curtail(&rules, 100, &suite), Some(Curtailed::NeverPass));
 /// ```
 pub fn curtail(rules: &Rules, planned: usize, outcomes: &[CaseOutcomes]) -> Option<Curtailed> {
+    curtail_cases(rules, planned, outcomes)
+}
+
+/// [`curtail`] of outcomes that are kept otherwise.
+pub(crate) fn curtail_cases<C: Cases + ?Sized>(
+    rules: &Rules,
+    planned: usize,
+    cases: &C,
+) -> Option<Curtailed> {
     if !rules.problems().is_empty() {
         return Some(Curtailed::Verdict(Verdict::Inconclusive));
     }
-    let unlisted = planned.saturating_sub(outcomes.len());
+    let unlisted = planned.saturating_sub(cases.count());
     if unlisted > MOST_UNLISTED {
         return None;
     }
     let repeats = rules.repeats as usize;
-    let live_known = unlisted == 0 && outcomes.iter().all(|case| case.live.len() >= repeats);
+    let listed = |index| cases.attempts(index).filter(|(live, _)| live.is_some()).count();
+    let live_known = unlisted == 0 && (0..cases.count()).all(|index| listed(index) >= repeats);
     // What live passes of what is missing is not the best for idle, but it may make live good
     // enough to compare with. So with some of it missing that is left open, until all else passes.
     let look = Look { missing: Missing::Lost, baseline: live_known, scores: false };
-    let mut filled_best = filled(rules, outcomes, Attempt::failed(), Attempt::passed());
-    let more = (0..unlisted).map(|number| {
-        // Not the name of any listed case, since no case is named by a control character.
-        let name = format!("\u{0}{number}");
-        CaseOutcomes::new(name, vec![Attempt::failed(); repeats], vec![Attempt::passed(); repeats])
-    });
-    filled_best.extend(more);
+    let filled = |live, idle| Filled { cases, repeats, live, idle, unlisted };
+    let filled_best = filled(Attempt::failed(), Attempt::passed());
     let best = assess(rules, &filled_best, look).verdict;
     if best == Verdict::Fail {
         return Some(Curtailed::Verdict(Verdict::Fail));
@@ -91,7 +97,7 @@ pub fn curtail(rules: &Rules, planned: usize, outcomes: &[CaseOutcomes]) -> Opti
     if unlisted > 0 {
         return Some(Curtailed::NeverPass);
     }
-    let worst = filled(rules, outcomes, Attempt::passed(), Attempt::failed());
+    let worst = filled(Attempt::passed(), Attempt::failed());
     let worst = assess(rules, &worst, look).verdict;
     match (best, worst) {
         (Verdict::Pass, Verdict::Pass) => {
@@ -119,15 +125,27 @@ pub fn judge_curtailed(
     outcomes: &[CaseOutcomes],
     curtailed: Curtailed,
 ) -> SuiteVerdict {
+    judge_curtailed_cases(rules, outcomes, curtailed)
+}
+
+/// [`judge_curtailed`] of outcomes that are kept otherwise.
+pub(crate) fn judge_curtailed_cases<C: Cases + ?Sized>(
+    rules: &Rules,
+    cases: &C,
+    curtailed: Curtailed,
+) -> SuiteVerdict {
     let look = Look { missing: Missing::NotWanted, ..Look::COMPLETE };
-    let mut result = assess(rules, outcomes, look);
-    let made: usize = outcomes.iter().map(|case| case.idle.len().min(case.live.len())).sum();
-    let wanted = outcomes.len() * rules.repeats as usize;
+    let mut result = assess(rules, cases, look);
+    let both = |index| {
+        let pairs = cases.attempts(index);
+        pairs.filter(|(live, idle)| live.is_some() && idle.is_some()).count()
+    };
+    let made: usize = (0..cases.count()).map(both).sum();
+    let wanted = cases.count() * rules.repeats as usize;
     let (verdict, why) = match curtailed {
         Curtailed::Verdict(verdict) => (verdict, format!("{verdict}, whatever the others come to")),
         Curtailed::NeverPass => {
-            let capital = capital(rules, outcomes);
-            let proven = capital >= 1.0 / rules.alpha;
+            let proven = is_proven(rules, cases);
             let verdict = if proven { Verdict::Fail } else { Verdict::Inconclusive };
             (verdict, "it cannot pass any more, even if idle passes all others".to_owned())
         }
@@ -146,42 +164,29 @@ pub fn judge_curtailed(
     result
 }
 
-/// The outcomes with what is missing filled in.
-fn filled(
-    rules: &Rules,
-    outcomes: &[CaseOutcomes],
-    live: Attempt,
-    idle: Attempt,
-) -> Vec<CaseOutcomes> {
-    let repeats = rules.repeats as usize;
-    let fill = |attempts: &mut Vec<Attempt>, wanted: usize, with: Attempt| {
-        if attempts.len() < wanted {
-            attempts.resize(wanted, with);
-        }
-    };
-    let mut outcomes = outcomes.to_vec();
-    for case in &mut outcomes {
-        let wanted = repeats.max(case.live.len()).max(case.idle.len());
-        fill(&mut case.live, wanted, live);
-        fill(&mut case.idle, wanted, idle);
-    }
-    outcomes
+/// Whether the attempts made prove a fail of what can't pass any more, whenever it is stopped.
+pub(crate) fn is_proven<C: Cases + ?Sized>(rules: &Rules, cases: &C) -> bool {
+    capital(rules, cases) >= 1.0 / rules.alpha
 }
 
 /// What a unit of capital has become that was bet on idle being worse by more than the margin.
 /// While it is not, the chance that it ever grows to 1 / alpha is at most alpha.
-fn capital(rules: &Rules, outcomes: &[CaseOutcomes]) -> f64 {
-    let samples: Vec<Sample<'_>> =
-        outcomes.iter().map(|case| Sample::of(case, rules, Missing::NotWanted)).collect();
-    let counted = samples.iter().filter(|sample| sample.case.counts());
-    let clusters =
-        clustered(counted.filter_map(|sample| Some((sample, sample.difference(false)?))));
-    let largest = clusters.iter().map(Vec::len).max().unwrap_or(1) as f64;
+fn capital<C: Cases + ?Sized>(rules: &Rules, cases: &C) -> f64 {
+    let mut gathered = Gathered::default();
+    for index in 0..cases.count() {
+        let traits = cases.traits(index);
+        let sample = Sample::of(cases, index, rules, Missing::NotWanted);
+        if let Some(difference) = sample.difference(false).filter(|_| traits.counts()) {
+            gathered.add(traits.conversation, difference);
+        }
+    }
+    let clusters = gathered.done();
+    let largest = clusters.largest() as f64;
     let margin = rules.margin;
     let stakes = (1..=STAKES).map(|stake| {
         let stake = f64::from(stake) / f64::from(STAKES + 1) / (1.0 + margin);
         clusters
-            .iter()
+            .each()
             .map(|cluster| cluster.iter().map(|d| d + margin).sum::<f64>() / largest)
             .map(|over| 1.0 - stake * over)
             .product::<f64>()

@@ -1,25 +1,27 @@
 //! What speaks against a pass, and what for it, in words.
 
-use std::collections::BTreeSet;
-
 use bluegreen_core::{Finding, Problem, Verdict};
 
 use super::assess::{Against, Look};
-use super::{Attempt, CaseOutcomes, Comparison, Interval, SuiteVerdict, critical, scores};
+use super::cases::Cases;
+use super::{Comparison, Interval, SuiteVerdict, critical, scores};
 
 /// What the whole suite is called in findings.
 const SUITE: &str = "suite";
 
 /// Everything that speaks against a pass.
-pub(super) fn against(
+///
+/// `beaten` are the pairs in which all that is wrong with live's answer is that idle's was preferred.
+pub(super) fn against<C: Cases + ?Sized>(
     result: &SuiteVerdict,
-    outcomes: &[CaseOutcomes],
+    cases: &C,
     look: Look,
     suspicious: bool,
+    beaten: u64,
 ) -> Against {
     let mut against = Against::default();
     against.holds.extend(result.rules.problems().iter().map(of_problem));
-    against.holds.extend(twice(outcomes));
+    against.holds.extend(twice(cases));
     for case in &result.critical {
         let finding = critical::finding(&result.rules, case);
         against.list(case.verdict).push(finding);
@@ -35,7 +37,7 @@ pub(super) fn against(
         );
         against.holds.push(Finding::new(SUITE, "an answer from idle where live answers", found));
     }
-    against.holds.extend(too_little(result, outcomes, look));
+    against.holds.extend(too_little(result, cases.count(), look, beaten));
     against
 }
 
@@ -126,43 +128,37 @@ fn errors(result: &SuiteVerdict) -> Option<Finding> {
 }
 
 /// What there is too little or too much of for a pass.
-fn too_little<'a>(
-    result: &'a SuiteVerdict,
-    outcomes: &'a [CaseOutcomes],
+fn too_little(
+    result: &SuiteVerdict,
+    all: usize,
     look: Look,
-) -> impl Iterator<Item = Finding> + 'a {
+    beaten: u64,
+) -> impl Iterator<Item = Finding> {
     let rules = &result.rules;
     let cases = result.overall.as_ref().map_or(0, |overall| overall.cases);
     let few = (cases < u64::from(rules.min_cases)).then(|| {
         let wanted = format!("at least {} cases compared", rules.min_cases);
         Finding::new(SUITE, wanted, format!("{cases}"))
     });
-    let share = by_itself(result, outcomes);
+    let share = by_itself(result, beaten);
     let bad = look.baseline && share < rules.min_live_rate;
     let baseline = bad.then(|| {
         let wanted = format!("live itself to pass {:.0} %", 100.0 * rules.min_live_rate);
         Finding::new("live", wanted, format!("{:.1} %", 100.0 * share))
     });
     let kept_out = result.quarantined.len() as f64;
-    let most = rules.max_quarantined * outcomes.len() as f64;
+    let most = rules.max_quarantined * all as f64;
     let quarantine = (kept_out > most).then(|| {
         let wanted =
             format!("at most {:.0} % of cases in quarantine", 100.0 * rules.max_quarantined);
-        let found = format!("{kept_out} of {}", outcomes.len());
+        let found = format!("{kept_out} of {all}");
         Finding::new(SUITE, wanted, found)
     });
     [few, baseline, quarantine].into_iter().flatten()
 }
 
 /// The share of attempts that live passes, whatever is thought of idle's beside it.
-fn by_itself(result: &SuiteVerdict, outcomes: &[CaseOutcomes]) -> f64 {
-    let pairs = outcomes.iter().filter(|case| case.counts());
-    let pairs = pairs.flat_map(|case| case.live.iter().zip(&case.idle));
-    let beaten = pairs.filter(|(live, idle)| {
-        let is_known = live.outcome().is_some() && idle.outcome().is_some();
-        is_known && matches!(live, Attempt::Failed { beaten: true, .. })
-    });
-    let beaten = beaten.count();
+fn by_itself(result: &SuiteVerdict, beaten: u64) -> f64 {
     if beaten == 0 {
         return result.live.share;
     }
@@ -170,14 +166,8 @@ fn by_itself(result: &SuiteVerdict, outcomes: &[CaseOutcomes]) -> f64 {
 }
 
 /// Cases with one name: which of them is which cannot be told, and one may be another again.
-fn twice(outcomes: &[CaseOutcomes]) -> Option<Finding> {
-    let (mut seen, mut again) = (BTreeSet::new(), BTreeSet::new());
-    for case in outcomes {
-        if !seen.insert(&case.case) {
-            again.insert(case.case.as_str());
-        }
-    }
-    let names: Vec<&str> = again.into_iter().collect();
+fn twice<C: Cases + ?Sized>(cases: &C) -> Option<Finding> {
+    let names = cases.twice();
     let found = format!("more than one case named {}", names.join(", "));
     (!names.is_empty()).then(|| Finding::new(SUITE, "a name for each case", found))
 }

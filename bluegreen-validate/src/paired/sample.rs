@@ -1,6 +1,7 @@
 //! One case, counted.
 
-use super::{Attempt, CaseOutcomes, Errors, Rules};
+use super::cases::{Cases, Pair};
+use super::{Attempt, Errors, Rules};
 
 /// What a missing attempt is taken for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,13 +13,15 @@ pub(super) enum Missing {
 }
 
 /// One case, counted.
-pub(super) struct Sample<'a> {
-    pub(super) case: &'a CaseOutcomes,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sample {
     pub(super) live: Tally,
     pub(super) idle: Tally,
     pub(super) pairs: Pairs,
     /// The pairs besides that only idle lost, by what live came to in them.
     pub(super) lost_on_idle: Pairs,
+    /// The pairs in which all that is wrong with live's answer is that idle's was preferred.
+    pub(super) beaten: u64,
     pub(super) errors: Errors,
 }
 
@@ -40,37 +43,45 @@ pub(super) struct Pairs {
     pub(super) differ: u64,
 }
 
-impl<'a> Sample<'a> {
-    pub(super) fn of(case: &'a CaseOutcomes, rules: &Rules, missing: Missing) -> Self {
-        let mut sample = Self {
-            case,
-            live: Tally::default(),
-            idle: Tally::default(),
-            pairs: Pairs::default(),
-            lost_on_idle: Pairs::default(),
-            errors: Errors::default(),
-        };
-        let listed = case.live.len().max(case.idle.len());
-        let wanted = match missing {
-            // Repeats beyond what rules may ask for are a problem of the rules, and nothing is lost by them.
-            Missing::Lost if rules.repeats > Rules::MOST_REPEATS => listed,
-            Missing::Lost => listed.max(rules.repeats as usize),
-            Missing::NotWanted => case.live.len().min(case.idle.len()),
-        };
-        for index in 0..wanted {
-            sample.add(case.live.get(index), case.idle.get(index));
+impl Sample {
+    pub(super) fn of<C: Cases + ?Sized>(
+        cases: &C,
+        index: usize,
+        rules: &Rules,
+        missing: Missing,
+    ) -> Self {
+        let mut sample = Self::default();
+        let mut listed = 0;
+        for pair in cases.attempts(index) {
+            // What was never run is counted below, wherever it stands.
+            let is_wanted = match missing {
+                Missing::Lost => pair.0.is_some() || pair.1.is_some(),
+                Missing::NotWanted => pair.0.is_some() && pair.1.is_some(),
+            };
+            if is_wanted {
+                listed += 1;
+                sample.add(pair);
+            }
+        }
+        // Repeats beyond what rules may ask for are a problem of the rules, and nothing is lost by them.
+        if missing == Missing::Lost && rules.repeats <= Rules::MOST_REPEATS {
+            (listed..rules.repeats).for_each(|_| sample.add((None, None)));
         }
         sample
     }
 
-    fn add(&mut self, live: Option<&Attempt>, idle: Option<&Attempt>) {
+    fn add(&mut self, (live, idle): Pair) {
         let never_run = live.is_none() && idle.is_none();
-        let [live, idle] = [live, idle].map(|attempt| attempt.and_then(|known| known.outcome()));
+        let is_beaten = matches!(live, Some(Attempt::Failed { beaten: true, .. }));
+        let [live, idle] = [live, idle].map(|attempt| attempt.and_then(Attempt::outcome));
         self.live.add(live);
         self.idle.add(idle);
         self.errors.pairs += 1;
         match (live, idle) {
-            (Some(live), Some(idle)) => self.pairs.add(live, idle),
+            (Some(live), Some(idle)) => {
+                self.pairs.add(live, idle);
+                self.beaten += u64::from(is_beaten);
+            }
             (Some(live), None) => {
                 self.errors.idle_only += 1;
                 self.lost_on_idle.add(live, false);
@@ -91,21 +102,23 @@ impl<'a> Sample<'a> {
         }
         (all > 0).then(|| (idle_passed as f64 - live_passed as f64) / all as f64)
     }
+}
 
-    /// The difference of mean scores, idle minus live, over the pairs in which both have one, with
-    /// the means.
-    pub(super) fn scores(&self) -> Option<(f64, f64)> {
-        let both = self.case.live.iter().zip(&self.case.idle);
-        let both = both.filter(|(live, idle)| live.outcome().is_some() && idle.outcome().is_some());
-        let scores = both.filter_map(|(live, idle)| Some((live.score()?, idle.score()?)));
-        let (mut count, mut live_sum, mut idle_sum) = (0, 0.0, 0.0);
-        for (live, idle) in scores {
+/// The mean scores of a case, live's first, over the pairs in which both have one.
+pub(super) fn scores<C: Cases + ?Sized>(cases: &C, index: usize) -> Option<(f64, f64)> {
+    let (mut count, mut live_sum, mut idle_sum) = (0, 0.0, 0.0);
+    for pair in cases.attempts(index) {
+        let (Some(live), Some(idle)) = pair else { continue };
+        if live.outcome().is_none() || idle.outcome().is_none() {
+            continue;
+        }
+        if let (Some(live), Some(idle)) = (live.score(), idle.score()) {
             count += 1;
             live_sum += live;
             idle_sum += idle;
         }
-        (count > 0).then(|| (live_sum / f64::from(count), idle_sum / f64::from(count)))
     }
+    (count > 0).then(|| (live_sum / f64::from(count), idle_sum / f64::from(count)))
 }
 
 impl Tally {

@@ -24,6 +24,7 @@ mod vectors;
 pub use adjust::{benjamini_hochberg, holm};
 pub use bootstrap::{bca, percentile, sign_flip};
 pub use mcnemar::{McNemar, mcnemar_power};
+pub(super) use means::means_of;
 pub use means::{Means, means};
 pub use passes::{pass_all, pass_any};
 pub use proportion::{clopper_pearson, newcombe, wilson};

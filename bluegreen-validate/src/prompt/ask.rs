@@ -346,12 +346,8 @@ impl Asker {
 fn hide_graders(suite: &Suite, mask: &mut Mask) -> Result<(), String> {
     let judges = suite.judges.iter().map(|it| (&it.url, &it.headers));
     let embeddings = suite.embeddings.iter().map(|it| (&it.url, &it.headers));
-    let of_turns = suite.cases.iter().flat_map(|case| &case.turns).flat_map(|turn| &turn.assert);
-    let of_cases = suite.cases.iter().flat_map(|case| &case.assert);
     let mut hooks = Vec::new();
-    for assertion in suite.defaults.assert.iter().chain(of_cases).chain(of_turns) {
-        assertion.webhooks(&mut hooks);
-    }
+    suite.assertions().for_each(|it| it.webhooks(&mut hooks));
     let hooks = hooks.into_iter().map(|it| (&it.url, &it.headers));
     for (url, headers) in judges.chain(embeddings).chain(hooks) {
         mask.hide_query(url);

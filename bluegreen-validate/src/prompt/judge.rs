@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::answer::Answer;
 use super::grader::Grade;
-use super::prepare::{Prepared, PreparedCase};
+use super::prepare::PreparedCase;
 use super::suite::{Check, FactScores, Suite};
 use super::template::Scope;
 
@@ -173,7 +173,6 @@ impl Judging {
     /// Makes everything ready that the suite asks, or says why that can't be asked.
     pub(super) fn new(
         suite: &Suite,
-        prepared: &Prepared,
         connector: &Connector,
         trial: &Trial,
         digest: &Digest,
@@ -185,13 +184,12 @@ impl Judging {
         let embedder = suite.embeddings.as_ref();
         let embedder = embedder.map(|it| Embedder::new(suite, it, connector)).transpose()?;
         let mut hooks = HashMap::new();
-        let asserts = prepared.cases.iter().flat_map(PreparedCase::assertions);
-        for check in asserts.flat_map(|it| it.graded()) {
-            if let Check::Webhook(hook) = check {
-                let key = webhook::key(hook);
-                if let Entry::Vacant(place) = hooks.entry(key) {
-                    place.insert(webhook::Hook::new(suite, hook, connector)?);
-                }
+        let mut named = Vec::new();
+        // No case makes another one of it: it has no templates.
+        suite.assertions().for_each(|it| it.webhooks(&mut named));
+        for hook in named {
+            if let Entry::Vacant(place) = hooks.entry(webhook::key(hook)) {
+                place.insert(webhook::Hook::new(suite, hook, connector)?);
             }
         }
         let (secret, own) = (secret(suite, trial, digest), own::Own::new(suite));

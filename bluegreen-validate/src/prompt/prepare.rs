@@ -19,17 +19,19 @@ mod flaws;
 mod graders;
 mod judges;
 mod settings;
+mod table;
 mod warm_up;
 
 use flaws::Flaws;
 pub(super) use graders::NAMED;
+pub(super) use table::PreparedCases;
 pub(super) use warm_up::warm_up;
 
 /// A suite made ready.
 pub(super) struct Prepared {
     pub(super) asker: Asker,
     pub(super) templates: Templates,
-    pub(super) cases: Vec<PreparedCase>,
+    pub(super) cases: PreparedCases,
     /// Cases that are left out, and what they need that is not there.
     pub(super) skipped: Vec<(String, String)>,
     pub(super) tools: Vec<(String, Arc<Schema>)>,
@@ -139,7 +141,7 @@ pub(super) fn prepare(
     let prepared = asker.filter(|_| !refused).map(|asker| Prepared {
         asker,
         templates,
-        cases,
+        cases: PreparedCases::new(cases),
         skipped,
         tools,
     });

@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use super::run::{Ended, Ran};
 use super::suite::Suite;
 use crate::excerpt::Mask;
-use crate::paired::{CaseOutcomes, Rules, SuiteVerdict, judge, judge_curtailed};
+use crate::paired::{Cases, Rules, SuiteVerdict, judge_cases, judge_curtailed_cases};
 
 /// More findings than anybody reads, and a record has room for.
 const MOST: usize = 50;
@@ -15,7 +15,7 @@ const MOST_CASES: usize = 30;
 
 /// The judgement on a run.
 pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgement {
-    let found = found(&suite.rules, &ran.results.outcomes(), &ran.ended);
+    let found = found(&suite.rules, &ran.results.outcomes(&prepared.cases), &ran.ended);
     let whole = matches!(ran.ended, Ended::Whole | Ended::Decided(_));
     let verdict = match found.verdict {
         // The judge takes what is missing for lost, and may have room for it.
@@ -28,13 +28,13 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
     let reasons = found.reasons.iter().cloned();
     match verdict {
         Verdict::Fail => {
-            let before = std::mem::replace(&mut evidence, cases(&found, ran));
+            let before = std::mem::replace(&mut evidence, cases(&found, prepared, ran));
             evidence.extend(reasons.chain(before));
         }
         Verdict::Pass | Verdict::Inconclusive => {
             evidence.extend(reasons);
-            evidence.extend(lost(ran));
-            evidence.extend(cases(&found, ran));
+            evidence.extend(lost(prepared, ran));
+            evidence.extend(cases(&found, prepared, ran));
         }
     }
     evidence.truncate(MOST);
@@ -44,10 +44,10 @@ pub(super) fn judgement(suite: &Suite, prepared: &Prepared, ran: &Ran) -> Judgem
 }
 
 /// What outcomes come to when a run ends like this.
-pub(super) fn found(rules: &Rules, outcomes: &[CaseOutcomes], ended: &Ended) -> SuiteVerdict {
+pub(super) fn found<C: Cases + ?Sized>(rules: &Rules, cases: &C, ended: &Ended) -> SuiteVerdict {
     match ended {
-        Ended::Decided(decided) => judge_curtailed(rules, outcomes, *decided),
-        _ => judge(rules, outcomes),
+        Ended::Decided(decided) => judge_curtailed_cases(rules, cases, *decided),
+        _ => judge_cases(rules, cases),
     }
 }
 
@@ -122,17 +122,19 @@ fn skipped(suite: &Suite, prepared: &Prepared) -> Option<Finding> {
 }
 
 /// The cases that got worse, the worst first, with what live answered beside what idle did.
-fn cases(found: &SuiteVerdict, ran: &Ran) -> Vec<Finding> {
+fn cases(found: &SuiteVerdict, prepared: &Prepared, ran: &Ran) -> Vec<Finding> {
     let results = &ran.results;
     let mut findings = Vec::new();
     let critical = found.critical.iter().filter(|it| it.verdict == Verdict::Fail);
     let critical: Vec<&str> = critical.map(|it| it.case.as_str()).collect();
     let others = found.regressed.iter().map(|it| it.case.as_str());
     let others = others.filter(|case| !critical.contains(case));
-    for case in critical.iter().copied().chain(others).take(MOST_CASES) {
-        let index = results.index(case);
+    let told: Vec<&str> = critical.iter().copied().chain(others).take(MOST_CASES).collect();
+    let places = prepared.cases.places(&told.iter().copied().collect());
+    for case in told {
+        let index = places.get(case).copied();
         let example = results.regressed.iter().find(|it| Some(it.case) == index);
-        let asked = index.map_or("", |index| results.case(index).1);
+        let asked = index.map_or_else(String::new, |index| asked(prepared, index));
         let kind = if critical.contains(&case) { "critical case" } else { "case" };
         let rates = found.regressed.iter().find(|it| it.case == case);
         let rates = rates.map_or_else(String::new, |it| {
@@ -148,18 +150,23 @@ fn cases(found: &SuiteVerdict, ran: &Ran) -> Vec<Finding> {
                 Finding::new(format!("{kind} {case}"), "as good as live", format!("worse{rates}"))
             }
         };
-        findings.push(finding.asked(results.shown(asked)));
+        findings.push(finding.asked(results.shown(&asked)));
     }
     findings
 }
 
 /// Runs that came to nothing, and why.
-fn lost(ran: &Ran) -> impl Iterator<Item = Finding> + '_ {
+fn lost<'a>(prepared: &'a Prepared, ran: &'a Ran) -> impl Iterator<Item = Finding> + 'a {
     ran.results.lost.iter().map(|it| {
-        let (case, asked) = ran.results.case(it.case);
+        let case = prepared.cases.name(it.case);
         Finding::new(format!("case {case}, {}", it.slot), "an answer", it.why.clone())
-            .asked(ran.results.shown(asked))
+            .asked(ran.results.shown(&asked(prepared, it.case)))
     })
+}
+
+/// What a case asks, for people.
+fn asked(prepared: &Prepared, index: usize) -> String {
+    prepared.cases.get(index).map_or_else(|_| String::new(), |case| case.asked())
 }
 
 /// How keys begin that many services hand out.

@@ -14,13 +14,14 @@ use tokio::time::Instant;
 
 use super::cassette::{Baseline, Cassette, Known, Session};
 use super::judge::Judging;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, PreparedCases};
 use super::suite::Suite;
-use crate::paired::{Attempt, Curtailed, curtail, judge_curtailed};
+use crate::paired::{Cases, Curtailed, curtail_cases, is_proven};
 
 mod attempt;
 mod audit;
 mod before;
+mod code;
 mod dialogue;
 mod ledger;
 mod looks;
@@ -40,6 +41,7 @@ pub(super) use pace::Pace;
 use record::{Begun, Recording};
 pub use record::{Recorder, RunProgress};
 pub(super) use results::{Regressed, Results};
+use schedule::{Schedule, Todo};
 use state::Saved;
 
 /// How long keeping a state may take.
@@ -101,26 +103,21 @@ pub(super) async fn run(
     let open = |cassette| Session::begin(cassette, suite, mask, trial);
     let session = aids.cassette.map(open).transpose()?;
     let mut saved = Saved::of(aids.digest, trial);
-    let order = schedule::order(prepared, &suite.rules);
-    let planned = order.len();
-    let mut results = Results::new(prepared, &suite.rules, saved.take());
-    let mut todo: Vec<_> = order.into_iter().filter(|it| !results.is_known(*it)).collect();
+    let (cases, repeats) = (&prepared.cases, suite.rules.repeats as usize);
+    let planned = cases.len() * repeats;
+    let mut results = Results::new(prepared, &suite.rules, saved.take(cases.len(), repeats));
     let ledger = Ledger::new(suite, saved.spent);
     let pace = Pace::new(suite.concurrency);
     let session = session.as_ref();
     let replayed = session.filter(|session| session.replays());
-    if let Some(session) = replayed {
-        // A run that was decided early has not asked everything: what decided it comes first.
-        todo.sort_by_cached_key(|it| !session.has(&prepared.cases[it.case].id, it.repeat));
-    }
     let known = aids.baseline.map(|it| Known::of(it, suite, mask, trial));
     // A replay asks nobody, so there is nothing to be saved.
     let known = known.filter(|_| replayed.is_none());
-    let before = known.as_ref().map(|known| Before::new(known, suite, prepared, &todo));
+    let (mut todo, before) = plan(suite, prepared, &results, replayed, known.as_ref());
     let before = before.as_ref();
     let attempts =
         Attempts { suite, prepared, judging, trial, ledger: &ledger, pace: &pace, session, before };
-    announce(suite, prepared, &results, todo.len(), trial);
+    announce(suite, prepared, &results, todo.left(), trial);
 
     let now = trial.clock.now();
     let left = left(trial);
@@ -135,15 +132,14 @@ pub(super) async fn run(
     let mut over = pin!(trial.clock.sleep(time));
     let mut saving: Pin<Box<Fuse<Saving<'_>>>> = Box::pin(Fuse::terminated());
     let mut running = FuturesUnordered::new();
-    let mut todo = todo.into_iter();
     let mut looks = Looks::new(planned, replayed.is_some());
     // A run that is decided leaves conversations that were begun. A replay may be decided without
     // them, as that run was: so they count only when nothing else is left.
     let mut unrecorded = Vec::new();
-    let mut ended = results.decided(suite);
+    let mut ended = results.decided(suite, cases);
     while ended.is_none() {
         while running.len() < pace.at_once() && ledger.exhausted().is_none() {
-            let Some(next) = todo.next() else { break };
+            let Some(next) = todo.next(&results) else { break };
             let pair = sent(attempts.pair(next)).await;
             running.push(pair);
             recording.tell(running.len(), &results);
@@ -154,18 +150,18 @@ pub(super) async fn run(
             let at = Instant::now();
             tell(suite, &results, planned, &ledger, trial);
             saving.set(save(saved.bytes(&results, ledger.spent(), &recording), trial).fuse());
-            ended = results.decided(suite);
+            ended = results.decided(suite, cases);
             if ended.is_some() {
                 break;
             }
             looks.over(at.elapsed());
         }
         if running.is_empty() && !unrecorded.is_empty() {
-            ended = results.settled(suite, unrecorded.drain(..), &recording);
+            ended = results.settled(suite, cases, unrecorded.drain(..), &recording);
             continue;
         }
         if running.is_empty() {
-            let budget = ledger.exhausted().filter(|_| todo.len() > 0);
+            let budget = ledger.exhausted().filter(|_| todo.left() > 0);
             ended = Some(budget.map_or(Ended::Whole, Ended::Budget));
             break;
         }
@@ -202,6 +198,29 @@ pub(super) async fn run(
     recording.tell(0, &results);
     let state = saved.bytes(&results, spent, &recording);
     Ok(Ran { results, ended, state, planned, spent })
+}
+
+/// What is still to be run, and what of it may be taken from an earlier run.
+fn plan<'a>(
+    suite: &Suite,
+    prepared: &Prepared,
+    results: &Results,
+    replayed: Option<&Session<'_>>,
+    known: Option<&'a Known<'a>>,
+) -> (Todo, Option<Before<'a>>) {
+    let cases = &prepared.cases;
+    let schedule = Schedule::new(cases.len(), &suite.rules);
+    if replayed.is_none() && known.is_none() {
+        let planned = cases.len() * suite.rules.repeats as usize;
+        return (Todo::Drawn(schedule, planned.saturating_sub(results.known())), None);
+    }
+    let mut todo: Vec<_> = schedule.filter(|it| !results.is_known(*it)).collect();
+    if let Some(session) = replayed {
+        // A run that was decided early has not asked everything: what decided it comes first.
+        todo.sort_by_cached_key(|it| !session.has(&cases.name(it.case), it.repeat));
+    }
+    let before = known.map(|known| Before::new(known, suite, prepared, &todo));
+    (Todo::Listed(todo.into_iter()), before)
 }
 
 /// The time until the deadline, less what the verdict takes.
@@ -277,11 +296,12 @@ impl Results {
     fn settled(
         &mut self,
         suite: &Suite,
+        cases: &PreparedCases,
         unrecorded: impl Iterator<Item = Pair>,
         recording: &Recording<'_>,
     ) -> Option<Ended> {
         let unknown = Ended::Decided(Curtailed::Verdict(Verdict::Inconclusive));
-        let decided = self.decided(suite).filter(|it| *it != unknown);
+        let decided = self.decided(suite, cases).filter(|it| *it != unknown);
         if decided.is_some() {
             return decided;
         }
@@ -293,28 +313,11 @@ impl Results {
     }
 
     /// What is decided, whatever comes. What can't pass any more is run on until it is shown to fail.
-    fn decided(&self, suite: &Suite) -> Option<Ended> {
-        let mut cases = self.outcomes();
-        if suite.rules.score_margin.is_none() {
-            // Scores decide nothing then, and to compare them takes long.
-            let attempts =
-                cases.iter_mut().flat_map(|case| case.live.iter_mut().chain(&mut case.idle));
-            for attempt in attempts {
-                *attempt = match attempt {
-                    Attempt::Passed { .. } => Attempt::passed(),
-                    Attempt::Failed { beaten, .. } => {
-                        Attempt::Failed { score: None, beaten: *beaten }
-                    }
-                    Attempt::Error => Attempt::Error,
-                };
-            }
-        }
-        match curtail(&suite.rules, cases.len(), &cases)? {
+    fn decided(&self, suite: &Suite, cases: &PreparedCases) -> Option<Ended> {
+        let (rules, outcomes) = (&suite.rules, self.outcomes(cases));
+        match curtail_cases(rules, outcomes.count(), &outcomes)? {
             it @ Curtailed::Verdict(_) => Some(Ended::Decided(it)),
-            it => {
-                let proven = judge_curtailed(&suite.rules, &cases, it).verdict == Verdict::Fail;
-                proven.then_some(Ended::Decided(it))
-            }
+            it => is_proven(rules, &outcomes).then_some(Ended::Decided(it)),
         }
     }
 }

@@ -218,6 +218,13 @@ impl Suite {
         asked.digest()
     }
 
+    /// All assertions of all cases.
+    pub(super) fn assertions(&self) -> impl Iterator<Item = &Assertion> {
+        let of_cases = self.cases.iter();
+        let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
+        self.defaults.assert.iter().chain(of_cases)
+    }
+
     /// Whether a case has everything that it needs.
     pub(super) fn unsupported(&self, case: &Case) -> Option<String> {
         let mut all = self.defaults.assert.iter().chain(&case.assert).chain(case.turns_asserts());

@@ -15,10 +15,7 @@ impl PromptRegression {
         let embeddings =
             suite.embeddings.iter().map(|it| ("embeddings.url".into(), it.url.as_str()));
         let mut hooks = Vec::new();
-        for case in &suite.cases {
-            case.assert.iter().chain(case.turns_asserts()).for_each(|it| it.webhooks(&mut hooks));
-        }
-        suite.defaults.assert.iter().for_each(|it| it.webhooks(&mut hooks));
+        suite.assertions().for_each(|it| it.webhooks(&mut hooks));
         let hooks: BTreeSet<&str> = hooks.into_iter().map(|it| it.url.as_str()).collect();
         let hooks = hooks.into_iter().map(|url| ("webhook".to_owned(), url));
         let mut problems = Vec::new();

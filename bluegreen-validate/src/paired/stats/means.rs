@@ -29,18 +29,24 @@ pub struct Means {
 /// assert!(low < found.mean && found.mean < high);
 /// ```
 pub fn means<C: AsRef<[f64]>>(clusters: &[C]) -> Option<Means> {
-    let clusters: Vec<&[f64]> =
-        clusters.iter().map(AsRef::as_ref).filter(|cluster| !cluster.is_empty()).collect();
-    if clusters.len() < 2 {
+    means_of(clusters.iter().map(AsRef::as_ref))
+}
+
+/// The same of clusters that are gone through several times.
+pub(in crate::paired) fn means_of<'a>(
+    clusters: impl Iterator<Item = &'a [f64]> + Clone,
+) -> Option<Means> {
+    let clusters = clusters.filter(|cluster| !cluster.is_empty());
+    let (cases, count) = clusters
+        .clone()
+        .fold((0_usize, 0_usize), |(cases, count), cluster| (cases + cluster.len(), count + 1));
+    if count < 2 {
         return None;
     }
-    let cases: usize = clusters.iter().map(|cluster| cluster.len()).sum();
-    let (cases, count) = (cases as f64, clusters.len() as f64);
-    let mean = clusters.iter().flat_map(|cluster| cluster.iter()).sum::<f64>() / cases;
-    let squares: f64 = clusters
-        .iter()
-        .map(|cluster| cluster.iter().map(|value| value - mean).sum::<f64>().powi(2))
-        .sum();
+    let (cases, count) = (cases as f64, count as f64);
+    let mean = clusters.clone().flat_map(<[f64]>::iter).sum::<f64>() / cases;
+    let squares: f64 =
+        clusters.map(|cluster| cluster.iter().map(|value| value - mean).sum::<f64>().powi(2)).sum();
     let error = (count / (count - 1.0) * squares).sqrt() / cases;
     Some(Means { mean, error, freedom: count - 1.0 })
 }

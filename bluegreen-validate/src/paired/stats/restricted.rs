@@ -49,21 +49,30 @@ impl Sums {
     /// For each cluster, the sum of the differences of its cases, each −1 to 1, and the number of
     /// cases. A case that belongs to none is a cluster by itself. The order does not matter.
     pub fn of(clusters: impl IntoIterator<Item = (f64, u64)>) -> Self {
-        let mut all: Vec<(f64, u64)> = clusters.into_iter().filter(|(_, n)| *n > 0).collect();
+        Self::counted(clusters.into_iter().map(|(sum, cases)| (sum, cases, 1)))
+    }
+
+    /// The same with how many clusters are so.
+    pub(in crate::paired) fn counted(
+        clusters: impl IntoIterator<Item = (f64, u64, usize)>,
+    ) -> Self {
+        let mut all: Vec<(f64, u64, usize)> =
+            clusters.into_iter().filter(|(_, n, _)| *n > 0).collect();
         all.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.total_cmp(&b.0)));
         let mut groups: Vec<Group> = Vec::new();
-        for (sum, cases) in &all {
-            let (sum, cases) = (*sum, *cases as f64);
+        for (sum, cases, times) in &all {
+            let (sum, cases, times) = (*sum, *cases as f64, *times as f64);
             match groups.last_mut() {
                 Some(last) if last.sum.total_cmp(&sum).is_eq() && last.cases >= cases => {
-                    last.count += 1.0;
+                    last.count += times;
                 }
-                _ => groups.push(Group { sum, cases, count: 1.0 }),
+                _ => groups.push(Group { sum, cases, count: times }),
             }
         }
+        let clusters = groups.iter().map(|group| group.count).sum();
         let cases = groups.iter().map(|group| group.cases * group.count).sum();
         let total = groups.iter().map(|group| group.sum * group.count).sum();
-        Self { groups, clusters: all.len() as f64, cases, total }
+        Self { groups, clusters, cases, total }
     }
 
     /// The mean difference over all cases; NaN without cases.

@@ -13,8 +13,8 @@ use crate::prompt::ask::Asker;
 use crate::prompt::suite::{Agent, Case, Message, Prices};
 use crate::prompt::template::Templates;
 
-/// More pairs of runs than the state of a look has room for.
-const MOST_PAIRS: u64 = 10_000;
+/// More pairs of runs than any suite needs: a million calls to each slot.
+const MOST_PAIRS: u64 = 1_000_000;
 /// Longer than anything that is waited for.
 const LONGEST: Duration = Duration::from_hours(1);
 

@@ -107,7 +107,14 @@ impl Attempts<'_> {
     /// Runs a case in both slots at the same time, so that what both depend on is the same for
     /// both.
     pub(super) async fn pair(&self, slotted: Slotted) -> Pair {
-        let case = &self.prepared.cases[slotted.case];
+        let case = match self.prepared.cases.get(slotted.case) {
+            Ok(case) => case,
+            Err(why) => {
+                let (live, idle) = (Tried::unasked(&why), Tried::unasked(&why));
+                return Pair { slotted, live, idle, preferences: Vec::new() };
+            }
+        };
+        let case = &*case;
         let live = self.live(case, slotted);
         let idle = self.one(&self.trial.candidate, case, slotted, "idle");
         let (live, idle) = if slotted.live_first {

@@ -50,9 +50,10 @@ impl Audit {
         prepared: &Prepared,
         todo: &[Slotted],
     ) -> Self {
-        let case = |it: &Slotted| &prepared.cases[it.case];
-        let fit =
-            |it: &&Slotted| may_be_taken(suite, case(it)) && known.has(&case(it).id, it.repeat);
+        let fit = |it: &&Slotted| {
+            let case = prepared.cases.get(it.case);
+            case.is_ok_and(|case| may_be_taken(suite, &case) && known.has(&case.id, it.repeat))
+        };
         let mut fit = todo.iter().filter(fit).map(|it| (it.case, it.repeat));
         let all = fit.clone().count();
         let anew: HashSet<_> = fit.by_ref().take((all / ONE_IN).max(AT_LEAST)).collect();

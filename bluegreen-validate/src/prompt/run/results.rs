@@ -1,28 +1,30 @@
 //! What is known so far.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Pair, Tried, Without};
+use super::code::Code;
 use super::schedule::Slotted;
 use super::state::Kept;
 use super::{Ended, Suite};
 use crate::excerpt::Mask;
-use crate::paired::{Attempt, CaseOutcomes, Rules};
+use crate::paired::{self, Attempt, Cases, Rules, Traits};
 use crate::prompt::assess::Outcome;
-use crate::prompt::prepare::{Prepared, PreparedCase};
+use crate::prompt::prepare::{Prepared, PreparedCases};
 use crate::prompt::report::scrubbed;
 
 /// More examples than anybody reads, and the state of a look has room for.
 const MOST_REGRESSED: usize = 200;
 const MOST_LOST: usize = 10;
 
-/// What is known so far, pair by pair.
+/// What is known so far, pair by pair, in four bytes each.
 pub(in crate::prompt) struct Results {
-    cases: Vec<CaseOutcomes>,
-    asked: Vec<String>,
+    cases: usize,
     repeats: usize,
     /// By case and repeat: live and idle.
-    pairs: Vec<Vec<Option<(Attempt, Attempt)>>>,
+    pairs: Vec<[Code; 2]>,
     pub(in crate::prompt) regressed: Vec<Regressed>,
     pub(in crate::prompt) lost: Vec<Lost>,
     counts: Counts,
@@ -65,21 +67,11 @@ pub(in crate::prompt) struct Lost {
 
 impl Results {
     pub(super) fn new(prepared: &Prepared, rules: &Rules, kept: Kept) -> Self {
-        let repeats = rules.repeats as usize;
-        let mut cases = Vec::with_capacity(prepared.cases.len());
-        for case in &prepared.cases {
-            let mut outcomes = CaseOutcomes::new(&case.id, [], []);
-            outcomes.category.clone_from(&case.category);
-            outcomes.conversation.clone_from(&case.group);
-            outcomes.critical = case.critical;
-            outcomes.quarantined = case.quarantined;
-            cases.push(outcomes);
-        }
+        let (cases, repeats) = (prepared.cases.len(), rules.repeats as usize);
         let mut results = Self {
-            asked: prepared.cases.iter().map(PreparedCase::asked).collect(),
-            pairs: vec![vec![None; repeats]; cases.len()],
             cases,
             repeats,
+            pairs: vec![[Code::NOT_RUN; 2]; cases * repeats],
             regressed: kept.regressed,
             lost: Vec::new(),
             counts: Counts::default(),
@@ -88,13 +80,17 @@ impl Results {
         for (case, repeat, live, idle) in kept.pairs {
             results.keep(case, repeat, live, idle);
         }
-        results.regressed.retain(|it| it.case < results.cases.len());
+        results.regressed.retain(|it| it.case < cases);
         results
     }
 
+    fn place(&self, case: usize, repeat: usize) -> Option<usize> {
+        (case < self.cases && repeat < self.repeats).then(|| case * self.repeats + repeat)
+    }
+
     pub(super) fn is_known(&self, it: Slotted) -> bool {
-        let pair = self.pairs.get(it.case).and_then(|pairs| pairs.get(it.repeat as usize));
-        pair.is_some_and(Option::is_some)
+        let place = self.place(it.case, it.repeat as usize);
+        place.is_some_and(|place| self.pairs[place] != [Code::NOT_RUN; 2])
     }
 
     /// Takes what a run came to; whether it counts as one that was run.
@@ -147,10 +143,9 @@ impl Results {
     }
 
     fn keep(&mut self, case: usize, repeat: usize, live: Attempt, idle: Attempt) {
-        let Some(pair) = self.pairs.get_mut(case).and_then(|pairs| pairs.get_mut(repeat)) else {
-            return;
-        };
-        if pair.replace((live, idle)).is_some() {
+        let Some(place) = self.place(case, repeat) else { return };
+        let before = std::mem::replace(&mut self.pairs[place], [live, idle].map(Code::of));
+        if before != [Code::NOT_RUN; 2] {
             return;
         }
         let counts = &mut self.counts;
@@ -163,31 +158,17 @@ impl Results {
     }
 
     /// The outcomes as far as they are known.
-    pub(in crate::prompt) fn outcomes(&self) -> Vec<CaseOutcomes> {
-        let mut cases = self.cases.clone();
-        for (case, pairs) in cases.iter_mut().zip(&self.pairs) {
-            for (live, idle) in pairs.iter().flatten() {
-                case.live.push(*live);
-                case.idle.push(*idle);
-            }
-        }
-        cases
+    pub(in crate::prompt) fn outcomes<'a>(&'a self, cases: &'a PreparedCases) -> Outcomes<'a> {
+        Outcomes { results: self, cases }
     }
 
     /// What is worth keeping: what came to nothing is run again by a later look.
-    pub(super) fn kept(&self) -> Kept {
-        let mut kept = Kept { pairs: Vec::new(), regressed: self.regressed.clone() };
-        for (case, pairs) in self.pairs.iter().enumerate() {
-            for (repeat, pair) in pairs.iter().enumerate() {
-                if let Some((live, idle)) = pair
-                    && live.outcome().is_some()
-                    && idle.outcome().is_some()
-                {
-                    kept.pairs.push((case, repeat, *live, *idle));
-                }
-            }
-        }
-        kept
+    /// By place: the repeats of the first case, then those of the next.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (usize, [Code; 2])> + '_ {
+        let is_known = |pair: &[Code; 2]| {
+            pair.iter().all(|it| it.attempt().is_some_and(|it| it.outcome().is_some()))
+        };
+        self.pairs.iter().copied().enumerate().filter(move |(_, pair)| is_known(pair))
     }
 
     pub(in crate::prompt) fn known(&self) -> usize {
@@ -205,8 +186,8 @@ impl Results {
     /// Whether so much is lost that no pass is possible any more; it would be no use to go on.
     pub(super) fn away(&self, suite: &Suite) -> Option<Ended> {
         let Counts { lost, both, live_only, idle_only, unasked, unrecorded, .. } = self.counts;
-        #[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 pairs")]
-        let share = lost as f64 / (self.cases.len() * self.repeats).max(1) as f64;
+        #[allow(clippy::cast_precision_loss, reason = "there are at most a million pairs")]
+        let share = lost as f64 / self.pairs.len().max(1) as f64;
         if share <= suite.rules.error_budget {
             return None;
         }
@@ -224,18 +205,40 @@ impl Results {
         most.map(|(_, why)| Ended::Away(why))
     }
 
-    pub(in crate::prompt) fn case(&self, index: usize) -> (&str, &str) {
-        let id = self.cases.get(index).map_or("", |case| case.case.as_str());
-        (id, self.asked.get(index).map_or("", String::as_str))
-    }
-
-    pub(in crate::prompt) fn index(&self, id: &str) -> Option<usize> {
-        self.cases.iter().position(|case| case.case == id)
-    }
-
     /// A text from outside, made fit to be shown.
     pub(in crate::prompt) fn shown(&self, text: &str) -> String {
         scrubbed(&self.mask, text)
+    }
+}
+
+/// Outcomes with the cases that they are of.
+pub(in crate::prompt) struct Outcomes<'a> {
+    results: &'a Results,
+    cases: &'a PreparedCases,
+}
+
+impl Cases for Outcomes<'_> {
+    fn count(&self) -> usize {
+        self.results.cases
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.cases.name(index)
+    }
+
+    fn traits(&self, index: usize) -> Traits<'_> {
+        self.cases.traits(index)
+    }
+
+    fn attempts(&self, index: usize) -> impl Iterator<Item = paired::Pair> + '_ {
+        let begin = index * self.results.repeats;
+        let pairs = self.results.pairs.get(begin..begin + self.results.repeats);
+        pairs.unwrap_or_default().iter().map(|[live, idle]| (live.attempt(), idle.attempt()))
+    }
+
+    /// A suite in which two cases have one name is refused before it is run.
+    fn twice(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -8,8 +8,12 @@ use super::record::{Recording, SavedBook};
 use super::{Regressed, Results};
 use crate::paired::Attempt;
 
+mod runs;
+
 /// The most bytes that a state may have.
 const LARGEST: usize = 500 * 1024;
+/// What of it is left for what is not outcomes.
+const ROOM: usize = 40 * 1024;
 
 /// What is known from before.
 #[derive(Default)]
@@ -27,7 +31,13 @@ pub(super) struct Saved {
     pub(super) spent: Spent,
     /// Case, repeat, live and idle, each a score; that of a failed run is less than 0 by it and 1,
     /// or by it and 3 where the other answer was preferred and nothing else is wrong.
+    ///
+    /// Only states of before have them so.
+    #[serde(default, skip_serializing)]
     pairs: Vec<(usize, usize, f64, f64)>,
+    /// The same case by case and repeat by repeat, shorter.
+    #[serde(default)]
+    runs: String,
     regressed: Vec<Regressed>,
     /// What a report shows of the pairs, if somebody wants one.
     #[serde(default, skip_serializing)]
@@ -44,6 +54,7 @@ impl Saved {
             idle: identity(&trial.candidate),
             spent: Spent::default(),
             pairs: Vec::new(),
+            runs: String::new(),
             regressed: Vec::new(),
             book: None,
         };
@@ -54,6 +65,7 @@ impl Saved {
             let ours = (&saved.suite, &saved.live, &saved.idle);
             if ours == (&before.suite, &before.live, &before.idle) {
                 saved.pairs = before.pairs;
+                saved.runs = before.runs;
                 saved.regressed = before.regressed;
                 saved.book = before.book;
             }
@@ -61,12 +73,17 @@ impl Saved {
         saved
     }
 
-    pub(super) fn take(&mut self) -> Kept {
+    /// What is known of a suite of so many cases and repeats.
+    pub(super) fn take(&mut self, cases: usize, repeats: usize) -> Kept {
         let pairs = std::mem::take(&mut self.pairs).into_iter();
-        Kept {
-            pairs: pairs.map(|(c, r, live, idle)| (c, r, decoded(live), decoded(idle))).collect(),
-            regressed: std::mem::take(&mut self.regressed),
-        }
+        let pairs = pairs.map(|(c, r, live, idle)| (c, r, decoded(live), decoded(idle)));
+        let runs = std::mem::take(&mut self.runs);
+        let runs = runs::read(&runs, cases * repeats).into_iter();
+        let runs = runs.filter_map(|(place, [live, idle])| {
+            Some((place / repeats, place % repeats, live.attempt()?, idle.attempt()?))
+        });
+        let regressed = std::mem::take(&mut self.regressed);
+        Kept { pairs: pairs.chain(runs).collect(), regressed }
     }
 
     /// The state with what is known now.
@@ -91,10 +108,9 @@ impl Saved {
     }
 
     fn without_book(&mut self, results: &Results, spent: Spent) -> Vec<u8> {
-        let Kept { pairs, regressed } = results.kept();
-        let pairs = pairs.into_iter();
-        self.pairs = pairs.map(|(c, r, live, idle)| (c, r, encoded(live), encoded(idle))).collect();
-        self.regressed = regressed;
+        // The rest of a state needs less than is left of the room, but for what got worse.
+        self.runs = runs::written(results.kept(), LARGEST - ROOM);
+        self.regressed.clone_from(&results.regressed);
         self.spent = spent;
         loop {
             // It has text keys and finite numbers only, so this does not fail.
@@ -113,16 +129,7 @@ pub(super) fn identity(side: &Side) -> String {
     format!("{} {} {}", side.state.uid, side.state.template_hash, side.state.digest())
 }
 
-/// An attempt as one number.
-fn encoded(attempt: Attempt) -> f64 {
-    match attempt {
-        Attempt::Passed { score } => score.unwrap_or(1.0),
-        Attempt::Failed { score, beaten: false } => -1.0 - score.unwrap_or(0.0),
-        Attempt::Failed { score, beaten: true } => -3.0 - score.unwrap_or(0.0),
-        Attempt::Error => -9.0,
-    }
-}
-
+/// An attempt from one number, as states of before have it.
 fn decoded(number: f64) -> Attempt {
     if number >= 0.0 {
         Attempt::Passed { score: Some(number) }
@@ -140,18 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_is_the_same_when_it_is_read_again() {
+    fn what_states_of_before_say_is_read() {
         let score = Some(0.25);
-        for attempt in [
-            Attempt::Passed { score },
-            Attempt::Passed { score: Some(0.0) },
-            Attempt::Failed { score, beaten: false },
-            Attempt::Failed { score: Some(1.0), beaten: false },
-            Attempt::Failed { score, beaten: true },
-            Attempt::Failed { score: Some(0.0), beaten: true },
-            Attempt::Error,
+        for (number, attempt) in [
+            (0.25, Attempt::Passed { score }),
+            (0.0, Attempt::Passed { score: Some(0.0) }),
+            (-1.25, Attempt::Failed { score, beaten: false }),
+            (-2.0, Attempt::Failed { score: Some(1.0), beaten: false }),
+            (-3.25, Attempt::Failed { score, beaten: true }),
+            (-3.0, Attempt::Failed { score: Some(0.0), beaten: true }),
+            (-9.0, Attempt::Error),
         ] {
-            assert_eq!(decoded(encoded(attempt)), attempt);
+            assert_eq!(decoded(number), attempt);
         }
     }
 }

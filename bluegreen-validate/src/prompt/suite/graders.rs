@@ -84,9 +84,7 @@ impl Suite {
 
     /// Whether some assertion is graded by what judges list.
     pub(crate) fn is_held_against_contexts(&self) -> bool {
-        let of_cases = self.cases.iter();
-        let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
-        self.defaults.assert.iter().chain(of_cases).any(Assertion::is_in_context)
+        self.assertions().any(Assertion::is_in_context)
     }
 
     /// The names and versions of the graders of one's own that its assertions name and somebody brought.
@@ -95,9 +93,7 @@ impl Suite {
         if self.graders.brought.is_empty() {
             return found;
         }
-        let of_cases = self.cases.iter();
-        let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
-        for assertion in self.defaults.assert.iter().chain(of_cases) {
+        for assertion in self.assertions() {
             assertion.graders(&mut |name| {
                 if let Some(grader) = self.graders.named(name) {
                     found.insert(grader.name(), grader.version());

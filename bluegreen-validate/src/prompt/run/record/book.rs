@@ -17,6 +17,7 @@ use crate::prompt::assess::Outcome;
 use crate::prompt::prepare::PreparedCase;
 use crate::prompt::report::{Counts, found, scrubbed, scrubbed_lines, stopped};
 use crate::prompt::run::attempt::{Pair, Without};
+use crate::prompt::run::code::Code;
 use crate::prompt::run::ledger::Spent;
 use crate::prompt::run::schedule::Slotted;
 use crate::prompt::run::state::identity;
@@ -77,7 +78,8 @@ impl Book {
         let (live, idle) = (identity(&trial.live), identity(&trial.candidate));
         let mask = prepared.asker.mask().clone();
         let mut room = Room::new();
-        let heads = prepared.cases.iter().map(|case| Head::of(case, &mask, &mut room)).collect();
+        let cases = (0..prepared.cases.len()).filter_map(|index| prepared.cases.get(index).ok());
+        let heads = cases.map(|case| Head::of(&case, &mask, &mut room)).collect();
         let mut book = Self {
             of: (begun.digest.clone(), live, idle),
             name: suite.name.clone(),
@@ -133,9 +135,11 @@ impl Book {
 
     /// Makes the pairs those that the run knows, which is what the verdict rests on.
     fn take_known(&mut self, results: &Results) {
-        let kept = results.kept();
-        let mut known = vec![vec![None; self.rules.repeats as usize]; self.pairs.len()];
-        for (case, repeat, live, idle) in kept.pairs {
+        let repeats = self.rules.repeats as usize;
+        let mut known = vec![vec![None; repeats]; self.pairs.len()];
+        for (place, pair) in results.kept() {
+            let (case, repeat) = (place / repeats, place % repeats);
+            let [Some(live), Some(idle)] = pair.map(Code::attempt) else { continue };
             let Some(place) = known.get_mut(case).and_then(|pairs| pairs.get_mut(repeat)) else {
                 continue;
             };
@@ -259,7 +263,7 @@ impl Book {
         let known = self.seen().count();
         let outcomes: Vec<_> = cases.iter().map(CaseReport::outcomes).collect();
         let ended = self.ended.as_ref();
-        let verdict = found(&self.rules, &outcomes, ended.unwrap_or(&Ended::Whole));
+        let verdict = found(&self.rules, &outcomes[..], ended.unwrap_or(&Ended::Whole));
         let mut report = RunReport::new(&self.name, verdict, cases, self.clock.started);
         let counts = Counts { known, lost: self.lost, planned: self.planned };
         let why = if let Some(ended) = ended {
