@@ -46,10 +46,10 @@ pub use run::{Recorder, RunProgress};
 pub use schema::suite_schema;
 pub use suite::{
     A2aAgent, A2aVersion, Agent, AnswerRelevance, ArgumentMode, Arguments, AssertSet, Assertion,
-    Budget, CallMode, Case, Check, ContextCheck, ContextRecall, Criteria, Defaults, Distance,
-    EmbeddingModel, FactScores, Factuality, GraderCheck, HttpAgent, JudgeModel, Likeness, Limits,
-    Message, OpenAiAgent, Pairwise, Prices, Reading, ResponsesAgent, Rubric, Suite, TokenLimits,
-    ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
+    Budget, CallMode, Case, CaseFile, Check, ContextCheck, ContextRecall, Criteria, Defaults,
+    Distance, EmbeddingModel, FactScores, Factuality, GraderCheck, HttpAgent, JudgeModel, Likeness,
+    Limits, Message, OpenAiAgent, Pairwise, Prices, Reading, ResponsesAgent, Rubric, Suite,
+    TokenLimits, ToolCallRule, ToolCount, ToolNames, Trajectory, Turn, Unsupported, Webhook,
 };
 pub use tool_contract::{PinnedTool, Strictness, ToolContract, ToolContractConfig};
 pub use warm_up::{ModelWarmUp, ModelWarmUpConfig};
@@ -325,8 +325,22 @@ impl PromptRegression {
     pub fn power(&self, discordance: f64) -> Power {
         let suite = &self.suite;
         let counts = |case: &&Case| !case.quarantined && suite.unsupported(case).is_none();
-        let cases = suite.cases.iter().filter(counts).count();
+        let mut cases = suite.cases.iter().filter(counts).count();
+        if suite.case_file.is_some()
+            && let Some(prepared) = &self.ready().prepared
+        {
+            let all = &prepared.cases;
+            cases = (0..all.len()).filter(|index| !all.traits(*index).quarantined).count();
+        }
         Power::new(&suite.rules, cases as u64, discordance)
+    }
+
+    /// How many cases are run, and how many questions they ask of one agent in one repeat, turn by
+    /// turn. Both are 0 where a problem refuses the suite.
+    pub fn size(&self) -> (usize, u64) {
+        let made = self.ready();
+        let cases = made.prepared.as_ref().map(|prepared| &prepared.cases);
+        cases.map_or((0, 0), |cases| (cases.len(), cases.turns()))
     }
 
     /// Everything that is wrong with the suite, all at once. Warnings are among it.
@@ -380,6 +394,7 @@ impl Validator for PromptRegression {
         let ran = {
             let aids = run::Aids {
                 digest: self.digest(),
+                made: &made,
                 recorder: self.recorder.as_ref(),
                 cassette: self.cassette.as_ref(),
                 baseline: self.baseline.as_ref(),

@@ -24,6 +24,8 @@ mod preference;
 #[cfg(feature = "report")]
 mod release;
 mod run;
+#[cfg(feature = "prompts")]
+mod stream;
 #[cfg(all(test, feature = "report"))]
 mod tests;
 #[cfg(feature = "report")]

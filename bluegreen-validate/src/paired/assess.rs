@@ -22,11 +22,15 @@ pub(super) struct Look {
     pub(super) baseline: bool,
     /// Whether scores are compared.
     pub(super) scores: bool,
+    /// Whether the cases are listed that changed or are flaky: no verdict rests on these lists, and where
+    /// what is missing is filled in, all cases to come would be in one of them.
+    pub(super) lists: bool,
 }
 
 impl Look {
     /// At a run that is over.
-    pub(super) const COMPLETE: Self = Self { missing: Missing::Lost, baseline: true, scores: true };
+    pub(super) const COMPLETE: Self =
+        Self { missing: Missing::Lost, baseline: true, scores: true, lists: true };
 }
 
 /// What speaks against a pass: first what makes it a fail, then what leaves it open.
@@ -51,6 +55,7 @@ struct Counts<'a> {
     improved: Vec<(Value, CaseChange)>,
     flaky: Vec<FlakyCase>,
     quarantined: BTreeSet<String>,
+    kept_out: usize,
     /// The cases of each category that count.
     members: BTreeMap<&'a str, u64>,
 }
@@ -66,7 +71,7 @@ struct Passes {
 pub(super) fn assess<C: Cases + ?Sized>(rules: &Rules, cases: &C, look: Look) -> SuiteVerdict {
     let counts = Counts::of(rules, cases, look);
     let (overall, by_category) = differences(rules, cases, look, false);
-    let Counts { pairs, errors, beaten, .. } = counts;
+    let Counts { pairs, errors, beaten, kept_out, .. } = counts;
     let discordance =
         if pairs == 0 { Power::USUAL_DISCORDANCE } else { counts.differ as f64 / pairs as f64 };
     let mut result = SuiteVerdict {
@@ -89,7 +94,7 @@ pub(super) fn assess<C: Cases + ?Sized>(rules: &Rules, cases: &C, look: Look) ->
     };
     let suspicious = errors.idle_only > 0
         && is_suspicious(rules, &result, differences(rules, cases, look, true));
-    let against = reasons::against(&result, cases, look, suspicious, beaten);
+    let against = reasons::against(&result, cases, look, suspicious, (beaten, kept_out));
     // Rules that make no sense prove nothing, not even a fail.
     let sensible = rules.problems().is_empty();
     result.verdict = match (against.fails.is_empty(), against.holds.is_empty()) {
@@ -111,7 +116,7 @@ impl<'a> Counts<'a> {
             let traits = cases.traits(index);
             let sample = Sample::of(cases, index, rules, look.missing);
             let name = || cases.name(index).into_owned();
-            if sample.live.is_mixed() || sample.idle.is_mixed() {
+            if look.lists && (sample.live.is_mixed() || sample.idle.is_mixed()) {
                 counts.flaky.push(FlakyCase {
                     case: name(),
                     live_passed: sample.live.passed,
@@ -122,7 +127,10 @@ impl<'a> Counts<'a> {
                 });
             }
             if !traits.counts() {
-                counts.quarantined.insert(name());
+                counts.kept_out += 1;
+                if look.lists {
+                    counts.quarantined.insert(name());
+                }
                 continue;
             }
             if let Some(category) = traits.category {
@@ -137,7 +145,8 @@ impl<'a> Counts<'a> {
             if traits.critical {
                 counts.critical.extend(critical::of(rules, &cases.name(index), &sample));
             }
-            if let Some(change) = sample.difference(false).filter(|change| *change != 0.0) {
+            let change = sample.difference(false).filter(|change| look.lists && *change != 0.0);
+            if let Some(change) = change {
                 let share = |passed: u64| passed as f64 / sample.pairs.all as f64;
                 let (live, idle) =
                     (share(sample.pairs.live_passed), share(sample.pairs.idle_passed));

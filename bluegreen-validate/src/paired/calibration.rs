@@ -78,7 +78,7 @@ pub fn calibrate(rules: &Rules, outcomes: &[CaseOutcomes], runs: u32) -> Option<
     let mut dice = Dice::new(rules.seed);
     let (mut pass, mut fail) = (0u32, 0u32);
     for _ in 0..runs {
-        let look = Look { scores: false, ..Look::COMPLETE };
+        let look = Look { scores: false, lists: false, ..Look::COMPLETE };
         match assess(rules, &drawn(rules, outcomes, &rates, &mut dice)[..], look).verdict {
             Verdict::Pass => pass += 1,
             Verdict::Fail => fail += 1,

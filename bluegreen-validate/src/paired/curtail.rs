@@ -84,7 +84,7 @@ pub(crate) fn curtail_cases<C: Cases + ?Sized>(
     let live_known = unlisted == 0 && (0..cases.count()).all(|index| listed(index) >= repeats);
     // What live passes of what is missing is not the best for idle, but it may make live good
     // enough to compare with. So with some of it missing that is left open, until all else passes.
-    let look = Look { missing: Missing::Lost, baseline: live_known, scores: false };
+    let look = Look { missing: Missing::Lost, baseline: live_known, scores: false, lists: false };
     let filled = |live, idle| Filled { cases, repeats, live, idle, unlisted };
     let filled_best = filled(Attempt::failed(), Attempt::passed());
     let best = assess(rules, &filled_best, look).verdict;

@@ -11,13 +11,14 @@ const SUITE: &str = "suite";
 
 /// Everything that speaks against a pass.
 ///
-/// `beaten` are the pairs in which all that is wrong with live's answer is that idle's was preferred.
+/// `beaten` are the pairs in which all that is wrong with live's answer is that idle's was preferred,
+/// `kept_out` the cases in quarantine.
 pub(super) fn against<C: Cases + ?Sized>(
     result: &SuiteVerdict,
     cases: &C,
     look: Look,
     suspicious: bool,
-    beaten: u64,
+    (beaten, kept_out): (u64, usize),
 ) -> Against {
     let mut against = Against::default();
     against.holds.extend(result.rules.problems().iter().map(of_problem));
@@ -37,7 +38,7 @@ pub(super) fn against<C: Cases + ?Sized>(
         );
         against.holds.push(Finding::new(SUITE, "an answer from idle where live answers", found));
     }
-    against.holds.extend(too_little(result, cases.count(), look, beaten));
+    against.holds.extend(too_little(result, (kept_out, cases.count()), look, beaten));
     against
 }
 
@@ -130,7 +131,7 @@ fn errors(result: &SuiteVerdict) -> Option<Finding> {
 /// What there is too little or too much of for a pass.
 fn too_little(
     result: &SuiteVerdict,
-    all: usize,
+    (kept_out, all): (usize, usize),
     look: Look,
     beaten: u64,
 ) -> impl Iterator<Item = Finding> {
@@ -146,7 +147,7 @@ fn too_little(
         let wanted = format!("live itself to pass {:.0} %", 100.0 * rules.min_live_rate);
         Finding::new("live", wanted, format!("{:.1} %", 100.0 * share))
     });
-    let kept_out = result.quarantined.len() as f64;
+    let kept_out = kept_out as f64;
     let most = rules.max_quarantined * all as f64;
     let quarantine = (kept_out > most).then(|| {
         let wanted =

@@ -70,11 +70,20 @@ pub(super) struct Workshop<'a> {
     pub(super) templates: &'a Templates,
     /// The tools that requests offer, by name, with the schemas of their arguments.
     pub(super) tools: Vec<(String, Arc<Schema>)>,
+    kit: Kit,
+}
+
+/// What several cases have in common, made once.
+#[derive(Default)]
+pub(super) struct Kit {
     patterns: HashMap<String, Pattern>,
     schemas: HashMap<String, Arc<Schema>>,
     /// Assertions without templates: most suites want the same of every case.
     constant: HashMap<Constant, Arc<Assertion>>,
 }
+
+/// More than any suite has in common, of each kind: what else there is of it belongs to one case.
+const COMMON: usize = 500;
 
 /// A check as JSON, whether it must not hold, the bits of its weight, and its name in reports.
 type Constant = (String, bool, u64, Option<String>);
@@ -90,8 +99,36 @@ pub(super) struct Context<'a> {
 
 impl<'a> Workshop<'a> {
     pub(super) fn new(templates: &'a Templates) -> Self {
-        let (patterns, schemas) = (HashMap::new(), HashMap::new());
-        Self { templates, tools: Vec::new(), patterns, schemas, constant: HashMap::new() }
+        Self::with(templates, Vec::new(), Kit::default())
+    }
+
+    /// One that has this already.
+    pub(super) fn with(
+        templates: &'a Templates,
+        tools: Vec<(String, Arc<Schema>)>,
+        kit: Kit,
+    ) -> Self {
+        Self { templates, tools, kit }
+    }
+
+    /// Forgets what cases that are gone had, where that has become much.
+    pub(super) fn tidy(&mut self) {
+        let Kit { patterns, schemas, constant } = &mut self.kit;
+        if patterns.len() > COMMON {
+            patterns.clear();
+        }
+        if schemas.len() > COMMON {
+            schemas.clear();
+        }
+        if constant.len() > COMMON {
+            constant.clear();
+        }
+    }
+
+    /// What is worth keeping for the next case.
+    pub(super) fn put_away(mut self) -> Kit {
+        self.tidy();
+        self.kit
     }
 
     /// Makes an assertion ready, or says what is wrong with it.
@@ -115,12 +152,12 @@ impl<'a> Workshop<'a> {
         let schema = match &assertion.check {
             Check::IsJson(Some(value)) | Check::ContainsJson(Some(value)) => {
                 let text = value.to_string();
-                let known = self.schemas.get(&text).cloned();
+                let known = self.kit.schemas.get(&text).cloned();
                 let schema = match known {
                     Some(schema) => schema,
                     None => Arc::new(Schema::new(value)?),
                 };
-                self.schemas.insert(text, schema.clone());
+                self.kit.schemas.insert(text, schema.clone());
                 Some(schema)
             }
             _ => None,
@@ -135,15 +172,15 @@ impl<'a> Workshop<'a> {
     /// The one assertion that is like this one.
     fn shared(&mut self, check: String, assertion: Assertion) -> Arc<Assertion> {
         let key = (check, assertion.not, assertion.weight.to_bits(), assertion.metric.clone());
-        self.constant.entry(key).or_insert_with(|| Arc::new(assertion)).clone()
+        self.kit.constant.entry(key).or_insert_with(|| Arc::new(assertion)).clone()
     }
 
     fn pattern(&mut self, text: &str) -> Result<Pattern, String> {
-        if let Some(known) = self.patterns.get(text) {
+        if let Some(known) = self.kit.patterns.get(text) {
             return Ok(known.clone());
         }
         let pattern = Pattern::new(text)?;
-        self.patterns.insert(text.to_owned(), pattern.clone());
+        self.kit.patterns.insert(text.to_owned(), pattern.clone());
         Ok(pattern)
     }
 

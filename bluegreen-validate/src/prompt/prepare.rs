@@ -9,12 +9,13 @@ use super::answer::Answer;
 use super::ask::Asker;
 use super::assess::{Context, Outcome, Ready, Schema, Workshop, together};
 use super::judge::Grades;
-use super::suite::{Agent, Case, Check, Message, Suite, Turn};
+use super::suite::{Agent, Case, Check, Message, Opened, Suite, Turn};
 use super::template::{Scope, Templates};
 use crate::document::{Original, Step};
 
 mod agents;
 mod assertions;
+mod filed;
 mod flaws;
 mod graders;
 mod judges;
@@ -22,6 +23,7 @@ mod settings;
 mod table;
 mod warm_up;
 
+use filed::Filed;
 use flaws::Flaws;
 pub(super) use graders::NAMED;
 pub(super) use table::PreparedCases;
@@ -49,6 +51,8 @@ pub(super) struct PreparedCase {
     pub(super) turns: Vec<PreparedTurn>,
     pub(super) last: Vec<Ready>,
     pub(super) threshold: Option<f64>,
+    /// As it was written, where nobody else has it and graders of one's own want to see it.
+    pub(super) written: Option<Arc<Case>>,
 }
 
 /// A turn made ready.
@@ -122,9 +126,6 @@ pub(super) fn prepare(
             });
         }
     });
-    flaws.check_counts(suite.cases.len(), cases.len());
-    let tools = std::mem::take(&mut workshop.tools);
-    drop(workshop);
     let asker = match Asker::new(suite) {
         Ok(asker) => {
             flaws.check_requests(&asker, &templates, places.into_iter().zip(&cases));
@@ -137,11 +138,23 @@ pub(super) fn prepare(
             None
         }
     };
+    let mut filed = None;
+    if let Some(file) = &suite.case_file {
+        flaws.within("case_file", |flaws| {
+            let (asker, skipped) = (asker.as_ref(), &mut skipped);
+            filed = filed::look_through(file, flaws, &mut workshop, asker, skipped);
+        });
+    }
+    let opened = suite.case_file.as_ref().and_then(|file| file.opened().ok());
+    let all = suite.cases.len() + opened.map_or(0, Opened::len);
+    flaws.check_counts(all, cases.len() + filed.as_ref().map_or(0, Filed::len));
+    let tools = std::mem::take(&mut workshop.tools);
+    drop(workshop);
     let refused = flaws.is_refused();
     let prepared = asker.filter(|_| !refused).map(|asker| Prepared {
         asker,
         templates,
-        cases: PreparedCases::new(cases),
+        cases: PreparedCases::new(cases, filed),
         skipped,
         tools,
     });
@@ -217,6 +230,7 @@ fn one(
         turns: prepared,
         last,
         threshold,
+        written: None,
     })
 }
 

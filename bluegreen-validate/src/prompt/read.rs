@@ -28,21 +28,24 @@ pub(super) fn from_file(path: &Path) -> Result<Found, ConfigError> {
     if !is_ours && promptfoo::is_one(&keys) {
         return promptfoo::from_file(path, None).map(|suite| Found { suite, made: None });
     }
-    suite_of(&name, document)
+    suite_of(&name, document, path.parent().unwrap_or(Path::new("")))
 }
 
 /// Reads a suite from a text.
 pub(super) fn from_text(name: &str, text: &str) -> Result<Found, ConfigError> {
-    suite_of(name, parsed(name, text)?)
+    suite_of(name, parsed(name, text)?, Path::new(""))
 }
 
 fn parsed<'a>(name: &'a str, text: &'a str) -> Result<Document<'a>, ConfigError> {
     Document::parse(Source { name, text }).map_err(|problems| ConfigError::new(name, problems))
 }
 
-fn suite_of(name: &str, document: Document<'_>) -> Result<Found, ConfigError> {
+fn suite_of(name: &str, document: Document<'_>, folder: &Path) -> Result<Found, ConfigError> {
     let made = Cell::new(None);
     let check = |suite: &WhileReading, original: document::Original<'_>| {
+        if let Some(file) = &suite.0.case_file {
+            file.look_from(folder);
+        }
         let (prepared, problems) = prepare::prepare(&suite.0, original);
         let said = problems.iter().map(|(_, problem)| problem.clone()).collect();
         made.set(Some(Made { prepared, problems: said }));

@@ -166,7 +166,7 @@ fn lost<'a>(prepared: &'a Prepared, ran: &'a Ran) -> impl Iterator<Item = Findin
 
 /// What a case asks, for people.
 fn asked(prepared: &Prepared, index: usize) -> String {
-    prepared.cases.get(index).map_or_else(|_| String::new(), |case| case.asked())
+    prepared.case(index).map_or_else(|_| String::new(), |case| case.asked())
 }
 
 /// How keys begin that many services hand out.

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::cassette::{Baseline, Cassette, Known, Session};
 use super::judge::Judging;
+use super::made::Made;
 use super::prepare::{Prepared, PreparedCases};
 use super::suite::Suite;
 use crate::paired::{Cases, Curtailed, curtail_cases, is_proven};
@@ -71,6 +73,8 @@ pub(super) enum Ended {
 pub(super) struct Aids<'a> {
     /// The suite's digest.
     pub(super) digest: &'a Digest,
+    /// The suite made ready, of which `prepared` is a part.
+    pub(super) made: &'a Arc<Made>,
     pub(super) recorder: Option<&'a Recorder>,
     pub(super) cassette: Option<&'a Cassette>,
     pub(super) baseline: Option<&'a Baseline>,
@@ -125,8 +129,20 @@ pub(super) async fn run(
     let (book, until) = (saved.book.take(), now.plus(time));
     let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
     let (found, digest) = (&results, aids.digest);
-    let begun =
-        Begun { suite, digest, prepared, trial, results: found, book, planned, now, until, facts };
+    let made = aids.made;
+    let begun = Begun {
+        suite,
+        digest,
+        prepared,
+        made,
+        trial,
+        results: found,
+        book,
+        planned,
+        now,
+        until,
+        facts,
+    };
     let recording = Recording::begin(aids.recorder, &begun, &ledger);
     recording.tell(0, &results);
     let mut over = pin!(trial.clock.sleep(time));
@@ -143,6 +159,9 @@ pub(super) async fn run(
             let pair = sent(attempts.pair(next)).await;
             running.push(pair);
             recording.tell(running.len(), &results);
+            // Connections are tasks of their own: what was asked goes out now, and not when all that has
+            // come meanwhile has been looked at. Else answers come in waves, and places wait.
+            yield_now().await;
         }
         if looks.is_due() {
             // Connections are tasks of their own, and what follows takes some milliseconds.

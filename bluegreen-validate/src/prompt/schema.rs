@@ -24,7 +24,7 @@ mod tests;
 /// use bluegreen_validate::prompt::suite_schema;
 ///
 /// let schema = suite_schema();
-/// assert_eq!(schema["required"], json!(["agent", "cases"]));
+/// assert_eq!(schema["required"], json!(["agent"]));
 /// assert!(schema["properties"]["budget"]["description"].is_string());
 /// ```
 pub fn suite_schema() -> Value {
@@ -86,6 +86,11 @@ pub(crate) fn short<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 /// The same, where a list of texts will do, too.
 pub(crate) fn short_or_list<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [{"type": "string"}, texts(generator), generator.subschema_for::<T>()]})
+}
+
+/// That there is one of both, or both.
+pub(crate) fn some_of(one: &str, other: &str) -> Value {
+    json!([{"required": [one]}, {"required": [other]}])
 }
 
 /// That there is one text or a list, and not both.

@@ -14,6 +14,7 @@ use crate::paired::Rules;
 mod agent;
 mod assertion;
 mod case;
+mod case_file;
 mod check;
 mod context;
 mod graded;
@@ -26,6 +27,8 @@ mod text;
 pub use agent::{A2aAgent, A2aVersion, Agent, HttpAgent, OpenAiAgent, Reading, ResponsesAgent};
 pub use assertion::Assertion;
 pub use case::{Case, Message, Turn};
+pub use case_file::CaseFile;
+pub(super) use case_file::Opened;
 pub use check::Check;
 pub use context::{AnswerRelevance, ContextCheck, ContextRecall};
 pub(crate) use context::{Context, query_of, sentences};
@@ -47,6 +50,7 @@ pub(super) use text::one_or_many;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", schemars(extend("anyOf" = crate::prompt::schema::some_of("cases", "case_file"))))]
 #[non_exhaustive]
 pub struct Suite {
     /// What progress, records and errors call it; `prompts` unless told otherwise.
@@ -98,9 +102,14 @@ pub struct Suite {
     /// What holds for every case.
     #[serde(default)]
     pub defaults: Defaults,
-    /// The cases.
+    /// The cases. A suite has some here, or in `case_file`.
+    #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub cases: Vec<Case>,
+    /// More cases, in a file of JSON Lines: for suites of many thousands, which nobody holds in
+    /// memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case_file: Option<CaseFile>,
     /// Whether a name that nothing stands behind is an error in templates, as it is unless told
     /// otherwise, or an empty text, as in promptfoo's files.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
@@ -164,6 +173,7 @@ impl Suite {
             embeddings: None,
             defaults: Defaults::default(),
             cases: cases.into_iter().collect(),
+            case_file: None,
             strict_templates: true,
             graders: Graders::default(),
         }
@@ -176,10 +186,23 @@ impl Suite {
         // Everything in it has text keys and finite numbers, so this does not fail; and if it
         // ever did, the error's text would not be the digest of any settings that work.
         let text = match serde_json::to_value(self) {
-            Ok(value) => canonical(&value),
+            Ok(mut value) => {
+                // What is in it counts, not where it is.
+                if let Value::Object(entries) = &mut value {
+                    entries.remove("case_file");
+                }
+                canonical(&value)
+            }
             Err(error) => error.to_string(),
         };
         let mut parts = vec!["bluegreen prompts 1", text.as_str()];
+        let filed = self.case_file.as_ref().map(|file| match file.opened() {
+            Ok(opened) => opened.digest().to_string(),
+            Err(why) => why,
+        });
+        if let Some(filed) = &filed {
+            parts.extend(["cases", filed.as_str()]);
+        }
         // Judges that are asked in other words are other judges.
         let words = super::judge::words();
         if !self.judges.is_empty() {
@@ -196,6 +219,21 @@ impl Suite {
         Digest::of(parts)
     }
 
+    /// The same without any case.
+    pub(super) fn without_cases(&self) -> Self {
+        let Self { name, agent, budget, prices, rules, judges, embeddings, .. } = self;
+        let mut suite = Self::new(agent.clone(), []);
+        (suite.name, suite.rules) = (name.clone(), rules.clone());
+        (suite.concurrency, suite.timeout) = (self.concurrency, self.timeout);
+        (suite.max_body, suite.retries) = (self.max_body, self.retries);
+        (suite.longest_pause, suite.budget, suite.prices) = (self.longest_pause, *budget, *prices);
+        suite.skip_unsupported = self.skip_unsupported;
+        (suite.judges, suite.embeddings) = (judges.clone(), embeddings.clone());
+        (suite.defaults, suite.graders) = (self.defaults.clone(), self.graders.clone());
+        suite.strict_templates = self.strict_templates;
+        suite
+    }
+
     /// One digest of how the agent is spoken to, and where in its answers is what.
     pub(super) fn agent_digest(&self) -> Digest {
         let agent = serde_json::to_value(&self.agent).unwrap_or_default();
@@ -209,20 +247,30 @@ impl Suite {
         let mut asked = Self::new(self.agent.clone(), self.cases.clone());
         asked.strict_templates = self.strict_templates;
         asked.defaults.vars.clone_from(&self.defaults.vars);
-        for case in &mut asked.cases {
-            case.assert.clear();
-            (case.threshold, case.critical, case.quarantined) = (None, false, false);
-            (case.category, case.group) = (None, None);
-            case.turns.iter_mut().for_each(|turn| turn.assert.clear());
-        }
-        asked.digest()
+        asked.cases.iter_mut().for_each(Case::only_ask);
+        let asked = asked.digest();
+        let Some(file) = &self.case_file else { return asked };
+        let opened = match file.opened() {
+            Ok(opened) => opened,
+            Err(why) => return Digest::of([asked.as_str(), why.as_str()]),
+        };
+        (0..opened.len()).fold(asked, |before, index| {
+            let case = opened.case(index).map(|mut case| {
+                case.only_ask();
+                canonical(&serde_json::to_value(case).unwrap_or_default())
+            });
+            Digest::of([before.as_str(), case.as_deref().unwrap_or_else(|why| why.as_str())])
+        })
     }
 
-    /// All assertions of all cases.
+    /// All assertions of all cases; of those in a file only what one has to know of before they are
+    /// asked.
     pub(super) fn assertions(&self) -> impl Iterator<Item = &Assertion> {
         let of_cases = self.cases.iter();
         let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
-        self.defaults.assert.iter().chain(of_cases)
+        let opened = self.case_file.iter().filter_map(|file| file.opened().ok());
+        let filed = opened.flat_map(|opened| opened.notable());
+        self.defaults.assert.iter().chain(of_cases).chain(filed)
     }
 
     /// Whether a case has everything that it needs.

@@ -7,6 +7,7 @@
 mod a2a;
 mod agents;
 mod baseline;
+mod case_file;
 mod cassette;
 mod conformance;
 mod contexts;

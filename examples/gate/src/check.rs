@@ -76,16 +76,14 @@ fn set(suite: &mut Suite, check: &Check) {
 /// What the suite asks and what it can see.
 pub(crate) fn preview(gate: &PromptRegression, check: &Check) -> String {
     let suite = gate.suite();
-    let turns: usize = suite.cases.iter().map(|case| case.turns.len().max(1)).sum();
-    let calls = turns as u64 * u64::from(suite.rules.repeats) * 2;
+    let (cases, questions) = gate.size();
+    let calls = questions * u64::from(suite.rules.repeats) * 2;
     let power: Power = gate.power(check.discordance);
     let at = 100.0 * check.discordance;
     let short = if power.suffices() { "" } else { ": it may well end inconclusive" };
     format!(
         "{}: {} cases × {} on both sides, {calls} calls\n\
          {power} (if {at:.0} % of answers come out differently by chance{short})",
-        suite.name,
-        suite.cases.len(),
-        suite.rules.repeats,
+        suite.name, cases, suite.rules.repeats,
     )
 }

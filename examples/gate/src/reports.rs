@@ -1,9 +1,13 @@
 //! Reports in files.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bluegreen_core::Verdict;
+use bluegreen_validate::prompt::Recorder;
 use bluegreen_validate::report::RunReport;
 
 use crate::Failure;
@@ -59,22 +63,56 @@ impl Reports {
     }
 
     /// Writes them, all that can be; says which were written, and what went wrong with others.
-    pub(crate) fn write(&self, report: &RunReport) -> (Vec<&Path>, Vec<String>) {
+    pub(crate) fn write(&self, source: &Source<'_>) -> (Vec<&Path>, Vec<String>) {
         let (mut written, mut wrong) = (Vec::new(), Vec::new());
         for (form, path) in &self.0 {
-            let text = match form {
-                Form::Json => report.to_json().map_err(|error| error.to_string()),
-                Form::Junit => report.to_junit().map_err(|error| error.chain()),
-                Form::Markdown => Ok(report.to_markdown()),
-                Form::Html => Ok(report.to_html()),
-            };
-            let done = text.and_then(|text| put(path, &text).map_err(|error| error.to_string()));
-            match done {
+            match put(path, |to| source.write(*form, to)) {
                 Ok(()) => written.push(path.as_path()),
                 Err(error) => wrong.push(format!("{} is not written: {error}", path.display())),
             }
         }
         (written, wrong)
+    }
+}
+
+/// Where reports come from.
+pub(crate) struct Source<'a> {
+    recorder: Option<&'a Recorder>,
+    /// The whole of it, which takes much room where cases are many: JSON is written without.
+    whole: OnceCell<RunReport>,
+    empty: &'a dyn Fn() -> RunReport,
+}
+
+impl<'a> Source<'a> {
+    /// What a recorder has seen, or this if that is nothing.
+    pub(crate) fn recorded(recorder: &'a Recorder, empty: &'a dyn Fn() -> RunReport) -> Self {
+        Self { recorder: Some(recorder), whole: OnceCell::new(), empty }
+    }
+
+    fn whole(&self) -> &RunReport {
+        self.whole.get_or_init(|| {
+            let report = self.recorder.and_then(Recorder::report);
+            report.unwrap_or_else(self.empty)
+        })
+    }
+
+    fn write(&self, form: Form, to: &mut dyn Write) -> std::io::Result<()> {
+        let text = match form {
+            Form::Json => {
+                let streamed = self.recorder.map(|it| it.write_json(&mut *to)).transpose()?;
+                if streamed == Some(true) {
+                    return Ok(());
+                }
+                self.whole().to_json()?
+            }
+            Form::Junit => {
+                let text = self.whole().to_junit();
+                text.map_err(|error| std::io::Error::other(error.chain()))?
+            }
+            Form::Markdown => self.whole().to_markdown(),
+            Form::Html => self.whole().to_html(),
+        };
+        to.write_all(text.as_bytes())
     }
 }
 
@@ -106,10 +144,15 @@ fn replaced(path: &Path) -> Option<PathBuf> {
 }
 
 /// Writes beside it and then in its place, so that nobody reads half a report.
-fn put(path: &Path, text: &str) -> std::io::Result<()> {
-    let Some(part) = replaced(path) else { return std::fs::write(path, text) };
-    std::fs::write(&part, text)?;
-    std::fs::rename(&part, path)
+fn put(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let part = replaced(path);
+    let mut file = BufWriter::new(File::create(part.as_deref().unwrap_or(path))?);
+    write(&mut file)?;
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    part.map_or(Ok(()), |part| std::fs::rename(part, path))
 }
 
 /// Reads a JSON report, computes its verdict again, and writes the other forms.
@@ -133,12 +176,31 @@ pub(crate) fn render(render: &Render) -> Result<Verdict, Failure> {
         )));
     }
     let reports = Reports::prepare(&render.files).map_err(Failure::Unusable)?;
-    let (written, wrong) = reports.write(&report);
-    show::verdict(&report);
+    let same = || report.clone();
+    let source = Source { recorder: None, whole: OnceCell::new(), empty: &same };
+    let (written, wrong) = reports.write(&source);
+    show::verdict(&report, &lost(&report));
     show::written(&written);
     if wrong.is_empty() {
         Ok(report.verdict.verdict)
     } else {
         Err(Failure::Error(wrong.join("\n")))
     }
+}
+
+/// Why attempts came to nothing, what happened most often first: slot, reason, and how often.
+fn lost(report: &RunReport) -> Vec<(&'static str, String, u64)> {
+    let mut reasons: BTreeMap<(&'static str, &str), u64> = BTreeMap::new();
+    for pair in report.cases.iter().flat_map(|case| &case.pairs) {
+        for (name, answer) in [("live", &pair.live), ("idle", &pair.idle)] {
+            let error = answer.as_ref().and_then(|answer| answer.error.as_deref());
+            if let Some(why) = error {
+                *reasons.entry((name, why)).or_default() += 1;
+            }
+        }
+    }
+    let reasons = reasons.into_iter().map(|((name, why), count)| (name, why.to_owned(), count));
+    let mut reasons: Vec<_> = reasons.collect();
+    reasons.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+    reasons
 }

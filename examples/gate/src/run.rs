@@ -17,13 +17,16 @@ use crate::Failure;
 use crate::check;
 use crate::cli::{Mode, Run};
 use crate::client::{Address, UrlClient};
-use crate::reports::Reports;
+use crate::reports::{Reports, Source};
 use crate::show::{self, Screen};
 
 /// How long a run may take where nobody says so.
 const LONGEST: Duration = Duration::from_hours(1);
 /// What a run has after its time to come to a verdict.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The runs of which everything is kept in memory.
+const HELD: usize = 500;
 
 /// How a run ended.
 enum End {
@@ -38,7 +41,7 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
         show::say(&format!("warning: {warning}"));
     }
     show::say(&check::preview(&ready.gate, &run.check));
-    let recorder = Recorder::keeping(run.keep);
+    let recorder = recorder(&run, &ready.gate);
     let mut gate = ready.gate.recorded_by(&recorder);
     if let Some(cassette) = &ready.cassette {
         gate = gate.with_cassette(cassette);
@@ -49,9 +52,10 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
     let end = judge(&gate, &ready.trial, &recorder).await?;
     ready.cassette.as_ref().map(show::cassette);
     ready.baseline.as_ref().map(show::baseline);
-    let report = recorder.report().unwrap_or_else(|| empty(&gate));
-    let (written, wrong) = ready.reports.write(&report);
-    show::verdict(&report);
+    let outline = recorder.outline().unwrap_or_else(|| empty(&gate));
+    let nothing = || empty(&gate);
+    let (written, wrong) = ready.reports.write(&Source::recorded(&recorder, &nothing));
+    show::verdict(&outline, &recorder.lost());
     show::written(&written);
     if !wrong.is_empty() {
         let wrong = Failure::Error(wrong.join("\n"));
@@ -69,6 +73,17 @@ pub(crate) async fn run(run: Run) -> Result<Verdict, Failure> {
             Ok(Verdict::Inconclusive)
         }
     }
+}
+
+/// What keeps what is seen: of many runs in a file, beside the reports if there are some.
+fn recorder(run: &Run, gate: &PromptRegression) -> Recorder {
+    let recorder = Recorder::keeping(run.keep);
+    let (cases, _) = gate.size();
+    if cases * gate.suite().rules.repeats as usize <= HELD {
+        return recorder;
+    }
+    let folder = run.files.out.clone().unwrap_or_else(std::env::temp_dir);
+    recorder.in_folder(folder)
 }
 
 /// Everything that a run needs.

@@ -1,6 +1,5 @@
 //! Results on standard output, progress on standard error.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -70,7 +69,9 @@ pub(crate) fn baseline(baseline: &Baseline) {
 }
 
 /// The verdict, why, and the cases that got worse.
-pub(crate) fn verdict(report: &RunReport) {
+///
+/// `reasons` are why attempts came to nothing: slot, reason, and how often.
+pub(crate) fn verdict(report: &RunReport, reasons: &[(&str, String, u64)]) {
     let found = &report.verdict;
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut lines = vec![format!(
@@ -94,32 +95,15 @@ pub(crate) fn verdict(report: &RunReport) {
     lines.extend(found.flaky.iter().filter(|case| case.new).take(MOST).map(|case| {
         format!("  newly flaky: {}, {} of {}", case.case, case.idle_passed, case.idle_attempts)
     }));
-    lines.extend(lost(report));
+    lines.extend(reasons.iter().take(5).map(|(name, why, count)| {
+        let plural = if *count == 1 { "attempt" } else { "attempts" };
+        format!("  lost: {count} {plural} on {name}: {why}")
+    }));
     let spent = report.spent;
     let tokens = spent.input_tokens.saturating_add(spent.output_tokens);
     let cost = spent.cost.map_or_else(String::new, |cost| format!(", {cost:.4} of money"));
     lines.push(format!("  spent: {} calls, {tokens} tokens{cost}", spent.calls));
     out(&lines);
-}
-
-/// Why attempts came to nothing, what happened most often first.
-fn lost(report: &RunReport) -> Vec<String> {
-    let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for pair in report.cases.iter().flat_map(|case| &case.pairs) {
-        for (name, answer) in [("live", &pair.live), ("idle", &pair.idle)] {
-            let error = answer.as_ref().and_then(|answer| answer.error.as_deref());
-            if let Some(why) = error {
-                *reasons.entry((name, why)).or_default() += 1;
-            }
-        }
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let line = |((name, why), count): ((&str, &str), usize)| {
-        let plural = if count == 1 { "attempt" } else { "attempts" };
-        format!("  lost: {count} {plural} on {name}: {why}")
-    };
-    reasons.into_iter().take(5).map(line).collect()
 }
 
 fn more(all: usize, what: &str) -> Option<String> {

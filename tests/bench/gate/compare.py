@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CASES, AT_ONCE, LARGE = 1_000, (4, 50), 100_000
+CASES, AT_ONCE, LARGE = 1_000, (4, 50), (10_000, 100_000)
 
 
 class Model:
@@ -60,11 +60,12 @@ def ours(program, model, folder, cases, at_once):
                 {"contains": "{{parcel}}"}, {"regex": "number \\d+ is"}, {"not-contains": "as an AI"},
             ]
         },
-        "cases": [
-            {"id": f"parcel {n}", "vars": {"parcel": n}, "prompt": "Where is parcel {{parcel}}?"}
-            for n in range(cases)
-        ],
+        "case_file": "cases.jsonl",
     }
+    with open(folder / "cases.jsonl", "w") as lines:
+        for n in range(cases):
+            case = {"id": f"parcel {n}", "vars": {"parcel": n}, "prompt": "Where is parcel {{parcel}}?"}
+            lines.write(json.dumps(case) + "\n")
     (folder / "suite.json").write_text(json.dumps(suite))
     address = f"http://{model.address}"
     return [program, "run", "suite.json", "--live", address, "--idle", address], {}, (0,)
@@ -149,8 +150,8 @@ def main():
             measure(model, "ours, both agents", ours, programs / "gate", CASES, at_once, sides=2)
             for name, prepare in PEERS.items() if tools else ():
                 measure(model, name, prepare, tools, CASES, at_once)
-        if "--large" in options:
-            measure(model, "ours, both agents", ours, programs / "gate", LARGE, 50, sides=2)
+        for cases in LARGE if "--large" in options else ():
+            measure(model, "ours, both agents", ours, programs / "gate", cases, 50, sides=2)
     finally:
         model.process.kill()
 

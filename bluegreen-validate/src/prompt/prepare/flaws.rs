@@ -16,11 +16,13 @@ pub(super) struct Flaws<'a> {
     original: Original<'a>,
     at: Vec<Step>,
     pub(super) found: Vec<(Vec<Step>, Problem)>,
+    /// The line of a file of cases that it has come to, and what its case is called.
+    line: Option<(String, String)>,
 }
 
 impl<'a> Flaws<'a> {
     pub(super) fn new(suite: &'a Suite, original: Original<'a>) -> Self {
-        Self { suite, original, at: Vec::new(), found: Vec::new() }
+        Self { suite, original, at: Vec::new(), found: Vec::new(), line: None }
     }
 
     /// Looks at what is `step` below where the check has come to.
@@ -36,6 +38,20 @@ impl<'a> Flaws<'a> {
         self.at.extend_from_slice(steps);
         look(self);
         self.at.truncate(before);
+    }
+
+    /// Looks at a line of a file of cases.
+    pub(super) fn on_line(&mut self, place: usize, line: String, look: impl FnOnce(&mut Self)) {
+        self.line = Some((line, String::new()));
+        self.within(place, look);
+        self.line = None;
+    }
+
+    /// Says what the case of the line is called.
+    pub(super) fn is_on(&mut self, case: &str) {
+        if let Some((_, name)) = &mut self.line {
+            case.clone_into(name);
+        }
     }
 
     /// Looks from the top.
@@ -75,6 +91,13 @@ impl<'a> Flaws<'a> {
                 let id = self.suite.cases.get(*index).map_or("", |case| case.id.as_str());
                 let case = text_of(&[first.clone(), second.clone()]);
                 parts.push(format!("{case} ({id})"));
+                parts.push(text_of(rest));
+            }
+            ([Step::Key(key), Step::Index(_), ..], [_, _, rest @ ..]) if key == "case_file" => {
+                if let Some((line, name)) = &self.line {
+                    let name = if name.is_empty() { name.clone() } else { format!(" ({name})") };
+                    parts.push(format!("{line}{name}"));
+                }
                 parts.push(text_of(rest));
             }
             (_, path) => parts.push(text_of(path)),

@@ -107,7 +107,7 @@ impl Attempts<'_> {
     /// Runs a case in both slots at the same time, so that what both depend on is the same for
     /// both.
     pub(super) async fn pair(&self, slotted: Slotted) -> Pair {
-        let case = match self.prepared.cases.get(slotted.case) {
+        let case = match self.prepared.case(slotted.case) {
             Ok(case) => case,
             Err(why) => {
                 let (live, idle) = (Tried::unasked(&why), Tried::unasked(&why));

@@ -51,7 +51,7 @@ impl Audit {
         todo: &[Slotted],
     ) -> Self {
         let fit = |it: &&Slotted| {
-            let case = prepared.cases.get(it.case);
+            let case = prepared.case(it.case);
             case.is_ok_and(|case| may_be_taken(suite, &case) && known.has(&case.id, it.repeat))
         };
         let mut fit = todo.iter().filter(fit).map(|it| (it.case, it.repeat));

@@ -1,6 +1,8 @@
 //! What a run sees, kept for a report, and how far it has come.
 
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bluegreen_core::Clock;
@@ -14,6 +16,7 @@ use crate::report::RunReport;
 mod begun;
 mod book;
 mod facts;
+mod pairs;
 mod progress;
 mod room;
 mod saved;
@@ -76,6 +79,8 @@ pub struct Recorder(Arc<Shared>);
 
 struct Shared {
     most: usize,
+    /// Where what is seen is kept, if that is not in memory.
+    folder: Option<PathBuf>,
     progress: watch::Sender<RunProgress>,
     state: Mutex<State>,
 }
@@ -96,8 +101,22 @@ impl Recorder {
     /// One that keeps so many characters of each answer. With 0 it keeps neither answers nor what
     /// assertions found in them.
     pub fn keeping(characters: usize) -> Self {
+        Self::made(characters, None)
+    }
+
+    /// The same with what it sees in a file in this folder, for suites of many thousands of cases: in
+    /// memory it has a few bytes of each run. The file has no name where the system can do without,
+    /// and is gone with the recorder; no other user can read it. It is written with the blocking calls of the standard
+    /// library as pairs come. Where it can't be made, all is in memory, and where there is no room
+    /// in it, answers are left out; the report says so then.
+    #[must_use]
+    pub fn in_folder(self, folder: impl AsRef<Path>) -> Self {
+        Self::made(self.0.most, Some(folder.as_ref().to_owned()))
+    }
+
+    fn made(most: usize, folder: Option<PathBuf>) -> Self {
         let (progress, _) = watch::channel(RunProgress::default());
-        Self(Arc::new(Shared { most: characters, progress, state: Mutex::default() }))
+        Self(Arc::new(Shared { most, folder, progress, state: Mutex::default() }))
     }
 
     /// How far the run has come. The value changes with every pair of attempts that begins or
@@ -116,6 +135,30 @@ impl Recorder {
     /// a second for a thousand cases.
     pub fn report(&self) -> Option<RunReport> {
         self.state().book.as_ref().map(Book::report)
+    }
+
+    /// Writes the JSON of the [`report`](Self::report), case by case, so that it needs little memory
+    /// however many there are. `false` where nothing has begun, and nothing is written.
+    ///
+    /// # Errors
+    /// Those of [`RunReport::to_json`], and what went wrong with writing.
+    pub fn write_json(&self, to: impl io::Write) -> serde_json::Result<bool> {
+        match &self.state().book {
+            Some(book) => book.write_json(to).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The same without its cases, which is little also where they are many: the verdict, what was
+    /// spent, and what else the run was.
+    pub fn outline(&self) -> Option<RunReport> {
+        self.state().book.as_ref().map(Book::outline)
+    }
+
+    /// Why attempts of the last look came to nothing: slot, reason, and how often. What happened most
+    /// often comes first, and of more than a hundred reasons some are not counted.
+    pub fn lost(&self) -> Vec<(&'static str, String, u64)> {
+        self.state().book.as_ref().map(Book::reasons).unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,7 +199,8 @@ impl<'a> Recording<'a> {
         let mut state = recorder.state();
         let before = state.book.take();
         state.run += 1;
-        state.book = Some(Book::new(before, begun, recorder.0.most));
+        let folder = recorder.0.folder.as_deref();
+        state.book = Some(Book::new(before, begun, recorder.0.most, folder));
         let clock = begun.trial.clock.as_ref();
         Self(Some(Open { recorder, run: state.run, ledger, clock }))
     }

@@ -84,6 +84,14 @@ impl Case {
         self.turns.iter().flat_map(|turn| &turn.assert)
     }
 
+    /// Leaves of it what is asked.
+    pub(crate) fn only_ask(&mut self) {
+        self.assert.clear();
+        (self.threshold, self.critical, self.quarantined) = (None, false, false);
+        (self.category, self.group) = (None, None);
+        self.turns.iter_mut().for_each(|turn| turn.assert.clear());
+    }
+
     /// Sets a variable.
     #[must_use]
     pub fn var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {

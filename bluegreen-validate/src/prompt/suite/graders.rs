@@ -105,6 +105,15 @@ impl Suite {
 }
 
 impl Assertion {
+    /// Whether a suite has to know of it before its case is asked: whom it asks, and in which words.
+    pub(crate) fn is_notable(&self) -> bool {
+        let mut found = Vec::new();
+        self.webhooks(&mut found);
+        let mut is_named = false;
+        self.graders(&mut |_| is_named = true);
+        !found.is_empty() || is_named || self.is_in_context()
+    }
+
     fn is_in_context(&self) -> bool {
         match &self.check {
             Check::AssertSet(set) => set.assert.iter().any(Self::is_in_context),

@@ -1,8 +1,11 @@
 //! What is known when a run begins.
 
+use std::sync::Arc;
+
 use bluegreen_core::{Digest, Timestamp, Trial};
 
 use super::saved::SavedBook;
+use crate::prompt::made::Made;
 use crate::prompt::prepare::Prepared;
 use crate::prompt::run::Results;
 use crate::prompt::suite::Suite;
@@ -12,6 +15,8 @@ pub(in crate::prompt::run) struct Begun<'a, 'r> {
     pub(in crate::prompt::run) suite: &'a Suite,
     pub(in crate::prompt::run) digest: &'a Digest,
     pub(in crate::prompt::run) prepared: &'a Prepared,
+    /// What that is a part of.
+    pub(in crate::prompt::run) made: &'a Arc<Made>,
     pub(in crate::prompt::run) trial: &'a Trial,
     /// With what is known from before.
     pub(in crate::prompt::run) results: &'r Results,

@@ -1,20 +1,25 @@
 //! What is known of one run.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_core::{Digest, Finding, Side, Timestamp};
 
 use super::begun::Begun;
 use super::facts;
+use super::pairs::{Pairs, Spool};
 use super::progress::RunProgress;
 use super::room::{Kind, Room};
 use super::saved::SavedBook;
 use super::seen::{NOT_KEPT, Seen, usage};
 use crate::excerpt::Mask;
-use crate::paired::Rules;
+use crate::paired::{self, Attempt, Cases, Rules, SuiteVerdict, Traits};
 use crate::prompt::assess::Outcome;
-use crate::prompt::prepare::PreparedCase;
+use crate::prompt::made::Made;
 use crate::prompt::report::{Counts, found, scrubbed, scrubbed_lines, stopped};
 use crate::prompt::run::attempt::{Pair, Without};
 use crate::prompt::run::code::Code;
@@ -27,6 +32,10 @@ use crate::report::{CaseReport, RunReport, Usage};
 
 /// The characters that are kept of what is asked.
 const ASKED: usize = 2_000;
+/// The bytes of what was seen that the state of a look has, where that is in a file.
+const SPOOLED: usize = 64 * 1024;
+/// More reasons for which attempts are lost than anybody reads.
+const MOST_REASONS: usize = 100;
 
 /// What is known of one run: of one suite, on the same pods.
 pub(super) struct Book {
@@ -38,9 +47,14 @@ pub(super) struct Book {
     budget: Budget,
     prices: Option<Prices>,
     facts: BTreeMap<String, String>,
-    heads: Vec<Head>,
-    /// By case and repeat: live and idle.
-    pairs: Vec<Vec<Option<(Seen, Seen)>>>,
+    /// The suite made ready, which has what a report says of cases.
+    made: Arc<Made>,
+    cases: usize,
+    /// By place: what live and idle came to, and what is kept of it.
+    codes: Vec<[Code; 2]>,
+    pairs: Pairs,
+    /// Why attempts came to nothing, by slot and reason.
+    reasons: BTreeMap<(&'static str, String), u64>,
     mask: Mask,
     room: Room,
     most: usize,
@@ -73,13 +87,29 @@ struct Times {
 
 impl Book {
     /// A new one; with what `before` has of the same run, or else the state of the last look.
-    pub(super) fn new(before: Option<Self>, begun: &Begun<'_, '_>, most: usize) -> Self {
+    pub(super) fn new(
+        before: Option<Self>,
+        begun: &Begun<'_, '_>,
+        most: usize,
+        folder: Option<&Path>,
+    ) -> Self {
         let Begun { suite, prepared, trial, .. } = begun;
         let (live, idle) = (identity(&trial.live), identity(&trial.candidate));
-        let mask = prepared.asker.mask().clone();
-        let mut room = Room::new();
-        let cases = (0..prepared.cases.len()).filter_map(|index| prepared.cases.get(index).ok());
-        let heads = cases.map(|case| Head::of(&case, &mask, &mut room)).collect();
+        let cases = prepared.cases.len();
+        let count = cases * suite.rules.repeats as usize;
+        let mut facts = facts::of(begun);
+        let before =
+            before.filter(|it| it.of == (begun.digest.clone(), live.clone(), idle.clone()));
+        let spool = folder.filter(|_| before.is_none()).map(Spool::new);
+        let pairs = match spool {
+            None => Pairs::held(if before.is_none() { count } else { 0 }),
+            Some(Ok(spool)) => Pairs::spooled(count, spool),
+            Some(Err(error)) => {
+                let why = format!("in memory: no file can be made for them: {error}");
+                facts.insert("answers".to_owned(), why);
+                Pairs::held(count)
+            }
+        };
         let mut book = Self {
             of: (begun.digest.clone(), live, idle),
             name: suite.name.clone(),
@@ -88,11 +118,14 @@ impl Book {
             rules: suite.rules.clone(),
             budget: suite.budget,
             prices: suite.prices,
-            facts: facts::of(begun),
-            heads,
-            pairs: vec![vec![None; suite.rules.repeats as usize]; prepared.cases.len()],
-            mask,
-            room,
+            facts,
+            made: begun.made.clone(),
+            cases,
+            codes: Vec::new(),
+            pairs,
+            reasons: BTreeMap::new(),
+            mask: prepared.asker.mask().clone(),
+            room: Room::new(),
             most,
             clock: Times {
                 started: begun.now,
@@ -107,13 +140,16 @@ impl Book {
             spent: Spent::default(),
             ended: None,
         };
-        match before.filter(|before| before.of == book.of) {
+        match before {
             Some(before) => {
                 book.room = before.room;
                 (book.clock.started, book.clock.before) = (before.clock.started, before.took());
-                book.pairs = before.pairs;
+                (book.codes, book.pairs) = (before.codes, before.pairs);
             }
-            None => book.take_saved(begun),
+            None => {
+                book.codes = vec![[Code::NOT_RUN; 2]; count];
+                book.take_saved(begun);
+            }
         }
         book.take_known(begun.results);
         let facts = begun.facts.iter().map(|(name, fact)| ((*name).to_owned(), fact.clone()));
@@ -121,33 +157,43 @@ impl Book {
         book
     }
 
+    fn place(&self, case: usize, repeat: usize) -> Option<usize> {
+        let repeats = self.rules.repeats as usize;
+        (case < self.cases && repeat < repeats).then(|| case * repeats + repeat)
+    }
+
+    fn set(&mut self, place: usize, live: Seen, idle: Seen) {
+        if let Some(codes) = self.codes.get_mut(place) {
+            *codes = [Code::of(live.outcome), Code::of(idle.outcome)];
+            self.pairs.set(place, live, idle);
+        }
+    }
+
     fn take_saved(&mut self, begun: &Begun<'_, '_>) {
         let Some(saved) = &begun.book else { return };
         self.clock.started = saved.started.min(begun.now);
         self.clock.before = Duration::from_millis(saved.millis);
         for (case, repeat, live, idle) in &saved.pairs {
-            let place = self.pairs.get_mut(*case).and_then(|pairs| pairs.get_mut(*repeat));
-            if let Some(place) = place {
-                *place = Some((live.clone(), idle.clone()));
+            if let Some(place) = self.place(*case, *repeat) {
+                self.set(place, live.clone(), idle.clone());
             }
         }
     }
 
     /// Makes the pairs those that the run knows, which is what the verdict rests on.
     fn take_known(&mut self, results: &Results) {
-        let repeats = self.rules.repeats as usize;
-        let mut known = vec![vec![None; repeats]; self.pairs.len()];
+        let mut known = vec![[Code::NOT_RUN; 2]; self.codes.len()];
         for (place, pair) in results.kept() {
-            let (case, repeat) = (place / repeats, place % repeats);
-            let [Some(live), Some(idle)] = pair.map(Code::attempt) else { continue };
-            let Some(place) = known.get_mut(case).and_then(|pairs| pairs.get_mut(repeat)) else {
-                continue;
-            };
-            let seen = self.pairs.get_mut(case).and_then(|pairs| pairs.get_mut(repeat)?.take());
-            let seen = seen.filter(|seen| (seen.0.outcome, seen.1.outcome) == (live, idle));
-            *place = Some(seen.unwrap_or_else(|| (Seen::bare(live), Seen::bare(idle))));
+            if let Some(known) = known.get_mut(place) {
+                *known = pair;
+            }
         }
-        self.pairs = known;
+        let before = std::mem::replace(&mut self.codes, known);
+        for (place, (before, now)) in before.into_iter().zip(&self.codes).enumerate() {
+            if before != *now {
+                self.pairs.clear(place);
+            }
+        }
     }
 
     /// Something else that a report says of the run.
@@ -179,11 +225,34 @@ impl Book {
             both.map(|tried| Seen::of(tried, most, kind, &self.mask, &mut self.room));
         let preferences = &pair.preferences;
         let idle = idle.comparing(preferences, most, kind, &self.mask, &mut self.room);
-        let Slotted { case, repeat, .. } = pair.slotted;
-        let place = self.pairs.get_mut(case).and_then(|pairs| pairs.get_mut(repeat as usize));
-        if let Some(place) = place {
-            *place = Some((live, idle));
+        for (slot, seen) in [("live", &live), ("idle", &idle)] {
+            if let Some(why) = &seen.error {
+                self.count_lost(slot, why);
+            }
         }
+        let Slotted { case, repeat, .. } = pair.slotted;
+        if let Some(place) = self.place(case, repeat as usize) {
+            self.set(place, live, idle);
+        }
+    }
+
+    /// Counts a reason for which an attempt came to nothing, if there is room for another one.
+    fn count_lost(&mut self, slot: &'static str, why: &str) {
+        let is_full = self.reasons.len() >= MOST_REASONS;
+        match self.reasons.get_mut(&(slot, why.to_owned())) {
+            Some(count) => *count += 1,
+            None if is_full => {}
+            None => _ = self.reasons.insert((slot, why.to_owned()), 1),
+        }
+    }
+
+    /// Why attempts of this look came to nothing: slot, reason, and how often. What happened most often
+    /// comes first.
+    pub(super) fn reasons(&self) -> Vec<(&'static str, String, u64)> {
+        let reasons = self.reasons.iter().map(|((slot, why), count)| (*slot, why.clone(), *count));
+        let mut reasons: Vec<_> = reasons.collect();
+        reasons.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+        reasons
     }
 
     /// Takes what has been spent until now.
@@ -227,44 +296,87 @@ impl Book {
 
     /// As much as there is room for of what a later look will know.
     pub(super) fn saved(&self, room: usize) -> Vec<u8> {
-        let pairs = self.seen().filter(|(_, _, live, idle)| {
-            [live, idle].iter().all(|seen| seen.outcome.outcome().is_some())
+        let room = if self.pairs.are_spooled() { room.min(SPOOLED) } else { room };
+        let repeats = self.rules.repeats as usize;
+        let known = self.codes.iter().enumerate().filter_map(|(place, codes)| {
+            let [live, idle] = codes.map(|code| code.attempt().and_then(Attempt::outcome));
+            let both_passed = live? && idle?;
+            Some((place, both_passed))
         });
-        SavedBook::written(self.clock.started, self.took(), &pairs, room)
+        SavedBook::written(self.clock.started, self.took(), &known, room, |place| {
+            let pair = self.seen(place);
+            let (live, idle) = (pair.as_ref().0.clone(), pair.as_ref().1.clone());
+            (place / repeats, place % repeats, live, idle)
+        })
     }
 
-    fn seen(&self) -> impl Iterator<Item = (usize, usize, &Seen, &Seen)> + Clone {
-        self.pairs.iter().enumerate().flat_map(|(case, pairs)| {
-            let pairs = pairs.iter().enumerate();
-            pairs.filter_map(move |(repeat, pair)| {
-                pair.as_ref().map(|(live, idle)| (case, repeat, live, idle))
-            })
+    /// What is kept of a pair, or at least its outcomes.
+    fn seen(&self, place: usize) -> Cow<'_, (Seen, Seen)> {
+        self.pairs.get(place).unwrap_or_else(|| {
+            let codes = self.codes.get(place).copied().unwrap_or([Code::NOT_RUN; 2]);
+            let [live, idle] = codes.map(|it| Seen::bare(it.attempt().unwrap_or(Attempt::Error)));
+            Cow::Owned((live, idle))
         })
+    }
+
+    fn verdict(&self) -> SuiteVerdict {
+        found(&self.rules, self, self.ended.as_ref().unwrap_or(&Ended::Whole))
     }
 
     fn took(&self) -> Duration {
         self.clock.before.saturating_add(self.clock.last.since(self.clock.begun))
     }
 
+    /// The report with all cases.
     pub(super) fn report(&self) -> RunReport {
+        let mut room = self.room;
+        let cases = (0..self.cases).map(|index| self.case(index, &mut room)).collect();
+        self.report_of(cases, &room)
+    }
+
+    /// Writes the JSON of it, case by case.
+    pub(super) fn write_json(&self, to: impl io::Write) -> serde_json::Result<()> {
+        // What there is no room for is told before the cases are.
+        let mut room = self.room;
+        for index in 0..self.cases {
+            Head::of(&self.made, index, &self.mask, &mut room);
+        }
+        let outline = self.report_of(Vec::new(), &room);
+        let mut room = self.room;
+        let cases = (0..self.cases).map(|index| self.case(index, &mut room));
+        outline.write_json_with(cases, to)
+    }
+
+    /// The report without any case.
+    pub(super) fn outline(&self) -> RunReport {
+        self.report_of(Vec::new(), &self.room)
+    }
+
+    /// What is known of a case.
+    fn case(&self, index: usize, room: &mut Room) -> CaseReport {
         let prices = self.prices.as_ref();
-        let cases = self.heads.iter().zip(&self.pairs).map(|(head, pairs)| {
-            let mut case = head.case.clone();
-            for (live, idle) in pairs.iter().flatten() {
-                let of = |seen: &Seen| seen.report(&head.assertions, prices);
-                case.add_pair(of(live), of(idle));
-                if let Some(pair) = case.pairs.last_mut() {
-                    pair.preferences.clone_from(&idle.preferences);
-                }
+        let head = Head::of(&self.made, index, &self.mask, room);
+        let mut case = head.case;
+        let repeats = self.rules.repeats as usize;
+        for place in index * repeats..(index + 1) * repeats {
+            if self.codes.get(place).is_none_or(|codes| *codes == [Code::NOT_RUN; 2]) {
+                continue;
             }
-            case
-        });
-        let cases: Vec<CaseReport> = cases.collect();
-        let known = self.seen().count();
-        let outcomes: Vec<_> = cases.iter().map(CaseReport::outcomes).collect();
+            let seen = self.seen(place);
+            let (live, idle) = seen.as_ref();
+            let of = |seen: &Seen| seen.report(&head.assertions, prices);
+            case.add_pair(of(live), of(idle));
+            if let Some(pair) = case.pairs.last_mut() {
+                pair.preferences.clone_from(&idle.preferences);
+            }
+        }
+        case
+    }
+
+    fn report_of(&self, cases: Vec<CaseReport>, room: &Room) -> RunReport {
+        let known = self.codes.iter().filter(|codes| **codes != [Code::NOT_RUN; 2]).count();
         let ended = self.ended.as_ref();
-        let verdict = found(&self.rules, &outcomes[..], ended.unwrap_or(&Ended::Whole));
-        let mut report = RunReport::new(&self.name, verdict, cases, self.clock.started);
+        let mut report = RunReport::new(&self.name, self.verdict(), cases, self.clock.started);
         let counts = Counts { known, lost: self.lost, planned: self.planned };
         let why = if let Some(ended) = ended {
             stopped(&self.name, ended, counts)
@@ -283,17 +395,53 @@ impl Book {
             let text = format!("decided after {known} of {} pairs", self.planned);
             report.facts.insert("pairs".to_owned(), text);
         }
-        if self.room.left_out > 0 {
-            let text = format!("{} for which there was no room", self.room.left_out);
+        if room.left_out > 0 {
+            let text = format!("{} for which there was no room", room.left_out);
             report.facts.insert("texts left out".to_owned(), text);
+        }
+        if let Some(problem) = self.pairs.problem() {
+            report.facts.insert("answers left out".to_owned(), problem.to_owned());
         }
         report.spent = self.spent();
         report
     }
 }
 
+/// The outcomes, for a verdict.
+impl Cases for Book {
+    fn count(&self) -> usize {
+        self.cases
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.made.prepared.as_ref().map_or(Cow::Borrowed(""), |it| it.cases.name(index))
+    }
+
+    fn traits(&self, index: usize) -> Traits<'_> {
+        let prepared = self.made.prepared.as_ref();
+        prepared.map_or_else(Traits::default, |prepared| prepared.cases.traits(index))
+    }
+
+    fn attempts(&self, index: usize) -> impl Iterator<Item = paired::Pair> + '_ {
+        let repeats = self.rules.repeats as usize;
+        let codes = self.codes.get(index * repeats..(index + 1) * repeats).unwrap_or_default();
+        codes.iter().map(|[live, idle]| (live.attempt(), idle.attempt()))
+    }
+
+    /// A suite in which two cases have one name is refused before it is run.
+    fn twice(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 impl Head {
-    fn of(case: &PreparedCase, mask: &Mask, room: &mut Room) -> Self {
+    fn of(made: &Made, index: usize, mask: &Mask, room: &mut Room) -> Self {
+        let case = made.prepared.as_ref().map(|prepared| prepared.case(index));
+        let Some(Ok(case)) = case else {
+            // Its file has changed meanwhile.
+            let case = CaseReport::new(format!("case {index}"), "");
+            return Self { case, assertions: Vec::new() };
+        };
         let asked = room.take(Kind::Asked, scrubbed_lines(mask, &case.all_asked(), ASKED));
         let mut report = CaseReport::new(&case.id, asked);
         report.category.clone_from(&case.category);

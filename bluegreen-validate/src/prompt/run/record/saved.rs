@@ -25,11 +25,14 @@ pub(in crate::prompt::run) struct SavedBook {
 impl SavedBook {
     /// The JSON of one with as many of the pairs as there is room for, in bytes: those first that did
     /// not pass on both slots, then the others without their answers.
-    pub(super) fn written<'a>(
+    ///
+    /// `known` are the places of pairs and whether both passed; `seen` gives case, repeat, live and idle.
+    pub(super) fn written(
         started: Timestamp,
         took: Duration,
-        pairs: &(impl Iterator<Item = (usize, usize, &'a Seen, &'a Seen)> + Clone),
+        known: &(impl Iterator<Item = (usize, bool)> + Clone),
         room: usize,
+        seen: impl Fn(usize) -> (usize, usize, Seen, Seen),
     ) -> Vec<u8> {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut text =
@@ -37,13 +40,10 @@ impl SavedBook {
         text.pop();
         text.extend_from_slice(b",\"pairs\":[");
         let begin = text.len();
-        let passed = |seen: &Seen| seen.outcome.outcome() == Some(true);
         'all: for both_passed in [false, true] {
             let short = if both_passed { 0 } else { SHORT };
-            for (case, repeat, live, idle) in pairs.clone() {
-                if (passed(live) && passed(idle)) != both_passed {
-                    continue;
-                }
+            for (place, _) in known.clone().filter(|(_, it)| *it == both_passed) {
+                let (case, repeat, live, idle) = seen(place);
                 let before = text.len();
                 if before > begin {
                     text.push(b',');
@@ -75,9 +75,11 @@ mod tests {
             seen
         };
         let (good, bad) = (seen(Attempt::passed()), seen(Attempt::failed()));
-        let pairs = (0..100).map(|case| (case, 0, &good, if case < 90 { &good } else { &bad }));
+        let known = (0..100).map(|case| (case, case < 90));
+        let seen = |case| (case, 0, good.clone(), if case < 90 { &good } else { &bad }.clone());
         let room = 8_000;
-        let written = SavedBook::written(Timestamp::default(), Duration::ZERO, &pairs, room);
+        let (now, took) = (Timestamp::default(), Duration::ZERO);
+        let written = SavedBook::written(now, took, &known, room, seen);
         let saved: SavedBook = serde_json::from_slice(&written).unwrap();
         assert!(written.len() <= room + 100 && saved.pairs.len() > 20, "{}", saved.pairs.len());
         assert_eq!(saved.pairs[9].0, 99);
