@@ -42,7 +42,6 @@ pub(crate) use away::Away;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 pub(crate) use record::{Held, held};
-pub(crate) use tries::Pause;
 
 /// The longest pause between two tries, and between two looks at another driver's lease.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);

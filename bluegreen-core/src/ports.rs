@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{
     AgentClient, AgentName, Approver, Clock, Color, HookRunner, Liveness, Load, ReleaseStore, Slot,
     SwitchStrategy, SystemClock,
 };
+
+/// For how long a watch that says nothing is believed unless said otherwise.
+const TRUST: Duration = crate::clock::minutes(1);
 
 /// One thing for each slot.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +73,9 @@ pub struct Ports {
     pub approver: Option<Arc<dyn Approver>>,
     /// What runs the hooks of plans, if something does.
     pub hooks: Option<Arc<dyn HookRunner>>,
+    /// For how long a watch that says nothing is believed, before what it watches is read: a
+    /// connection can be dead without a word.
+    pub trust: Duration,
 }
 
 impl Ports {
@@ -95,6 +102,7 @@ impl Ports {
             load: None,
             approver: None,
             hooks: None,
+            trust: TRUST,
         }
     }
 
@@ -144,6 +152,14 @@ impl Ports {
     #[must_use]
     pub fn with_hooks(mut self, hooks: Arc<dyn HookRunner>) -> Self {
         self.hooks = Some(hooks);
+        self
+    }
+
+    /// For how long a watch that says nothing is believed; a minute unless said otherwise. Longer
+    /// where whoever keeps the watches finds out by himself that one is dead.
+    #[must_use]
+    pub fn with_trust(mut self, trust: Duration) -> Self {
+        self.trust = trust;
         self
     }
 }

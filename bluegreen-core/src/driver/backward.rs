@@ -155,7 +155,7 @@ impl Driver {
                     advice: "look at the endpoints of the live Service, then `resume`".to_owned(),
                 };
             }
-            self.pause(&mut super::tries::Pause::default(), &error).await;
+            self.pause(&mut self.pauses(), &error).await;
         }
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
-use super::tries::Pause;
 use crate::plan::OnDrift;
 use crate::release::{Drift, Drifted, EventKind};
 use crate::{
@@ -19,9 +18,6 @@ use crate::{
 
 /// How long it is tried to find out who it was. Not knowing does not stop anything.
 const ASKING: Duration = Duration::from_secs(1);
-
-/// For how long a watch that says nothing is believed. A connection can be dead without a word.
-pub(super) const TRUST: Duration = crate::clock::minutes(1);
 
 /// Something that is waited for, and can be left and gone on with.
 pub(super) type Waiting<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -39,7 +35,7 @@ struct Kept {
 impl Driver {
     /// Returns once somebody else has written to the routing or the candidate.
     pub(super) async fn drifted(&self, record: &Record, routing: &mut RoutingWatch) -> EventKind {
-        let mut pause = Pause::default();
+        let mut pause = self.pauses();
         loop {
             let drift = tokio::select! {
                 biased;
@@ -72,7 +68,7 @@ impl Driver {
                 let waiting = Box::pin(async move { switch.watch(&known).await });
                 Kept { known: wanted.clone(), begun: self.now(), waiting }
             });
-            let left = TRUST.saturating_sub(self.now().since(kept.begun));
+            let left = self.ports.trust.saturating_sub(self.now().since(kept.begun));
             let seen = tokio::select! {
                 biased;
                 seen = &mut kept.waiting => Some(seen),

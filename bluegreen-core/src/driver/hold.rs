@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Driver;
 use super::ahead::Ahead;
-use super::drift::{TRUST, Waiting, differs, moved, next_state};
+use super::drift::{Waiting, differs, moved, next_state};
 use super::judge::{Memory, told};
 use crate::plan::{Step, Until};
 use crate::release::{Drift, EventKind, Look};
@@ -39,6 +39,7 @@ impl Driver {
         let is_first =
             record.plan.steps.len() == 1 || matches!(record.phase, Phase::Holding { step: 0, .. });
         let mut memory = Memory::new(ahead.is_some() && is_first);
+        let (mut pause, mut failed) = (self.pauses(), self.now());
         loop {
             match self.try_hold(record, until, ahead.take(), &mut memory).await {
                 Ok(event) => return event,
@@ -47,8 +48,12 @@ impl Driver {
                 }
                 // Nothing can be seen: neither good nor bad. The hold goes on.
                 Err(error) => {
-                    self.pause(&mut super::tries::Pause::default(), &error).await;
-                    until = until.max(self.now().plus(CATCH_UP));
+                    if self.now().since(failed) > CATCH_UP {
+                        pause = self.pauses();
+                    }
+                    self.pause(&mut pause, &error).await;
+                    failed = self.now();
+                    until = until.max(failed.plus(CATCH_UP));
                 }
             }
         }
@@ -95,7 +100,7 @@ impl Driver {
                     }
                     return Ok(EventKind::Looked { look });
                 }
-                if now.since(begun) >= TRUST {
+                if now.since(begun) >= self.ports.trust {
                     break;
                 }
                 fresh = false;

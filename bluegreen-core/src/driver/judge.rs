@@ -75,7 +75,7 @@ impl Driver {
                     Ok(states) => states,
                     Err(error) => {
                         last = Some(error.chain());
-                        self.pause(&mut super::tries::Pause::default(), &error).await;
+                        self.pause(&mut self.pauses(), &error).await;
                         continue;
                     }
                 };
@@ -98,7 +98,7 @@ impl Driver {
                         if self.now() < deadline {
                             last = Some(error.chain());
                         }
-                        self.pause(&mut super::tries::Pause::default(), &error).await;
+                        self.pause(&mut self.pauses(), &error).await;
                     }
                 }
             }

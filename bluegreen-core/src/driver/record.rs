@@ -1,7 +1,7 @@
 //! The record that a driver holds: changed by what has happened, and saved at its revision.
 
+use super::Driver;
 use super::ahead::{Ahead, Seen};
-use super::{Driver, tries};
 use crate::release::{Drift, Event, EventKind};
 use crate::{
     Document, Error, ErrorKind, OperationError, Phase, Progress, Record, Result, Revision, Stored,
@@ -69,7 +69,7 @@ impl Driver {
         mut expected: Revision,
     ) -> Result<Held, OperationError> {
         let mut document = Document::Current(record.clone());
-        let mut pause = tries::Pause::default();
+        let mut pause = self.pauses();
         loop {
             let saving = self.ports.store.save(&document, Some(expected.clone()));
             let error = match self.bounded("save the record", record.plan.call, saving).await {
@@ -127,7 +127,7 @@ impl Driver {
     /// Returns once somebody else changed the record. One that nobody should have written is
     /// answered by what it leads to, which has to be saved at the revision that comes with it.
     pub(super) async fn changed(&self, held: &Held) -> Result<Held, OperationError> {
-        let mut pause = tries::Pause::default();
+        let mut pause = self.pauses();
         loop {
             let found = self.ports.store.watch(Some(held.revision.clone())).await;
             if let Some((drift, revision)) =

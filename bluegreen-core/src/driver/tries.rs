@@ -2,6 +2,7 @@
 //! again first, is tried again.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,17 +12,28 @@ use crate::{Error, ErrorKind, Progress, Result, Timestamp};
 /// How often in a row somebody else may be first before that is taken for a fight.
 const CONFLICTS: u32 = 4;
 
-/// Growing pauses between tries.
-#[derive(Default)]
+/// Growing pauses between tries, each of a length between its half and its whole that its seed
+/// decides. Many releases are cut off by the same outage, and must not all come back in the same
+/// moment.
 pub(crate) struct Pause {
     tries: u32,
+    seed: u64,
 }
 
 impl Pause {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { tries: 0, seed }
+    }
+
     pub(super) fn next(&mut self) -> Duration {
-        let pause = Duration::from_millis(100).saturating_mul(1 << self.tries.min(6));
+        let longest = Duration::from_millis(100).saturating_mul(1 << self.tries.min(6));
         self.tries += 1;
-        pause.min(LONGEST_PAUSE)
+        let mut hasher = DefaultHasher::new();
+        (self.seed, self.tries).hash(&mut hasher);
+        // A thousand steps between nothing and all of the second half.
+        let step = u32::try_from(hasher.finish() % 1_000).unwrap_or_default();
+        let half = longest.min(LONGEST_PAUSE) / 2;
+        half + half * step / 1_000
     }
 }
 
@@ -82,7 +94,7 @@ impl Driver {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut pause = Pause::default();
+        let mut pause = self.pauses();
         let mut conflicts = 0;
         loop {
             let error = match attempt().await {
@@ -112,7 +124,7 @@ impl Driver {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut pause = Pause::default();
+        let mut pause = self.pauses();
         let mut conflicts = 0;
         loop {
             let error = match attempt().await {
@@ -137,6 +149,13 @@ impl Driver {
         }
     }
 
+    /// Pauses that no other agent makes alike.
+    pub(crate) fn pauses(&self) -> Pause {
+        let mut hasher = DefaultHasher::new();
+        (&self.ports.cluster, &self.ports.namespace, self.ports.agent.as_str()).hash(&mut hasher);
+        Pause::new(hasher.finish())
+    }
+
     pub(crate) async fn pause(&self, pause: &mut Pause, error: &Error) {
         let after = pause.next();
         self.report(&Progress::Retrying { message: error.chain(), after });
@@ -146,5 +165,38 @@ impl Driver {
     /// Waits until `deadline`.
     pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
         self.ports.clock.sleep(deadline.since(self.now())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_those_of_two_agents_differ() {
+        let pauses = |seed| {
+            let mut pause = Pause::new(seed);
+            let next = std::iter::repeat_with(move || pause.next());
+            next.take(10).collect::<Vec<_>>()
+        };
+        let (one, other) = (pauses(1), pauses(2));
+        assert_eq!(one, pauses(1), "the seed decides");
+        assert_ne!(one, other);
+        for (number, pause) in one.iter().enumerate() {
+            let whole = Duration::from_millis(100 << number.min(6)).min(LONGEST_PAUSE);
+            assert!(*pause >= whole / 2 && *pause <= whole, "{pause:?} of {whole:?}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_that_were_cut_off_together_do_not_come_back_together() {
+        // The last pause: half of it is 2.5 s long, so 250 places of 10 ms for a thousand tries.
+        let mut places = [0_usize; 500];
+        for seed in 0..1_000 {
+            let mut pause = Pause::new(seed);
+            let last = std::iter::repeat_with(|| pause.next()).take(8).last().unwrap();
+            places[usize::try_from(last.as_millis()).unwrap() / 10] += 1;
+        }
+        assert!(places.iter().all(|count| *count <= 16), "{:?}", places.iter().max());
     }
 }

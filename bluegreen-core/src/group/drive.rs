@@ -132,7 +132,7 @@ impl Driving<'_> {
     /// Looks at all members. One that cannot be seen is where it was seen last.
     async fn look(&mut self, is_known: bool) -> Result<(), GroupError> {
         for number in 0..self.seats.len() {
-            let mut pause = crate::driver::Pause::default();
+            let mut pause = self.seats[number].driver.pauses();
             loop {
                 let seat = &self.seats[number];
                 let error =

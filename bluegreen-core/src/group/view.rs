@@ -81,7 +81,7 @@ pub(super) async fn load(driver: &Driver) -> Result<Option<(Record, Revision)>, 
 pub(super) async fn load_surely(
     driver: &Driver,
 ) -> Result<Option<(Record, Revision)>, OperationError> {
-    let mut pause = crate::driver::Pause::default();
+    let mut pause = driver.pauses();
     loop {
         match load(driver).await {
             Err(OperationError::Port(error)) if error.kind() == ErrorKind::Unavailable => {
