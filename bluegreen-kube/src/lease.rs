@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 use crate::error::{read_opt, write};
 use crate::rights::{Right, Rules};
@@ -33,8 +34,9 @@ const ATTEMPTS: usize = 3;
 /// The Lease of this process, named `bluegreen-<holder>`, and a look at those of others.
 ///
 /// One for the process, whatever number of agents it releases. Any number of releases may call
-/// [`renew`](Liveness::renew) as often as they like: what was renewed less than a sixth of its
-/// time to live ago is not written again.
+/// [`renew`](Liveness::renew) as often as they like: what was renewed less than a quarter of its
+/// time to live ago is not written again, and those that wait for a renewal which fails have failed
+/// with it.
 ///
 /// Another process has lapsed once its Lease did not change for the duration that it names,
 /// measured by this process's own clock from when it saw the last change. The times written in
@@ -51,6 +53,8 @@ pub struct LeaseLiveness {
     /// Tells this process from another one that calls itself the same.
     process: String,
     held: AsyncMutex<Option<Held>>,
+    /// When a renewal last failed, and how.
+    failed: Mutex<Option<Failed>>,
     /// Whether a renewal was ever sent. One that was dropped in the middle may have been made.
     is_sent: AtomicBool,
     seen: Mutex<BTreeMap<HolderId, Seen>>,
@@ -65,6 +69,14 @@ struct Held {
     renewed: Timestamp,
 }
 
+/// A renewal that failed.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    kind: ErrorKind,
+    why: String,
+}
+
 impl LeaseLiveness {
     /// The Lease of a process that calls itself `holder`, in the namespace of `settings`.
     pub fn new(client: Client, settings: Settings, holder: impl Into<HolderId>) -> Self {
@@ -77,6 +89,7 @@ impl LeaseLiveness {
             clock: Arc::new(SystemClock),
             process: format!("{:016x}", RandomState::new().build_hasher().finish()),
             held: AsyncMutex::new(None),
+            failed: Mutex::default(),
             is_sent: AtomicBool::new(false),
             seen: Mutex::default(),
             rules: Rules::default(),
@@ -165,31 +178,24 @@ impl LeaseLiveness {
             },
         }
     }
-}
 
-#[async_trait]
-impl Liveness for LeaseLiveness {
-    fn holder(&self) -> HolderId {
-        self.holder.clone()
-    }
-
-    fn time_to_live(&self) -> Duration {
-        self.time_to_live
-    }
-
-    async fn check(&self) -> Result<Vec<Problem>> {
-        let rights = ["get", "create", "update", "delete"]
-            .map(|verb| Right::new(verb, "coordination.k8s.io", "leases"));
-        self.rules.missing(&self.client, &self.settings, &rights).await
-    }
-
-    async fn renew(&self) -> Result<()> {
-        let mut held = self.held.lock().await;
-        if let Some(held) = &*held
-            && self.clock.now().since(held.renewed) < self.time_to_live / 6
-        {
-            return Ok(());
+    /// The failure of a renewal that was under way when this one was asked for: a server that does
+    /// not answer is not asked a thousand times over by those who have waited for its answer.
+    fn failed_since(&self, asked: Instant) -> Result<()> {
+        match self.last_failure().as_ref().filter(|failed| failed.at > asked) {
+            Some(failed) => {
+                let action = self.action("update", &lease_name(&self.holder));
+                Err(Error::new(failed.kind, action).with_source(failed.why.clone()))
+            }
+            None => Ok(()),
         }
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<Failed>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write_renewal(&self, held: &mut Option<Held>) -> Result<()> {
         let name = lease_name(&self.holder);
         let mut version = held.as_ref().and_then(|held| held.resource_version.clone());
         let mut last = None;
@@ -226,6 +232,40 @@ impl Liveness for LeaseLiveness {
         }
         let action = self.action("update", &name);
         Err(conflict.unwrap_or_else(|| Error::new(ErrorKind::Conflict, action)))
+    }
+}
+
+#[async_trait]
+impl Liveness for LeaseLiveness {
+    fn holder(&self) -> HolderId {
+        self.holder.clone()
+    }
+
+    fn time_to_live(&self) -> Duration {
+        self.time_to_live
+    }
+
+    async fn check(&self) -> Result<Vec<Problem>> {
+        let rights = ["get", "create", "update", "delete"]
+            .map(|verb| Right::new(verb, "coordination.k8s.io", "leases"));
+        self.rules.missing(&self.client, &self.settings, &rights).await
+    }
+
+    async fn renew(&self) -> Result<()> {
+        let asked = Instant::now();
+        let mut held = self.held.lock().await;
+        if let Some(held) = &*held
+            && self.clock.now().since(held.renewed) < self.time_to_live / 4
+        {
+            return Ok(());
+        }
+        self.failed_since(asked)?;
+        let renewed = self.write_renewal(&mut held).await;
+        if let Err(error) = &renewed {
+            let failed = Failed { at: Instant::now(), kind: error.kind(), why: error.chain() };
+            *self.last_failure() = Some(failed);
+        }
+        renewed
     }
 
     async fn resign(&self) -> Result<()> {

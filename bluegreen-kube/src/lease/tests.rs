@@ -27,9 +27,22 @@ async fn many_renewals_are_one_write() {
     let renewals = (0..100).map(|_| here.renew());
     futures_util::future::try_join_all(renewals).await.unwrap();
     assert_eq!((stand_in.count("create", "leases"), stand_in.count("update", "leases")), (1, 0));
-    clock.sleep(Duration::from_secs(3)).await;
+    clock.sleep(Duration::from_secs(4)).await;
     here.renew().await.unwrap();
     assert_eq!(stand_in.count("update", "leases"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_that_wait_for_a_renewal_that_fails_fail_with_it() {
+    let stand_in = StandIn::new();
+    stand_in.fail(Fault::new("create", "leases", Failure::Hang));
+    let clock = Arc::new(TokioClock::new());
+    let here = lease(&stand_in, "here").with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let renewals = futures_util::future::join_all((0..100).map(|_| here.renew())).await;
+    assert!(renewals.iter().all(Result::is_err));
+    assert_eq!(stand_in.count("create", "leases"), 1);
+    here.renew().await.unwrap();
+    assert_eq!(stand_in.count("create", "leases"), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,7 +72,7 @@ async fn a_lease_that_somebody_deleted_is_made_again() {
     let here = lease(&stand_in, "here").with_time_to_live(Duration::from_secs(1));
     here.renew().await.unwrap();
     here.api.delete("bluegreen-here", &DeleteParams::default()).await.unwrap();
-    clock.sleep(Duration::from_millis(200)).await;
+    clock.sleep(Duration::from_millis(300)).await;
     here.renew().await.unwrap();
     assert_eq!(here.vitality(&"here".into()).await.unwrap(), Vitality::Alive);
 }
@@ -71,7 +84,7 @@ async fn a_renewal_that_was_dropped_does_not_outlive_the_process() {
         let here = lease(&stand_in, "here").with_time_to_live(Duration::from_secs(1));
         if verb == "update" {
             here.renew().await.unwrap();
-            SystemClock.sleep(Duration::from_millis(200)).await;
+            SystemClock.sleep(Duration::from_millis(300)).await;
         }
         stand_in.fail(Fault::new(verb, "leases", Failure::Hang).after_the_effect());
         let dropped = tokio::time::timeout(Duration::from_millis(50), here.renew()).await;
