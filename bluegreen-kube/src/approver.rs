@@ -13,8 +13,8 @@ use kube::{Api, Client, ResourceExt as _};
 
 use crate::names::pointer_step;
 use crate::printable::{printable, quoted};
-use crate::watching::{Watched, named};
-use crate::{Settings, owners};
+use crate::watching::{Filter, Scope, Watches};
+use crate::{Fleet, Settings, owners};
 
 /// The most characters of a reason that are kept.
 const REASON: usize = 500;
@@ -60,6 +60,7 @@ pub struct AnnotationApprover {
     approve: String,
     deny: String,
     reporter: Arc<dyn Reporter>,
+    watches: Watches,
 }
 
 impl AnnotationApprover {
@@ -72,7 +73,15 @@ impl AnnotationApprover {
             approve: settings.approve_annotation(),
             deny: settings.deny_annotation(),
             reporter: Arc::new(Silent),
+            watches: Watches::default(),
         }
+    }
+
+    /// Waits on the watches of a fleet, where many may wait for an approval.
+    #[must_use]
+    pub fn of_fleet(mut self, fleet: &Fleet) -> Self {
+        self.watches = fleet.watches();
+        self
     }
 
     /// Who is told what is waited for, and of annotations that decide nothing.
@@ -154,7 +163,9 @@ impl Approver for AnnotationApprover {
     async fn decide(&self, request: &ApprovalRequest) -> Result<Decision> {
         let (service, namespace) = (&self.service, &self.namespace);
         let action = format!("watch service {service} in {namespace} for an approval");
-        let mut watched = Watched::new(self.api.clone(), named(service), action);
+        let scope = Scope::all().with_managers();
+        let mut watched =
+            self.watches.watched(&self.api, scope, &Filter::named(service), 0, action);
         let mut told = BTreeSet::new();
         let mut is_new = true;
         loop {

@@ -12,6 +12,7 @@ use kube::Client;
 
 use crate::ingress::Slots;
 use crate::rights::Rules;
+use crate::watching::Watches;
 use crate::{IngressSwitch, ServiceSwitch, Settings, VersionSource, owners};
 
 mod check;
@@ -88,6 +89,7 @@ pub struct IngressCanary {
     probe_path: String,
     allowed_owners: BTreeSet<String>,
     rules: Rules,
+    watches: Watches,
 }
 
 /// What moves all traffic.
@@ -121,12 +123,19 @@ impl IngressCanary {
             probe_path: "/readyz".to_owned(),
             allowed_owners: BTreeSet::new(),
             rules: Rules::default(),
+            watches: Watches::default(),
         }
     }
 
     /// Shares the question of rights with other parts.
     pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
         self.rules = rules.clone();
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

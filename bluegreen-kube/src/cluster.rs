@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser, SwitchStrategy};
 use kube::Client;
@@ -25,6 +26,7 @@ pub use adopt::Adopt;
 pub use builder::ClusterBuilder;
 pub use done::Done;
 pub use error::{AdoptError, ConnectError};
+pub(crate) use holder::unique as unique_holder;
 
 /// One agent in one namespace of a cluster.
 ///
@@ -39,9 +41,7 @@ pub use error::{AdoptError, ConnectError};
 /// # Ok(()) }
 /// ```
 ///
-/// A process that releases several agents of a namespace needs one lease only: give the
-/// [`liveness`](Self::liveness) of the first to the [builder](ClusterBuilder::liveness) of the
-/// others.
+/// A process that releases many agents lets them share watches and leases: see [`Fleet`](crate::Fleet).
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -61,6 +61,8 @@ pub struct Cluster {
     liveness: Arc<dyn Liveness>,
     load: Option<Arc<dyn Load>>,
     hooks: Arc<JobHooks>,
+    /// For how long its watches are believed, where a fleet looks after them.
+    trust: Option<Duration>,
 }
 
 impl Cluster {
@@ -105,6 +107,10 @@ impl Cluster {
         .with_namespace(&self.settings.namespace)
         .with_version_env(&self.settings.version_env)
         .with_hooks(Arc::clone(&self.hooks) as _);
+        let ports = match self.trust {
+            Some(trust) => ports.with_trust(trust),
+            None => ports,
+        };
         match &self.load {
             Some(load) => ports.with_load(Arc::clone(load)),
             None => ports,

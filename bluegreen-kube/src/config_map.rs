@@ -17,6 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{read, read_opt, write};
 use crate::rights::{Right, Rules};
+use crate::watching::Watches;
 use crate::{FIELD_MANAGER, Purpose, Settings, owners};
 
 mod document;
@@ -55,18 +56,32 @@ pub struct ConfigMapStore {
     /// The watch that the last wait has left.
     kept: Arc<AsyncMutex<Option<Kept>>>,
     rules: Rules,
+    watches: Watches,
 }
 
 impl ConfigMapStore {
     /// The store of the agent that `settings` name.
     pub fn new(client: Client, settings: Settings) -> Self {
         let api = Api::namespaced(client.clone(), &settings.namespace);
-        Self { client, api, settings, kept: Arc::default(), rules: Rules::default() }
+        Self {
+            client,
+            api,
+            settings,
+            kept: Arc::default(),
+            rules: Rules::default(),
+            watches: Watches::default(),
+        }
     }
 
     /// Shares the question of rights with other parts.
     pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
         self.rules = rules.clone();
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

@@ -17,6 +17,7 @@ use kube::discovery::ApiResource;
 use kube::{Api, Client};
 
 use crate::rights::{Right, Rules};
+use crate::watching::Watches;
 use crate::{PodClient, Settings, error, owners};
 
 mod check;
@@ -97,6 +98,7 @@ pub struct DeploymentSlot {
     patience: Duration,
     recent: Recent,
     rules: Rules,
+    watches: Watches,
 }
 
 impl DeploymentSlot {
@@ -118,6 +120,7 @@ impl DeploymentSlot {
             patience: PATIENCE,
             recent: Recent::default(),
             rules: Rules::default(),
+            watches: Watches::default(),
         }
     }
 
@@ -148,6 +151,12 @@ impl DeploymentSlot {
     /// Shares what it reads with the other slot, and the question of rights with other parts.
     pub(crate) fn sharing(mut self, recent: &Recent, rules: &Rules) -> Self {
         (self.recent, self.rules) = (recent.clone(), rules.clone());
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

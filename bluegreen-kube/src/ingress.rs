@@ -16,6 +16,7 @@ use kube::{Api, Client};
 
 use crate::remembered::Remembered;
 use crate::rights::Rules;
+use crate::watching::Watches;
 use crate::{Settings, VersionSource, owners};
 
 pub(crate) mod answers;
@@ -89,6 +90,7 @@ pub struct IngressSwitch {
     /// What was last read or written of each Ingress.
     known: Remembered<String, Object>,
     rules: Rules,
+    watches: Watches,
 }
 
 impl IngressSwitch {
@@ -107,12 +109,19 @@ impl IngressSwitch {
             ignored_services: BTreeSet::new(),
             known: Remembered::default(),
             rules: Rules::default(),
+            watches: Watches::default(),
         }
     }
 
     /// Shares the question of rights with other parts.
     pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
         self.rules = rules.clone();
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

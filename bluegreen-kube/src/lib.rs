@@ -12,6 +12,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixtures;
+mod fleet;
 mod hooks;
 mod ingress;
 mod json_patch;
@@ -46,6 +47,7 @@ pub use cluster::{Adopt, AdoptError, Cluster, ClusterBuilder, ConnectError, Done
 pub use config_map::ConfigMapStore;
 pub use deployment::DeploymentSlot;
 pub use event::EventReporter;
+pub use fleet::Fleet;
 pub use hooks::JobHooks;
 pub use ingress::IngressSwitch;
 pub use lease::LeaseLiveness;

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::remembered::Remembered;
 use crate::rights::Rules;
 use crate::selector::Selector;
+use crate::watching::Watches;
 use crate::{Settings, VersionSource, owners};
 
 mod answers;
@@ -98,6 +99,7 @@ pub struct RouteWeights {
     /// The slot whose endpoints were last awaited, and when they were there.
     listed: Mutex<Option<(Color, Instant)>>,
     rules: Rules,
+    watches: Watches,
 }
 
 /// Which pins the gateway can tell apart.
@@ -135,12 +137,19 @@ impl RouteWeights {
             base: Mutex::default(),
             listed: Mutex::default(),
             rules: Rules::default(),
+            watches: Watches::default(),
         }
     }
 
     /// Shares the question of rights with other parts.
     pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
         self.rules = rules.clone();
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::remembered::FRESH;
 use crate::rights::Rules;
 use crate::selector::Selector;
+use crate::watching::Watches;
 use crate::{Settings, VersionSource, owners};
 
 mod answers;
@@ -79,6 +80,7 @@ pub struct ServiceSwitch {
     /// The pods that the endpoint controller was last seen to know, and their slot.
     listed: Mutex<Option<(Color, BTreeSet<String>)>>,
     rules: Rules,
+    watches: Watches,
 }
 
 /// What is known of a live Service.
@@ -111,12 +113,19 @@ impl ServiceSwitch {
             preview: Mutex::default(),
             listed: Mutex::default(),
             rules: Rules::default(),
+            watches: Watches::default(),
         }
     }
 
     /// Shares the question of rights with other parts.
     pub(crate) fn sharing(mut self, rules: &Rules) -> Self {
         self.rules = rules.clone();
+        self
+    }
+
+    /// Waits on watches that others share.
+    pub(crate) fn watching(mut self, watches: &Watches) -> Self {
+        self.watches = watches.clone();
         self
     }
 

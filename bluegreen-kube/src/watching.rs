@@ -13,9 +13,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Access, during};
 
+mod reflector;
+mod source;
 mod streamed;
 mod together;
 
+pub(crate) use reflector::{Broken, Filter, Following, Kind, Scope, number};
+pub(crate) use source::{Registry, Watches};
 pub(crate) use together::Together;
 
 /// The first pause after a watch that broke, doubled each time up to [`LONGEST`].
@@ -25,11 +29,19 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// After so many failures in a row, about six seconds, a wait ends and says why.
 const FAILURES: u32 = 8;
 
+/// Why there is no event.
+enum Failure {
+    /// A watch of one's own broke, and begins again.
+    Own(watcher::Error),
+    /// A shared one has been broken for some time.
+    Shared(Broken),
+}
+
 /// The objects that a selector finds, by name, as they change.
 ///
 /// Level-triggered: what was missed while nobody looked is part of the next state.
 pub(crate) struct Watched<K: Resource> {
-    events: BoxStream<'static, watcher::Result<Event<K>>>,
+    events: BoxStream<'static, Result<Event<K>, Failure>>,
     action: String,
     objects: BTreeMap<String, K>,
     /// What a new list has brought so far.
@@ -44,14 +56,31 @@ where
 {
     /// Watches what `config` selects. `action` is what errors call it: `"watch service agent"`.
     pub(crate) fn new(api: Api<K>, config: watcher::Config, action: impl Into<String>) -> Self {
+        let events = streamed::events(api, config).map(|event| event.map_err(Failure::Own));
+        Self::of(events.boxed(), action)
+    }
+
+    fn of(
+        events: BoxStream<'static, Result<Event<K>, Failure>>,
+        action: impl Into<String>,
+    ) -> Self {
         Self {
-            events: streamed::events(api, config),
+            events,
             action: action.into(),
             objects: BTreeMap::new(),
             listing: BTreeMap::new(),
             is_listed: false,
             failures: 0,
         }
+    }
+
+    /// The same of a watch that others share.
+    fn shared(following: Following<K>, action: impl Into<String>) -> Self
+    where
+        K: Kind,
+    {
+        let events = following.into_events().map(|event| event.map_err(Failure::Shared));
+        Self::of(events.boxed(), action)
     }
 
     /// Returns the objects once they are listed, and after that each time one has changed.
@@ -66,9 +95,12 @@ where
         loop {
             let event = match self.events.next().await {
                 Some(Ok(event)) => event,
-                Some(Err(error)) => {
+                Some(Err(Failure::Own(error))) => {
                     self.endure(error).await?;
                     continue;
+                }
+                Some(Err(Failure::Shared(broken))) => {
+                    return Err(broken.during(self.action.clone()));
                 }
                 None => {
                     return Err(Error::new(ErrorKind::Unavailable, self.action.clone())

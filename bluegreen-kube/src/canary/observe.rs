@@ -13,7 +13,7 @@ use crate::error::read;
 use crate::ingress::api;
 use crate::printable::quoted;
 use crate::selector::in_words;
-use crate::watching::{Watched, named};
+use crate::watching::{Filter, Scope, Watched};
 
 /// Everything that the routing is read from, as it was at one time.
 pub(super) struct Read {
@@ -72,15 +72,21 @@ impl IngressCanary {
     pub(super) fn watch_objects(&self) -> Objects {
         let namespace = &self.settings.namespace;
         let (canary, service) = (&self.canary, &self.service);
+        // What is told is read anew, so it need not be the latest.
+        let scope = || Scope::all().with_managers();
         Objects {
-            canary: Watched::new(
-                api(&self.client, namespace),
-                named(canary),
+            canary: self.watches.watched(
+                &api(&self.client, namespace),
+                scope(),
+                &Filter::named(canary),
+                0,
                 format!("watch ingress {namespace}/{canary}"),
             ),
-            service: Watched::new(
-                self.slots.services.clone(),
-                named(service),
+            service: self.watches.watched(
+                &self.slots.services,
+                scope(),
+                &Filter::named(service),
+                0,
                 format!("watch service {namespace}/{service}"),
             ),
         }

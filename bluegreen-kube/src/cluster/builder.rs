@@ -12,8 +12,9 @@ use crate::JobHooks;
 use crate::deployment::Recent;
 use crate::rights::Rules;
 use crate::route::{RouteKind, RouteName};
+use crate::watching::Watches;
 use crate::{
-    ConfigMapStore, DeploymentSlot, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
+    ConfigMapStore, DeploymentSlot, Fleet, IngressCanary, IngressSwitch, LeaseLiveness, PodClient,
     QueueSwitch, RouteWeights, ServiceSwitch, Settings,
 };
 
@@ -21,6 +22,23 @@ mod mover;
 mod queue;
 
 use mover::Mover;
+
+/// What the parts of an agent share, with those of others where there is a fleet.
+struct Common {
+    rules: Rules,
+    watches: Watches,
+}
+
+impl Common {
+    fn of(builder: &ClusterBuilder) -> Self {
+        match &builder.fleet {
+            Some(fleet) => {
+                Self { rules: fleet.rules(&builder.settings.namespace), watches: fleet.watches() }
+            }
+            None => Self { rules: Rules::default(), watches: Watches::default() },
+        }
+    }
+}
 
 type Adjust<T> = Box<dyn Fn(T) -> T + Send>;
 type MakeLoad = Box<dyn FnOnce(&Ports) -> Arc<dyn Load> + Send>;
@@ -62,6 +80,7 @@ pub struct ClusterBuilder {
     pulls: Adjust<QueueSwitch>,
     load: Option<MakeLoad>,
     pulling: Option<MakeLoad>,
+    fleet: Option<Fleet>,
 }
 
 impl ClusterBuilder {
@@ -87,7 +106,13 @@ impl ClusterBuilder {
             pulls: Box::new(|queue| queue),
             load: None,
             pulling: None,
+            fleet: None,
         }
+    }
+
+    pub(crate) fn of_fleet(mut self, fleet: Fleet) -> Self {
+        self.fleet = Some(fleet);
+        self
     }
 
     /// Changes names of labels, annotations and variables, or how long a call may take.
@@ -278,8 +303,8 @@ impl ClusterBuilder {
     }
 
     async fn find(self) -> Result<Cluster, ConnectError> {
-        let rules = Rules::default();
-        let mover = self.make_mover(&rules)?;
+        let shared = Common::of(&self);
+        let mover = self.make_mover(&shared)?;
         let (client, settings) = (&self.client, &self.settings);
         let base = match &mover {
             Mover::Weights(weights) if weights.is_between_services() => {
@@ -296,12 +321,13 @@ impl ClusterBuilder {
             Some(base) => discover::agent(client, settings, base, &self.deployments).await?,
             None => discover::workers(client, settings, &self.deployments).await?,
         };
-        Ok(self.build(&found, &rules, mover))
+        Ok(self.build(&found, &shared, mover))
     }
 
-    fn build(self, agent: &Agent, rules: &Rules, mover: Mover) -> Cluster {
+    fn build(self, agent: &Agent, shared: &Common, mover: Mover) -> Cluster {
         let Self { client, settings, .. } = &self;
         let recent = Recent::default();
+        let Common { rules, watches } = shared;
         let clients = Pair::from_fn(|color| {
             let selector = agent.selector(color, &settings.slot_label);
             let pods = PodClient::new(client.clone(), settings.clone(), selector);
@@ -312,11 +338,14 @@ impl ClusterBuilder {
             let slot = DeploymentSlot::new(client.clone(), settings.clone(), color, name)
                 .with_other(agent.deployments.of(color.other()))
                 .with_client(clients.of(color))
-                .sharing(&recent, rules);
+                .sharing(&recent, rules)
+                .watching(watches);
             Arc::new((self.slots)(slot))
         });
-        let traffic = mover.moved(&self, &agent.deployments, rules);
-        let liveness = self.liveness.unwrap_or_else(|| {
+        let traffic = mover.moved(&self, &agent.deployments, shared);
+        let trust = self.fleet.as_ref().map(|fleet| fleet.trust(&self.settings));
+        let of_fleet = || Some(self.fleet.as_ref()?.liveness(&self.settings));
+        let liveness = self.liveness.or_else(of_fleet).unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
             let lease = LeaseLiveness::new(self.client.clone(), self.settings.clone(), holder);
             Arc::new(lease.sharing(rules))
@@ -332,13 +361,14 @@ impl ClusterBuilder {
             slots: made,
             clients,
             switch: traffic.switch,
-            store: Arc::new(store.sharing(rules)),
+            store: Arc::new(store.sharing(rules).watching(watches)),
             liveness,
             name: self.name,
             client: self.client,
             settings: self.settings,
             load: None,
             hooks: Arc::new(hooks.sharing(rules)),
+            trust,
         };
         cluster.load = self.load.map(|make| make(&cluster.asking_ports()));
         if let (Some(queue), Some(make)) = (&cluster.queue, self.pulling) {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bluegreen_core::HolderId;
 
 /// `<host>-<pid>-<milliseconds>`, and a number when this process has such a name already.
-pub(super) fn unique() -> HolderId {
+pub(crate) fn unique() -> HolderId {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let name = format!("{}-{}-{millis}", host(), std::process::id());

@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use tokio::time::Instant;
 
 use super::{ConfigMapStore, objects};
-use crate::watching::{Watched, named};
+use crate::Purpose;
+use crate::watching::{Filter, Following, Scope, Watched, named, number};
 
 /// How old a watch may get before another one is begun for the next wait. A connection can be
 /// dead without a word.
@@ -21,6 +22,12 @@ pub(super) struct Kept {
 
 impl ConfigMapStore {
     pub(super) async fn await_change(&self, known: Option<Revision>) -> Result<Option<Stored>> {
+        // A record that there is not may be one that a shared watch has not heard of yet.
+        if let Some(revision) = &known
+            && let Some(following) = self.following(revision)
+        {
+            return self.follow(following, revision).await;
+        }
         // Where two wait at the same time, the second has a watch of its own.
         let (mut shared, mut own) = (self.kept.try_lock().ok(), None);
         let kept = shared.as_deref_mut().unwrap_or(&mut own);
@@ -44,6 +51,32 @@ impl ConfigMapStore {
             *kept = None;
         }
         changed
+    }
+
+    /// The record by the watch that others share, if there is one: that of the records of all agents.
+    fn following(&self, known: &Revision) -> Option<Following<ConfigMap>> {
+        let records = format!("{}={}", self.settings.purpose_label(), Purpose::Record.as_str());
+        let filter = Filter::named(&self.settings.config_map());
+        let at_least = number(Some(known.as_str()));
+        self.watches.follow(&self.api, Scope::labelled(records), filter, at_least)
+    }
+
+    async fn follow(
+        &self,
+        mut following: Following<ConfigMap>,
+        known: &Revision,
+    ) -> Result<Option<Stored>> {
+        let name = self.settings.config_map();
+        let action = self.action("watch", &name);
+        loop {
+            following.changed().await.map_err(|broken| broken.during(action.clone()))?;
+            let mut objects = following.objects();
+            let found = objects.remove(&name);
+            let revision = found.as_ref().map(|map| objects::revision(map, &action)).transpose()?;
+            if revision.as_ref() != Some(known) {
+                return found.map(|map| self.stored(&map)).transpose();
+            }
+        }
     }
 
     async fn next(

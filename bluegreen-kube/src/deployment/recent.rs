@@ -10,14 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
+use kube::{Resource, ResourceExt as _};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::pods::Sets;
 use super::wait::Streams;
 use crate::remembered::FRESH;
 use crate::shared::Shared;
+use crate::watching::number;
 
 /// For how long watches are kept that nobody reads.
 const PARKED: Duration = Duration::from_secs(10);
@@ -29,12 +32,22 @@ pub(super) type Belongings = Arc<(Sets, Vec<Pod>)>;
 #[derive(Clone, Default)]
 pub(crate) struct Recent {
     seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+    /// The newest resource versions that were seen of a Deployment, its sets and its pods.
+    newest: Arc<Mutex<BTreeMap<String, Newest>>>,
     /// Watches that a rollout has left, for the hold that comes after it.
     parked: Arc<Mutex<BTreeMap<String, (Instant, Streams)>>>,
     /// All autoscalers of the namespace.
     pub(super) autoscalers: Shared<Vec<DynamicObject>>,
     /// Whether nobody let us look at them.
     is_blind: Arc<AtomicBool>,
+}
+
+/// Resource versions, which a watch must have come to before it is believed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Newest {
+    pub(super) deployment: u64,
+    pub(super) sets: u64,
+    pub(super) pods: u64,
 }
 
 struct Seen {
@@ -77,14 +90,50 @@ impl Recent {
     /// This was just read, or written.
     pub(super) fn put(&self, object: Arc<DynamicObject>) {
         let name = object.name_any();
+        let version = object.metadata.resource_version.as_deref();
+        self.note(&name, Newest { deployment: number(version), ..Newest::default() });
         let seen = Seen { at: Instant::now(), object, belongings: None };
         self.lock().insert(name, seen);
     }
 
     /// This belongs to a Deployment that was just read.
     pub(super) fn put_belongings(&self, name: &str, belongings: Belongings) {
+        self.note(name, Newest { pods: latest(&belongings.1), ..Newest::default() });
         if let Some(seen) = self.lock().get_mut(name) {
             seen.belongings = Some(belongings);
+        }
+    }
+
+    /// These versions were seen.
+    pub(super) fn note(&self, name: &str, seen: Newest) {
+        let mut all = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(name.to_owned()).or_default();
+        known.deployment = known.deployment.max(seen.deployment);
+        known.sets = known.sets.max(seen.sets);
+        known.pods = known.pods.max(seen.pods);
+    }
+
+    /// The newest versions that were seen.
+    pub(super) fn newest(&self, name: &str) -> Newest {
+        let all = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).copied().unwrap_or_default()
+    }
+
+    /// Gives up what nobody will build on any more, which is much where many releases wait: all that
+    /// is not from a moment ago, but the selector of a Deployment and its identity.
+    pub(super) fn slim(&self) {
+        for seen in self.lock().values_mut().filter(|seen| seen.at.elapsed() >= FRESH) {
+            let mut object = DynamicObject {
+                types: None,
+                metadata: ObjectMeta {
+                    name: seen.object.metadata.name.clone(),
+                    uid: seen.object.metadata.uid.clone(),
+                    ..ObjectMeta::default()
+                },
+                data: Value::Null,
+            };
+            object.data = json!({"spec": {"selector": seen.object.data["spec"]["selector"]}});
+            (seen.object, seen.belongings) = (Arc::new(object), None);
         }
     }
 
@@ -111,6 +160,12 @@ impl Recent {
         // Every change of the map is one insertion or removal.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The newest resource version of some objects.
+pub(super) fn latest<'a, K: Resource + 'a>(objects: impl IntoIterator<Item = &'a K>) -> u64 {
+    let versions = objects.into_iter().map(|it| number(it.meta().resource_version.as_deref()));
+    versions.max().unwrap_or_default()
 }
 
 impl fmt::Debug for Recent {

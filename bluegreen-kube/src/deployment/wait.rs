@@ -15,6 +15,10 @@ use super::secrets::Secrets;
 use super::{DeploymentSlot, deadlock, state};
 use crate::watching::{Watched, named};
 
+mod followed;
+
+use followed::Followed;
+
 /// How old watches may get before others are begun. A connection can be dead without a word.
 const OLDEST: Duration = Duration::from_mins(1);
 
@@ -159,6 +163,9 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
 
 /// Waits until the state differs from `known`.
 pub(super) async fn change(slot: &DeploymentSlot, known: &SlotState) -> Result<SlotState> {
+    if let Some(followed) = Followed::of(slot).await? {
+        return followed.change(known).await;
+    }
     let mut watches = if let Some(left) = Watches::left(slot)? {
         left
     } else {

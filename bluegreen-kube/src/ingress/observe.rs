@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use super::IngressSwitch;
 use super::note::Note;
 use super::object::Object;
-use crate::watching::{Together, Watched, named};
+use crate::watching::{Filter, Scope, Together, Watched, named, number};
 
 impl IngressSwitch {
     pub(super) async fn read_routing(&self) -> Result<Observed> {
@@ -15,7 +15,7 @@ impl IngressSwitch {
     }
 
     pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
-        let mut watched = self.watch_ingresses();
+        let mut watched = self.watch_with_others();
         watched.listed().await?;
         loop {
             let observed = match watched.found(|name, found| self.remember(name, found)) {
@@ -30,6 +30,23 @@ impl IngressSwitch {
             }
             watched.changed().await?;
         }
+    }
+
+    /// Watches all Ingresses for a long time: by the watch that others share, if there is one.
+    fn watch_with_others(&self) -> Together<String> {
+        let watch = |name: &String| {
+            let last = self.known.last(name.as_str());
+            let at_least = last.map(|ingress| ingress.resource_version);
+            let watched = self.watches.watched(
+                &self.api(),
+                Scope::all().with_managers(),
+                &Filter::named(name),
+                number(at_least.as_deref()),
+                self.action("watch", name),
+            );
+            (name.clone(), watched)
+        };
+        Together::new(self.ingresses.iter().map(watch))
     }
 
     /// Watches all Ingresses, each by its name.

@@ -9,7 +9,7 @@ use super::name::RouteName;
 use super::note::Note;
 use super::object::Object;
 use super::rule::Slots;
-use crate::watching::{Together, Watched, named};
+use crate::watching::{Filter, Scope, Together, Watched, named, number};
 
 impl RouteWeights {
     pub(super) async fn read_routing(&self) -> Result<Observed> {
@@ -18,7 +18,7 @@ impl RouteWeights {
     }
 
     pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
-        let mut watched = self.watch_routes(|config| config);
+        let mut watched = self.watch_with_others();
         watched.listed().await?;
         loop {
             let observed = match watched.found(|name, found| self.remember(name, found)) {
@@ -33,6 +33,23 @@ impl RouteWeights {
             }
             watched.changed().await?;
         }
+    }
+
+    /// Watches all routes for a long time: by the watch that others share, if there is one.
+    fn watch_with_others(&self) -> Together<RouteName> {
+        let watch = |name: &RouteName| {
+            let last = self.known.last(name);
+            let at_least = last.and_then(|route| route.whole.metadata.resource_version.clone());
+            let watched = self.watches.watched(
+                &self.api(name.kind),
+                Scope::all().with_managers(),
+                &Filter::named(&name.name),
+                number(at_least.as_deref()),
+                self.action("watch", name),
+            );
+            (name.clone(), watched)
+        };
+        Together::new(self.routes.iter().map(watch))
     }
 
     /// Watches all routes, each by its name.

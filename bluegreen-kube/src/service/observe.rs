@@ -7,14 +7,13 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::ListParams;
-use kube::runtime::watcher;
 
 use super::live::{Live, decode, select};
 use super::{Known, ServiceSwitch};
 use crate::error::read;
 use crate::selector::{Selector, as_query};
 use crate::slotless::{self, Leads, is_slotless};
-use crate::watching::{Watched, named};
+use crate::watching::{Filter, Scope, number};
 
 impl ServiceSwitch {
     pub(super) async fn read_routing(&self) -> Result<Observed> {
@@ -23,13 +22,21 @@ impl ServiceSwitch {
     }
 
     pub(super) async fn watch_routing(&self, known: &Observed) -> Result<Observed> {
-        let (config, action) = if let [only] = self.services.as_slice() {
-            (named(only), self.action("watch", only))
-        } else {
-            let action = format!("watch services in {}", self.settings.namespace);
-            (watcher::Config::default(), action)
+        let action = match self.services.as_slice() {
+            [only] => self.action("watch", only),
+            _ => format!("watch services in {}", self.settings.namespace),
         };
-        let mut watched = Watched::new(self.services_api.clone(), config, action);
+        let version = |name: &String| {
+            self.known(name).map(|known| number(Some(&known.live.resource_version)))
+        };
+        let at_least = self.services.iter().filter_map(version).max().unwrap_or_default();
+        let mut watched = self.watches.watched(
+            &self.services_api,
+            Scope::all().with_managers(),
+            &Filter::Named(self.services.clone()),
+            at_least,
+            action,
+        );
         loop {
             let found = watched.changed().await?;
             let missing = self.services.iter().find(|name| !found.contains_key(*name));

@@ -13,11 +13,11 @@ use serde::de::DeserializeOwned;
 type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
 /// What the server is asked to end a watch after, in seconds.
-const LASTS: u32 = 290;
+pub(super) const LASTS: u32 = 290;
 /// A connection on which nothing has come for this long is dead: the server should have ended it.
 const SILENCE: Duration = Duration::from_secs(LASTS as u64 + 5);
 /// The mark of the bookmark after the objects that there are.
-const COMPLETE: &str = "k8s.io/initial-events-end";
+pub(super) const COMPLETE: &str = "k8s.io/initial-events-end";
 
 /// A streaming list, and the usual list and watch once it ends, or where the server has none.
 ///

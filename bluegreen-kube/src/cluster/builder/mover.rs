@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use bluegreen_core::{Pair, SwitchStrategy};
 
-use super::ClusterBuilder;
+use super::{ClusterBuilder, Common};
 use crate::cluster::ConnectError;
-use crate::rights::Rules;
 use crate::route::RouteName;
 use crate::{IngressCanary, IngressSwitch, QueueSwitch, RouteWeights, ServiceSwitch};
 
@@ -33,7 +32,7 @@ impl Mover {
         self,
         builder: &ClusterBuilder,
         deployments: &Pair<String>,
-        rules: &Rules,
+        shared: &Common,
     ) -> Moved {
         let (client, settings) = (builder.client.clone(), builder.settings.clone());
         let (mut services, mut routes, mut ingresses) = (Vec::new(), Vec::new(), Vec::new());
@@ -45,7 +44,7 @@ impl Mover {
                 match canary {
                     Some(name) => {
                         let around = IngressCanary::around_service(client, settings, *switch);
-                        Arc::new(builder.named(around, name, rules))
+                        Arc::new(builder.named(around, name, shared))
                     }
                     None => Arc::new(*switch),
                 }
@@ -55,7 +54,7 @@ impl Mover {
                 match canary {
                     Some(name) => {
                         let around = IngressCanary::around_ingress(client, settings, *switch);
-                        Arc::new(builder.named(around, name, rules))
+                        Arc::new(builder.named(around, name, shared))
                     }
                     None => Arc::new(*switch),
                 }
@@ -77,19 +76,20 @@ impl Mover {
 
 impl ClusterBuilder {
     /// A canary whose Ingress and Service have this name.
-    fn named(&self, canary: IngressCanary, name: &str, rules: &Rules) -> IngressCanary {
-        (self.canaries)(canary.with_canary(name).with_canary_service(name).sharing(rules))
+    fn named(&self, canary: IngressCanary, name: &str, shared: &Common) -> IngressCanary {
+        let canary = canary.with_canary(name).with_canary_service(name);
+        (self.canaries)(canary.sharing(&shared.rules).watching(&shared.watches))
     }
 
     /// What moves traffic, or work, which is one of four.
-    pub(super) fn make_mover(&self, rules: &Rules) -> Result<Mover, ConnectError> {
+    pub(super) fn make_mover(&self, shared: &Common) -> Result<Mover, ConnectError> {
         if let Some(config_map) = &self.queue {
             if let Some(other) = self.traffic() {
                 let config_map = config_map.clone();
                 return Err(ConnectError::QueueAndOther { config_map, other });
             }
             let (client, settings) = (self.client.clone(), self.settings.clone());
-            let switch = QueueSwitch::new(client, settings, config_map).sharing(rules);
+            let switch = QueueSwitch::new(client, settings, config_map).sharing(&shared.rules);
             return Ok(Mover::Queue(Box::new((self.pulls)(switch))));
         }
         if self.pulling.is_some() {
@@ -102,7 +102,9 @@ impl ClusterBuilder {
                 return Err(ConnectError::IngressAndOther { ingress: ingress.clone(), other });
             }
             let (client, settings) = (self.client.clone(), self.settings.clone());
-            let switch = IngressSwitch::new(client, settings).sharing(rules);
+            let switch = IngressSwitch::new(client, settings)
+                .sharing(&shared.rules)
+                .watching(&shared.watches);
             let switch = self.ingresses.iter().fold(switch, IngressSwitch::with_ingress);
             return Ok(Mover::Backends(Box::new((self.backends)(switch))));
         }
@@ -110,9 +112,9 @@ impl ClusterBuilder {
             let (ingress, other) = (canary.clone(), format!("route {}", route.name));
             return Err(ConnectError::IngressAndOther { ingress, other });
         }
-        Ok(match self.make_weights(rules)? {
+        Ok(match self.make_weights(shared)? {
             Some(weights) => Mover::Weights(Box::new(weights)),
-            None => Mover::Selectors(Box::new(self.service_switch(rules))),
+            None => Mover::Selectors(Box::new(self.service_switch(shared))),
         })
     }
 
@@ -126,7 +128,7 @@ impl ClusterBuilder {
     }
 
     /// What moves traffic, if routes do.
-    fn make_weights(&self, rules: &Rules) -> Result<Option<RouteWeights>, ConnectError> {
+    fn make_weights(&self, shared: &Common) -> Result<Option<RouteWeights>, ConnectError> {
         let Some(first) = self.routes.first() else { return Ok(None) };
         if let Some(service) = self.services.first() {
             return Err(ConnectError::TwoSwitches {
@@ -134,13 +136,17 @@ impl ClusterBuilder {
                 service: service.clone(),
             });
         }
-        let weights = RouteWeights::new(self.client.clone(), self.settings.clone()).sharing(rules);
+        let weights = RouteWeights::new(self.client.clone(), self.settings.clone())
+            .sharing(&shared.rules)
+            .watching(&shared.watches);
         let weights = self.routes.iter().cloned().fold(weights, RouteWeights::and);
         Ok(Some((self.weights)(weights)))
     }
 
-    fn service_switch(&self, rules: &Rules) -> ServiceSwitch {
-        let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone()).sharing(rules);
+    fn service_switch(&self, shared: &Common) -> ServiceSwitch {
+        let switch = ServiceSwitch::new(self.client.clone(), self.settings.clone())
+            .sharing(&shared.rules)
+            .watching(&shared.watches);
         (self.switch)(self.services.iter().fold(switch, ServiceSwitch::and_service))
     }
 }
