@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::observability::PhaseEnd;
 use crate::release::{Effect, EventKind, Next, Wait};
+use crate::throttle::Turn;
 use crate::{
     Epoch, HolderId, OperationError, Outcome, Ports, Progress, Record, Reporter, Result, Timestamp,
     Validator,
@@ -25,6 +26,7 @@ mod doubt;
 mod drain;
 mod drift;
 mod group;
+mod haste;
 mod heartbeat;
 mod hold;
 mod hook;
@@ -39,6 +41,7 @@ mod tries;
 pub(crate) use ahead::Ahead;
 use ahead::Seen;
 pub(crate) use away::Away;
+pub(crate) use haste::Haste;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use preflight::Wanted;
 pub(crate) use record::{Held, held};
@@ -63,6 +66,7 @@ pub(crate) struct Driver {
     /// Whether a write was lost since this was last asked: it may still be under way.
     doubt: Arc<AtomicBool>,
     pub(crate) away: Away,
+    pub(crate) haste: Haste,
 }
 
 /// How far the driver has come.
@@ -77,7 +81,8 @@ impl Driver {
     /// A driver that tells nobody.
     pub(crate) fn new(ports: Ports, validators: Validators) -> Self {
         let reporter = Arc::new(crate::Silent);
-        Self { ports, reporter, validators, doubt: Arc::default(), away: Away::default() }
+        let (doubt, away, haste) = (Arc::default(), Away::default(), Haste::default());
+        Self { ports, reporter, validators, doubt, away, haste }
     }
 
     pub(crate) fn me(&self) -> HolderId {
@@ -98,21 +103,27 @@ impl Driver {
     pub(crate) async fn drive(&self, held: Held) -> Result<Outcome, OperationError> {
         let span = span::release(&self.ports, &held.record.started.by);
         span::begun(&span, &held.record);
-        span::ended(&span, self.drive_from(held, None)).await
+        span::ended(&span, self.drive_from(held, None, None)).await
     }
 
-    /// Drives a release that has just begun, with what its preflight has read, in the span of the
-    /// caller.
+    /// Drives a release that has just begun, with what its preflight has read and the turn that it has,
+    /// in the span of the caller.
     pub(crate) async fn drive_from(
         &self,
         held: Held,
         ahead: Option<Ahead>,
+        turn: Option<Turn>,
     ) -> Result<Outcome, OperationError> {
         // On the heap: the state of all effects together is large, and callers embed it.
-        Box::pin(self.drive_on(held, ahead)).await
+        Box::pin(self.drive_on(held, ahead, turn)).await
     }
 
-    async fn drive_on(&self, held: Held, ahead: Option<Ahead>) -> Result<Outcome, OperationError> {
+    async fn drive_on(
+        &self,
+        held: Held,
+        ahead: Option<Ahead>,
+        mut turn: Option<Turn>,
+    ) -> Result<Outcome, OperationError> {
         let heartbeat = Heartbeat::start(self.ports.clone());
         let mut at = At { held, ahead, routing: drift::RoutingWatch::default() };
         let mut fenced: Option<Epoch> = None;
@@ -123,6 +134,8 @@ impl Driver {
         let mut first = Duration::ZERO;
         loop {
             let record = &at.held.record;
+            self.haste.follow(record);
+            turn.take_if(|_| !haste::is_on_its_way(record.phase.name()));
             let over = matches!(record.next(), Next::Finish(_));
             if !over && record.envelope.holder.as_ref() != Some(&self.me()) {
                 phase.ends(PhaseEnd::Lost);

@@ -34,6 +34,7 @@ mod releaser;
 mod slot;
 mod store;
 mod switch;
+mod throttle;
 mod validator;
 
 pub use agent::{AgentClient, AnswerBody, PodRef, Target};
@@ -69,6 +70,7 @@ pub use switch::{
     Capabilities, Evidence, EvidenceKind, Mirror, Observed, ObservedState, Pin, Routing, Share,
     SwitchStrategy, Vantage,
 };
+pub use throttle::Throttle;
 pub use validator::{
     Checkpoint, Finding, Judgement, NoCheckpoint, Side, Trial, Validator, ValidatorRef, Verdict,
     Winner,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Held, Validators, held, span};
+use crate::driver::{Driver, Haste, Held, Validators, held, span};
 use crate::release::{Event, EventKind, Next, Undo};
 use crate::{
     Actor, Document, ErrorKind, Outcome, PhaseName, Plan, Ports, Reason, Record, Reporter,
@@ -45,7 +45,9 @@ impl std::fmt::Debug for Operations {
 impl Operations {
     /// Operations on what is reached through `ports`.
     pub fn new(ports: Ports) -> Self {
-        Self { driver: Driver::new(ports, Validators::default()) }
+        let mut driver = Driver::new(ports, Validators::default());
+        driver.haste = Haste::of_operation();
+        Self { driver }
     }
 
     /// Tells `reporter` of what happens.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{
     AgentClient, AgentName, Approver, Clock, Color, HookRunner, Liveness, Load, ReleaseStore, Slot,
-    SwitchStrategy, SystemClock,
+    SwitchStrategy, SystemClock, Throttle,
 };
 
 /// For how long a watch that says nothing is believed unless said otherwise.
@@ -76,6 +76,8 @@ pub struct Ports {
     /// For how long a watch that says nothing is believed, before what it watches is read: a
     /// connection can be dead without a word.
     pub trust: Duration,
+    /// What many releases of this process share so that they go on in turns, if they do.
+    pub throttle: Option<Throttle>,
 }
 
 impl Ports {
@@ -103,6 +105,7 @@ impl Ports {
             approver: None,
             hooks: None,
             trust: TRUST,
+            throttle: None,
         }
     }
 
@@ -160,6 +163,13 @@ impl Ports {
     #[must_use]
     pub fn with_trust(mut self, trust: Duration) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Lets releases of this process go on in turns.
+    #[must_use]
+    pub fn with_throttle(mut self, throttle: Throttle) -> Self {
+        self.throttle = Some(throttle);
         self
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Held, Validators, Wanted, held, span};
+use crate::driver::{Driver, Haste, Held, Validators, Wanted, held, span};
 use crate::operations::{busy_because, call};
 use crate::release::{Event, EventKind, Membership, Next};
 use crate::{
@@ -90,7 +90,9 @@ impl Releaser {
 
     /// The operations that need no validators.
     pub fn operations(&self) -> Operations {
-        Operations { driver: self.driver.clone() }
+        let mut driver = self.driver.clone();
+        driver.haste = Haste::of_operation();
+        Operations { driver }
     }
 
     /// Everything that stands in the way of this release, warnings included. Reads only.
@@ -153,6 +155,7 @@ impl Releaser {
         plan: &Plan,
         group: Option<Membership>,
     ) -> Result<Outcome, OperationError> {
+        let turn = self.driver.turn().await;
         let (last, unread) = match self.clear().await {
             Ok(last) => (last, None),
             // Where not even the record may be read, the list of all that is missing says more.
@@ -195,7 +198,7 @@ impl Releaser {
         record.group = group.map(Box::new);
         span::begun(span, &record);
         let began = self.first_save(record, last).await?;
-        self.driver.drive_from(began, preflight.ahead).await
+        self.driver.drive_from(began, preflight.ahead, turn).await
     }
 
     /// Goes on with the release that is stored.

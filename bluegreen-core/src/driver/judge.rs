@@ -189,6 +189,9 @@ impl Driver {
                 .with_source("the time for it is over"));
             }
         };
+        if judgement.verdict == Verdict::Fail {
+            self.haste.hurry();
+        }
         if let Some(next) = &judgement.state
             && Some(next) != state.as_ref()
         {

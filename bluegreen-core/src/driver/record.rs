@@ -68,6 +68,8 @@ impl Driver {
         mut record: Record,
         mut expected: Revision,
     ) -> Result<Held, OperationError> {
+        // From here on it is known where it goes.
+        self.haste.follow(&record);
         let mut document = Document::Current(record.clone());
         let mut pause = self.pauses();
         loop {
@@ -130,6 +132,10 @@ impl Driver {
         let mut pause = self.pauses();
         loop {
             let found = self.ports.store.watch(Some(held.revision.clone())).await;
+            if let Some(record) = found.as_ref().ok().and_then(|it| it.as_ref()?.document.current())
+            {
+                self.haste.follow(record);
+            }
             if let Some((drift, revision)) =
                 self.foreign_record(&held.record, &held.revision, &found).await
             {

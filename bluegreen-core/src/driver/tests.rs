@@ -28,6 +28,7 @@ mod preflight;
 mod refused;
 mod simulated;
 mod spans;
+mod throttled;
 mod warm_up;
 
 /// A gate that always says the same.

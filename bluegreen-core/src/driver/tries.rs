@@ -69,6 +69,7 @@ impl Driver {
         kind: ErrorKind,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        let _place = self.place().await;
         tokio::select! {
             biased;
             result = call => {

@@ -1,0 +1,110 @@
+//! Releases of one process that go on in turns.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::{MemoryCluster, await_phase, change, cluster, plan, reason, routing};
+use crate::{
+    Color, OperationError, Operations, Outcome, PhaseName, Ports, Progress, Reason, Releaser,
+    Routing, Throttle,
+};
+
+type Going = JoinHandle<Result<Outcome, OperationError>>;
+
+fn ports(cluster: &MemoryCluster, throttle: &Throttle) -> Ports {
+    cluster.ports("one").with_throttle(throttle.clone())
+}
+
+fn release(releaser: Releaser) -> Going {
+    tokio::spawn(async move { releaser.run(change("2"), &plan()).await })
+}
+
+fn begin(cluster: &MemoryCluster, throttle: &Throttle) -> Going {
+    release(Releaser::new(ports(cluster, throttle)))
+}
+
+async fn is_untouched(cluster: &MemoryCluster) -> bool {
+    Operations::new(cluster.ports("observer")).status().await.unwrap().record.is_none()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_begins_when_it_is_its_turn() {
+    let (here, elsewhere) = (cluster(), cluster());
+    let throttle = Throttle::new().with_releases(1);
+    let namespace = ports(&here, &throttle).namespace.unwrap_or_default();
+    let turn = throttle.try_turn(&namespace).unwrap();
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let told = notes.clone();
+    let releaser = Releaser::new(ports(&here, &throttle)).report(move |it: &Progress| {
+        if let Progress::Note { text } = it {
+            told.lock().unwrap().push(text.clone());
+        }
+    });
+    let waiting = release(releaser);
+    let other = ports(&elsewhere, &throttle).with_namespace("elsewhere");
+    let free = release(Releaser::new(other));
+    await_phase(&elsewhere, PhaseName::Baking).await;
+    assert!(is_untouched(&here).await, "it is not its turn");
+    assert!(notes.lock().unwrap()[0].starts_with("waits for its turn"), "{notes:?}");
+    drop(turn);
+    await_phase(&here, PhaseName::Baking).await;
+    drop((waiting, free));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_bakes_leaves_its_place() {
+    let (first, second) = (cluster(), cluster());
+    let throttle = Throttle::new().with_releases(1);
+    let one = begin(&first, &throttle);
+    await_phase(&first, PhaseName::Baking).await;
+    let other = begin(&second, &throttle);
+    await_phase(&second, PhaseName::Baking).await;
+    assert!(!one.is_finished() && !other.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_before_its_switch_leaves_its_place() {
+    let (first, second) = (cluster(), cluster());
+    let throttle = Throttle::new().with_releases(1);
+    let mut bad = plan();
+    bad.look = Duration::ZERO;
+    let refused = Releaser::new(ports(&first, &throttle)).run(change("2"), &bad).await.unwrap();
+    assert!(matches!(refused, Outcome::Refused { .. }), "{refused:?}");
+    let dropped = begin(&first, &throttle);
+    tokio::task::yield_now().await;
+    dropped.abort();
+    drop(dropped.await);
+    let going = begin(&second, &throttle);
+    await_phase(&second, PhaseName::Baking).await;
+    drop(going);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_goes_back_waits_for_those_who_go_forward() {
+    // Somebody asks for it, or the guard of the process that drives finds it out.
+    for asks in [true, false] {
+        let (going, blocked) = (cluster(), cluster());
+        let throttle = Throttle::new().with_calls(1);
+        let release = begin(&going, &throttle);
+        await_phase(&going, PhaseName::Baking).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let all_places = throttle.call("others").await;
+        let forward = begin(&blocked, &throttle);
+        if asks {
+            let operations = Operations::new(ports(&going, &throttle));
+            operations.rollback("ann", "wrong refunds").await.unwrap();
+        } else {
+            going.stop_replacing(Color::Green);
+            going.kill(Color::Green, 3);
+        }
+        let outcome = reason(release.await.unwrap().unwrap());
+        assert!(matches!(outcome, Reason::Requested { .. } | Reason::Unfit { .. }), "{outcome}");
+        assert_eq!(routing(&going).await, Routing::all(Color::Blue));
+        assert!(is_untouched(&blocked).await, "the one that goes forward has waited");
+        drop(all_places);
+        await_phase(&blocked, PhaseName::Baking).await;
+        drop(forward);
+    }
+}
