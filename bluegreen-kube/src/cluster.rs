@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_core::{Color, Liveness, Load, Operations, Pair, Ports, Releaser, SwitchStrategy};
+use bluegreen_core::{
+    Color, Liveness, Load, Operations, Pair, Ports, Releaser, SwitchStrategy, Throttle,
+};
 use kube::Client;
 
 use crate::event::Subject;
@@ -61,8 +63,9 @@ pub struct Cluster {
     liveness: Arc<dyn Liveness>,
     load: Option<Arc<dyn Load>>,
     hooks: Arc<JobHooks>,
-    /// For how long its watches are believed, where a fleet looks after them.
-    trust: Option<Duration>,
+    /// For how long its watches are believed, and how many releases go on at a time, where a fleet
+    /// looks after them.
+    fleet: Option<(Duration, Throttle)>,
 }
 
 impl Cluster {
@@ -107,8 +110,8 @@ impl Cluster {
         .with_namespace(&self.settings.namespace)
         .with_version_env(&self.settings.version_env)
         .with_hooks(Arc::clone(&self.hooks) as _);
-        let ports = match self.trust {
-            Some(trust) => ports.with_trust(trust),
+        let ports = match &self.fleet {
+            Some((trust, throttle)) => ports.with_trust(*trust).with_throttle(throttle.clone()),
             None => ports,
         };
         match &self.load {

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bluegreen_core::{HolderId, Liveness, Result};
+use bluegreen_core::{HolderId, Liveness, Result, Throttle};
 use futures_util::future::join_all;
 use kube::Client;
 
@@ -27,6 +27,7 @@ const TRUST: Duration = Duration::from_hours(2);
 /// * **Leases** are shared: one for each namespace with agents of the fleet, renewed about every five
 ///   seconds whatever number of releases is driven.
 /// * What may be done in a namespace is asked once for releases that begin together.
+/// * How much goes on at a time is limited for all together, by a [`Throttle`]; a rollback waits for nobody.
 ///
 /// A fleet needs no other rights than its agents do: all of them have `list` and `watch` in their namespace.
 /// A release goes as it does without one. Before its traffic moves it reads and watches for itself, because
@@ -58,6 +59,7 @@ pub struct Fleet {
     holder: HolderId,
     time_to_live: Option<Duration>,
     seed: u64,
+    throttle: Throttle,
     shared: Arc<Shared>,
 }
 
@@ -75,7 +77,8 @@ impl Fleet {
     pub fn new(client: Client) -> Self {
         let holder = unique_holder();
         let seed = seed_of(&holder);
-        Self { client, holder, time_to_live: None, seed, shared: Arc::new(Shared::of(seed)) }
+        let (throttle, shared) = (Throttle::new(), Arc::new(Shared::of(seed)));
+        Self { client, holder, time_to_live: None, seed, throttle, shared }
     }
 
     /// What this process calls itself, unique for each start of it. For a fleet that has no agents
@@ -102,6 +105,13 @@ impl Fleet {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self.shared = Arc::new(Shared::of(seed));
+        self
+    }
+
+    /// With other limits of how much goes on at a time. For a fleet that has no agents yet.
+    #[must_use]
+    pub fn with_throttle(mut self, throttle: Throttle) -> Self {
+        self.throttle = throttle;
         self
     }
 
@@ -151,6 +161,10 @@ impl Fleet {
             })
         };
         Arc::clone(lock(&self.shared.leases).entry(key).or_insert_with(make)) as _
+    }
+
+    pub(crate) fn throttle(&self) -> Throttle {
+        self.throttle.clone()
     }
 
     /// For how long the watches of this agent are believed: not the same time for all, or those that

@@ -343,7 +343,8 @@ impl ClusterBuilder {
             Arc::new((self.slots)(slot))
         });
         let traffic = mover.moved(&self, &agent.deployments, shared);
-        let trust = self.fleet.as_ref().map(|fleet| fleet.trust(&self.settings));
+        let limits = |fleet: &Fleet| (fleet.trust(&self.settings), fleet.throttle());
+        let fleet = self.fleet.as_ref().map(limits);
         let of_fleet = || Some(self.fleet.as_ref()?.liveness(&self.settings));
         let liveness = self.liveness.or_else(of_fleet).unwrap_or_else(|| {
             let holder = self.holder.unwrap_or_else(holder::unique);
@@ -368,7 +369,7 @@ impl ClusterBuilder {
             settings: self.settings,
             load: None,
             hooks: Arc::new(hooks.sharing(rules)),
-            trust,
+            fleet,
         };
         cluster.load = self.load.map(|make| make(&cluster.asking_ports()));
         if let (Some(queue), Some(make)) = (&cluster.queue, self.pulling) {
