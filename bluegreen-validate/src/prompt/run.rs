@@ -126,22 +126,18 @@ pub(super) async fn run(
     let now = trial.clock.now();
     let left = left(trial);
     let time = suite.budget.time.map_or(left, |time| time.min(left));
-    let (book, until) = (saved.book.take(), now.plus(time));
-    let facts = session.map(|session| ("cassette", session.shown())).into_iter().collect();
-    let (found, digest) = (&results, aids.digest);
-    let made = aids.made;
     let begun = Begun {
         suite,
-        digest,
+        digest: aids.digest,
         prepared,
-        made,
+        made: aids.made,
         trial,
-        results: found,
-        book,
+        results: &results,
+        book: saved.book.take(),
         planned,
         now,
-        until,
-        facts,
+        until: now.plus(time),
+        facts: session.map(|session| ("cassette", session.shown())).into_iter().collect(),
     };
     let recording = Recording::begin(aids.recorder, &begun, &ledger);
     recording.tell(0, &results);
@@ -210,11 +206,7 @@ pub(super) async fn run(
     drop(running);
     let spent = ledger.spent();
     let ended = ended.unwrap_or(Ended::Whole);
-    if let Some(before) = before {
-        recording.note("baseline", before.known.shown());
-    }
-    recording.end(&ended);
-    recording.tell(0, &results);
+    told(&recording, &ended, before, &results);
     let state = saved.bytes(&results, spent, &recording);
     Ok(Ran { results, ended, state, planned, spent })
 }
@@ -240,6 +232,15 @@ fn plan<'a>(
     }
     let before = known.map(|known| Before::new(known, suite, prepared, &todo));
     (Todo::Listed(todo.into_iter()), before)
+}
+
+/// Tells that the run has ended.
+fn told(recording: &Recording<'_>, ended: &Ended, before: Option<&Before<'_>>, results: &Results) {
+    if let Some(before) = before {
+        recording.note("baseline", before.known.shown());
+    }
+    recording.end(ended);
+    recording.tell(0, results);
 }
 
 /// The time until the deadline, less what the verdict takes.

@@ -269,7 +269,7 @@ impl Suite {
         let of_cases = self.cases.iter();
         let of_cases = of_cases.flat_map(|case| case.assert.iter().chain(case.turns_asserts()));
         let opened = self.case_file.iter().filter_map(|file| file.opened().ok());
-        let filed = opened.flat_map(|opened| opened.notable());
+        let filed = opened.flat_map(Opened::notable);
         self.defaults.assert.iter().chain(of_cases).chain(filed)
     }
 

@@ -80,7 +80,7 @@ async fn most(folder: &Path, cases: usize) -> usize {
     let judgement = gate.judge(&trial()).await.unwrap();
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement}");
     let outline = recorder.outline().unwrap();
-    assert!(outline.verdict.idle.passed as usize > cases * 9 / 10);
+    assert!(outline.verdict.idle.passed > cases as u64 * 9 / 10);
     assert!(recorder.write_json(std::io::sink()).unwrap());
     drop((gate, recorder));
     ALLOCATOR.max_allocated()

@@ -13,6 +13,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+/// The bytes that are read of an answer at a time.
+const READ: usize = 4 * 1024;
+
 /// Where an agent is: what stands before the path that a suite has.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Address {
@@ -70,7 +73,9 @@ impl UrlClient {
     pub(crate) fn new(address: Address) -> std::result::Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
-        let builder = Client::builder(TokioExecutor::new());
+        let mut builder = Client::builder(TokioExecutor::new());
+        // Each connection has room of that size all the time; most answers are shorter.
+        builder.http1_read_buf_exact_size(READ);
         let http = if address.is_tls {
             tcp.enforce_http(false);
             let tls = HttpsConnectorBuilder::new().with_native_roots();

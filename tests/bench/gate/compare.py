@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -27,6 +28,25 @@ class Model:
             return json.load(answer)
 
 
+class Peak(threading.Thread):
+    """The most memory of a process. (`ru_maxrss` counts what this one had before it became that.)"""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status, self.megabytes = Path(f"/proc/{pid}/status"), 0.0
+
+    def run(self):
+        while True:
+            try:
+                lines = self.status.read_text().splitlines()
+            except OSError:
+                return
+            for line in lines:
+                if line.startswith("VmHWM:"):
+                    self.megabytes = max(self.megabytes, int(line.split()[1]) / 1024)
+            time.sleep(0.02)
+
+
 class Took:
     """What a command took, its children's time included."""
 
@@ -38,13 +58,15 @@ class Took:
                 command, cwd=folder, env={**os.environ, **more},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )
+            peak = Peak(process.pid)
+            peak.start()
             _, status, usage = os.wait4(process.pid, 0)
             self.wall = time.monotonic() - began
         code = os.waitstatus_to_exitcode(status)
         if code not in accepted:
             sys.exit(f"{command} ended with {code}:\n{(folder / 'output').read_text()[-4000:]}")
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.memory = usage.ru_maxrss / 1024
+        self.memory = peak.megabytes
 
 
 def ours(program, model, folder, cases, at_once):

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_core::{Digest, Finding, Side, Timestamp};
+use bluegreen_core::{Digest, Side, Timestamp};
 
 use super::begun::Begun;
 use super::facts;
@@ -17,10 +16,10 @@ use super::room::{Kind, Room};
 use super::saved::SavedBook;
 use super::seen::{NOT_KEPT, Seen, usage};
 use crate::excerpt::Mask;
-use crate::paired::{self, Attempt, Cases, Rules, SuiteVerdict, Traits};
+use crate::paired::{Attempt, Rules, SuiteVerdict};
 use crate::prompt::assess::Outcome;
 use crate::prompt::made::Made;
-use crate::prompt::report::{Counts, found, scrubbed, scrubbed_lines, stopped};
+use crate::prompt::report::{found, scrubbed};
 use crate::prompt::run::attempt::{Pair, Without};
 use crate::prompt::run::code::Code;
 use crate::prompt::run::ledger::Spent;
@@ -28,10 +27,10 @@ use crate::prompt::run::schedule::Slotted;
 use crate::prompt::run::state::identity;
 use crate::prompt::run::{Ended, Results};
 use crate::prompt::suite::{Budget, Prices};
-use crate::report::{CaseReport, RunReport, Usage};
+use crate::report::Usage;
 
-/// The characters that are kept of what is asked.
-const ASKED: usize = 2_000;
+mod told;
+
 /// The bytes of what was seen that the state of a look has, where that is in a file.
 const SPOOLED: usize = 64 * 1024;
 /// More reasons for which attempts are lost than anybody reads.
@@ -65,12 +64,6 @@ pub(super) struct Book {
     lost: usize,
     spent: Spent,
     ended: Option<Ended>,
-}
-
-/// What a report says of a case before it is run.
-struct Head {
-    case: CaseReport,
-    assertions: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -140,16 +133,13 @@ impl Book {
             spent: Spent::default(),
             ended: None,
         };
-        match before {
-            Some(before) => {
-                book.room = before.room;
-                (book.clock.started, book.clock.before) = (before.clock.started, before.took());
-                (book.codes, book.pairs) = (before.codes, before.pairs);
-            }
-            None => {
-                book.codes = vec![[Code::NOT_RUN; 2]; count];
-                book.take_saved(begun);
-            }
+        if let Some(before) = before {
+            book.room = before.room;
+            (book.clock.started, book.clock.before) = (before.clock.started, before.took());
+            (book.codes, book.pairs) = (before.codes, before.pairs);
+        } else {
+            book.codes = vec![[Code::NOT_RUN; 2]; count];
+            book.take_saved(begun);
         }
         book.take_known(begun.results);
         let facts = begun.facts.iter().map(|(name, fact)| ((*name).to_owned(), fact.clone()));
@@ -325,132 +315,6 @@ impl Book {
 
     fn took(&self) -> Duration {
         self.clock.before.saturating_add(self.clock.last.since(self.clock.begun))
-    }
-
-    /// The report with all cases.
-    pub(super) fn report(&self) -> RunReport {
-        let mut room = self.room;
-        let cases = (0..self.cases).map(|index| self.case(index, &mut room)).collect();
-        self.report_of(cases, &room)
-    }
-
-    /// Writes the JSON of it, case by case.
-    pub(super) fn write_json(&self, to: impl io::Write) -> serde_json::Result<()> {
-        // What there is no room for is told before the cases are.
-        let mut room = self.room;
-        for index in 0..self.cases {
-            Head::of(&self.made, index, &self.mask, &mut room);
-        }
-        let outline = self.report_of(Vec::new(), &room);
-        let mut room = self.room;
-        let cases = (0..self.cases).map(|index| self.case(index, &mut room));
-        outline.write_json_with(cases, to)
-    }
-
-    /// The report without any case.
-    pub(super) fn outline(&self) -> RunReport {
-        self.report_of(Vec::new(), &self.room)
-    }
-
-    /// What is known of a case.
-    fn case(&self, index: usize, room: &mut Room) -> CaseReport {
-        let prices = self.prices.as_ref();
-        let head = Head::of(&self.made, index, &self.mask, room);
-        let mut case = head.case;
-        let repeats = self.rules.repeats as usize;
-        for place in index * repeats..(index + 1) * repeats {
-            if self.codes.get(place).is_none_or(|codes| *codes == [Code::NOT_RUN; 2]) {
-                continue;
-            }
-            let seen = self.seen(place);
-            let (live, idle) = seen.as_ref();
-            let of = |seen: &Seen| seen.report(&head.assertions, prices);
-            case.add_pair(of(live), of(idle));
-            if let Some(pair) = case.pairs.last_mut() {
-                pair.preferences.clone_from(&idle.preferences);
-            }
-        }
-        case
-    }
-
-    fn report_of(&self, cases: Vec<CaseReport>, room: &Room) -> RunReport {
-        let known = self.codes.iter().filter(|codes| **codes != [Code::NOT_RUN; 2]).count();
-        let ended = self.ended.as_ref();
-        let mut report = RunReport::new(&self.name, self.verdict(), cases, self.clock.started);
-        let counts = Counts { known, lost: self.lost, planned: self.planned };
-        let why = if let Some(ended) = ended {
-            stopped(&self.name, ended, counts)
-        } else {
-            let found = format!("{known}, when the run was stopped");
-            Some(Finding::new(self.name.as_str(), format!("all {} pairs", self.planned), found))
-        };
-        if let Some(why) = why {
-            report = report.stopped_by(why);
-        }
-        (report.live, report.idle) = (self.live.clone(), self.idle.clone());
-        report.took = self.took();
-        report.facts.clone_from(&self.facts);
-        report.facts.insert("pairs".to_owned(), format!("{known} of {}", self.planned));
-        if matches!(ended, Some(Ended::Decided(_))) {
-            let text = format!("decided after {known} of {} pairs", self.planned);
-            report.facts.insert("pairs".to_owned(), text);
-        }
-        if room.left_out > 0 {
-            let text = format!("{} for which there was no room", room.left_out);
-            report.facts.insert("texts left out".to_owned(), text);
-        }
-        if let Some(problem) = self.pairs.problem() {
-            report.facts.insert("answers left out".to_owned(), problem.to_owned());
-        }
-        report.spent = self.spent();
-        report
-    }
-}
-
-/// The outcomes, for a verdict.
-impl Cases for Book {
-    fn count(&self) -> usize {
-        self.cases
-    }
-
-    fn name(&self, index: usize) -> Cow<'_, str> {
-        self.made.prepared.as_ref().map_or(Cow::Borrowed(""), |it| it.cases.name(index))
-    }
-
-    fn traits(&self, index: usize) -> Traits<'_> {
-        let prepared = self.made.prepared.as_ref();
-        prepared.map_or_else(Traits::default, |prepared| prepared.cases.traits(index))
-    }
-
-    fn attempts(&self, index: usize) -> impl Iterator<Item = paired::Pair> + '_ {
-        let repeats = self.rules.repeats as usize;
-        let codes = self.codes.get(index * repeats..(index + 1) * repeats).unwrap_or_default();
-        codes.iter().map(|[live, idle]| (live.attempt(), idle.attempt()))
-    }
-
-    /// A suite in which two cases have one name is refused before it is run.
-    fn twice(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl Head {
-    fn of(made: &Made, index: usize, mask: &Mask, room: &mut Room) -> Self {
-        let case = made.prepared.as_ref().map(|prepared| prepared.case(index));
-        let Some(Ok(case)) = case else {
-            // Its file has changed meanwhile.
-            let case = CaseReport::new(format!("case {index}"), "");
-            return Self { case, assertions: Vec::new() };
-        };
-        let asked = room.take(Kind::Asked, scrubbed_lines(mask, &case.all_asked(), ASKED));
-        let mut report = CaseReport::new(&case.id, asked);
-        report.category.clone_from(&case.category);
-        report.conversation.clone_from(&case.group);
-        (report.critical, report.quarantined) = (case.critical, case.quarantined);
-        let names = case
-            .assertions()
-            .map(|it| room.take(Kind::Asked, scrubbed(mask, &it.assertion().described())));
-        Self { assertions: names.collect(), case: report }
     }
 }
 

@@ -66,7 +66,7 @@ impl Pairs {
         match self {
             Self::Held(pairs) => pairs.iter_mut().skip(place).take(1).for_each(|it| *it = None),
             Self::Spooled { at, .. } => {
-                at.iter_mut().skip(place).take(1).for_each(|it| *it = NOWHERE)
+                at.iter_mut().skip(place).take(1).for_each(|it| *it = NOWHERE);
             }
         }
     }
