@@ -33,7 +33,7 @@ impl Leadership {
                 }
                 Err(_) => {}
             }
-            sleep(self.step()).await;
+            sleep(self.lease.time_to_live() / 5).await;
         }
     }
 
@@ -46,7 +46,7 @@ impl Leadership {
         let mut last = "it was not renewed in time".to_owned();
         loop {
             // Others count from when they saw the last renewal, which is not before it was sent.
-            let end = renewed + self.step() * 4;
+            let end = renewed + self.lease.time_to_live() * 4 / 5;
             if timeout_at(end, sleep(self.step())).await.is_err() {
                 return last;
             }
@@ -82,8 +82,10 @@ impl Leadership {
         }
     }
 
+    /// The time between two renewals. What was renewed a quarter of its time to live ago is not written
+    /// again, and would be taken here for renewed.
     fn step(&self) -> Duration {
-        self.lease.time_to_live() / 5
+        self.lease.time_to_live() / 3
     }
 }
 
