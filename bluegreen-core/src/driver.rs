@@ -139,15 +139,15 @@ impl Driver {
             let over = matches!(record.next(), Next::Finish(_));
             if !over && record.envelope.holder.as_ref() != Some(&self.me()) {
                 phase.ends(PhaseEnd::Lost);
-                at.held = self.follow(at.held, first).await?;
+                at.held = Box::pin(self.follow(at.held, first)).await?;
                 // Whatever was told of it before, another one has driven it meanwhile.
                 (fenced, entered) = (None, None);
                 continue;
             }
             if !over && fenced != Some(record.envelope.epoch) {
                 first = takeover::MOMENT;
-                if let Err(error) = self.fence(record.envelope.epoch, record).await {
-                    at.held = self.taken_away(at.held, error).await?;
+                if let Err(error) = Box::pin(self.fence(record.envelope.epoch, record)).await {
+                    at.held = Box::pin(self.taken_away(at.held, error)).await?;
                     continue;
                 }
                 fenced = Some(record.envelope.epoch);
@@ -185,7 +185,7 @@ impl Driver {
                 phase.ends_with(&outcome);
                 self.report(&Progress::Finished { outcome: outcome.clone() });
                 if matches!(outcome, Outcome::Stuck { .. }) {
-                    self.let_go(at.held).await;
+                    Box::pin(self.let_go(at.held)).await;
                 }
                 drop(heartbeat);
                 return Ok(outcome);
@@ -198,7 +198,7 @@ impl Driver {
         let At { held, ahead, routing } = &mut at;
         match held.record.next() {
             Next::Finish(outcome) => {
-                self.finish(&held.record).await;
+                Box::pin(self.finish(&held.record)).await;
                 return Ok((at, Some(outcome)));
             }
             Next::Wait(Wait::Stuck(stuck)) => return Ok((at, Some(Outcome::Stuck { stuck }))),
@@ -234,11 +234,12 @@ impl Driver {
                 let doubt = self.doubt.swap(false, Ordering::AcqRel);
                 if let Some((kind, seen)) = event {
                     let drift = drift::told(&kind);
-                    (at.held, at.ahead) = self.commit_and_read(at.held, kind, seen).await?;
+                    let saving = Box::pin(self.commit_and_read(at.held, kind, seen));
+                    (at.held, at.ahead) = saving.await?;
                     self.tell(drift, &at.held.record);
                 }
                 if doubt && self.goes_on(&at.held.record) {
-                    (at.held, at.ahead) = (self.shut_out(at.held).await?, None);
+                    (at.held, at.ahead) = (Box::pin(self.shut_out(at.held)).await?, None);
                 }
             }
         }
@@ -246,6 +247,9 @@ impl Driver {
     }
 
     /// Performs an effect. Says what came of it, and what was seen on the way that is still good.
+    ///
+    /// Each effect on the heap: a thousand releases that wait must not have room for all that they do
+    /// at other times.
     async fn perform(
         &self,
         record: &Record,
@@ -255,28 +259,38 @@ impl Driver {
         let kind = match effect {
             // A stored record is always past its preflight; `start` looks before it saves.
             Effect::Check => EventKind::Checked,
-            Effect::AwaitEmpty { slot } => self.await_empty(record, slot).await,
+            Effect::AwaitEmpty { slot } => Box::pin(self.await_empty(record, slot)).await,
             Effect::RunHook { hook, attempt, deadline } => {
-                self.run_hook(record, hook, attempt, deadline).await
+                Box::pin(self.run_hook(record, hook, attempt, deadline)).await
             }
-            Effect::Deploy => self.deploy(record, ahead).await,
-            Effect::AwaitReady { deadline } => return self.await_ready(record, deadline).await,
-            Effect::WarmUp { deadline } => self.warm_up(record, deadline).await,
-            Effect::Judge { deadline } => return self.gates(record, deadline, ahead).await,
-            Effect::AwaitApproval { deadline } => self.await_approval(record, deadline).await,
+            Effect::Deploy => Box::pin(self.deploy(record, ahead)).await,
+            Effect::AwaitReady { deadline } => {
+                return Box::pin(self.await_ready(record, deadline)).await;
+            }
+            Effect::WarmUp { deadline } => Box::pin(self.warm_up(record, deadline)).await,
+            Effect::Judge { deadline } => {
+                return Box::pin(self.gates(record, deadline, ahead)).await;
+            }
+            Effect::AwaitApproval { deadline } => {
+                Box::pin(self.await_approval(record, deadline)).await
+            }
             Effect::AwaitThaw { until } => {
                 self.sleep_until(until).await;
                 EventKind::Thawed
             }
-            Effect::AwaitGroup { deadline, bound } => self.await_group(deadline, bound).await,
-            Effect::Shift { to } => return self.shift(record, &to, ahead).await,
-            Effect::Hold { until } => self.hold(record, until, ahead).await,
-            Effect::Drain { slot, deadline } => self.drain(record, slot, deadline).await,
-            Effect::Unpin { to } => self.unpin(record, &to).await,
-            Effect::Retire { slot, replicas } => self.retire(record, slot, replicas).await,
-            Effect::Return { to } => self.give_back(record, to).await,
-            Effect::Keep { until, drain } => self.keep(record, until, drain).await,
-            Effect::Restore { slot } => self.restore(record, slot).await,
+            Effect::AwaitGroup { deadline, bound } => {
+                Box::pin(self.await_group(deadline, bound)).await
+            }
+            Effect::Shift { to } => return Box::pin(self.shift(record, &to, ahead)).await,
+            Effect::Hold { until } => Box::pin(self.hold(record, until, ahead)).await,
+            Effect::Drain { slot, deadline } => Box::pin(self.drain(record, slot, deadline)).await,
+            Effect::Unpin { to } => Box::pin(self.unpin(record, &to)).await,
+            Effect::Retire { slot, replicas } => {
+                Box::pin(self.retire(record, slot, replicas)).await
+            }
+            Effect::Return { to } => Box::pin(self.give_back(record, to)).await,
+            Effect::Keep { until, drain } => Box::pin(self.keep(record, until, drain)).await,
+            Effect::Restore { slot } => Box::pin(self.restore(record, slot)).await,
         };
         (kind, Seen::Nothing)
     }

@@ -156,7 +156,7 @@ impl Releaser {
         group: Option<Membership>,
     ) -> Result<Outcome, OperationError> {
         let turn = self.driver.turn().await;
-        let (last, unread) = match self.clear().await {
+        let (last, unread) = match Box::pin(self.clear()).await {
             Ok(last) => (last, None),
             // Where not even the record may be read, the list of all that is missing says more.
             Err(OperationError::Port(error)) if error.kind() == ErrorKind::Rejected => {
@@ -167,8 +167,9 @@ impl Releaser {
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
         let epoch = epoch.unwrap_or_default();
-        let looking = self.driver.preflight(&wanted, plan, &self.actor, epoch);
-        let mut preflight = span::preflight(looking).await?;
+        // What a release does once is not kept room for while it waits.
+        let looking = Box::pin(self.driver.preflight(&wanted, plan, &self.actor, epoch));
+        let mut preflight = Box::pin(span::preflight(looking)).await?;
         preflight.problems.extend(without_group(plan, group.as_ref()));
         let (refusals, warnings): (Vec<Problem>, Vec<Problem>) =
             preflight.problems.into_iter().partition(Problem::is_refusal);
@@ -197,7 +198,7 @@ impl Releaser {
         let mut record = record.apply(Event::new(self.driver.now(), EventKind::Checked))?;
         record.group = group.map(Box::new);
         span::begun(span, &record);
-        let began = self.first_save(record, last).await?;
+        let began = Box::pin(self.first_save(record, last)).await?;
         self.driver.drive_from(began, preflight.ahead, turn).await
     }
 
