@@ -7,6 +7,7 @@
 mod alone;
 mod article;
 mod floor;
+mod many;
 mod ours;
 mod process;
 mod prompts;
@@ -22,6 +23,15 @@ use table::Table;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
+    match arguments.peek().map(String::as_str) {
+        Some("many") => {
+            let wanted = many::Wanted::read(arguments.skip(1));
+            return Box::pin(many::measure(wanted)).await;
+        }
+        Some("many-drive") => return Box::pin(many::drive(arguments.skip(1))).await,
+        Some("many-kubelet") => return Box::pin(many::kubelet()).await,
+        _ => {}
+    }
     let only_weights = arguments.next_if(|word| word == "weights").is_some();
     let only_prompts = arguments.next_if(|word| word == "prompts").is_some();
     let only_back = arguments.next_if(|word| word == "back").is_some();
