@@ -18,6 +18,7 @@ mod deadlock;
 mod drain;
 mod drift;
 mod external;
+mod fleet;
 mod forward;
 mod freeze;
 mod groups;
