@@ -1,4 +1,5 @@
-//! Releases while a program of the cluster is away. One after another, on a cluster of their own:
+//! Releases while a program of the cluster is away. `tests/outage/run` gives each test a cluster of its
+//! own; on one cluster they run one after another:
 //!
 //! ```console
 //! $ tests/cluster/with outage -- cargo test -p bluegreen-tests --test outage -- --test-threads=1
