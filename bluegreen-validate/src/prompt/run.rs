@@ -150,7 +150,10 @@ pub(super) async fn run(
     let mut unrecorded = Vec::new();
     let mut ended = results.decided(suite, cases);
     while ended.is_none() {
-        while running.len() < pace.at_once() && ledger.exhausted().is_none() {
+        while running.len() < pace.at_once()
+            && ledger.exhausted().is_none()
+            && pace.forbidden().is_none()
+        {
             let Some(next) = todo.next(&results) else { break };
             let pair = sent(attempts.pair(next)).await;
             running.push(pair);
@@ -176,7 +179,7 @@ pub(super) async fn run(
             continue;
         }
         if running.is_empty() {
-            let budget = ledger.exhausted().filter(|_| todo.left() > 0);
+            let budget = ledger.exhausted().filter(|_| todo.left() > 0 || results.has_unpaid());
             ended = Some(budget.map_or(Ended::Whole, Ended::Budget));
             break;
         }

@@ -189,3 +189,16 @@ async fn what_a_budget_cuts_off_is_blamed_on_the_budget_and_on_nobody_else() {
     assert!(!told.contains("neither slot answered") && !told.contains("did not answer"), "{told}");
     assert_eq!(live.sent() + idle.sent(), 21);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_ends_within_the_last_pair_is_no_pass() {
+    let (live, idle) = (Fake::good(), Fake::good());
+    // One of sixty is less than the budget for errors, and is none; and it could still turn the verdict.
+    let mut suite = suite(60);
+    suite.rules.repeats = 1;
+    suite.rules.margin = 0.05;
+    suite.budget.calls = Some(119);
+    let judgement = judge(suite, &paused(&live, &idle, HOUR)).await;
+    assert_verdict(&judgement, Verdict::Inconclusive);
+    assert!(judgement.summary.contains("the budget was spent: calls"), "{}", told(&judgement));
+}

@@ -93,6 +93,8 @@ pub(super) enum Without {
     /// No request could be made of what the suite says and the answers before, which is the suite's
     /// fault and nobody else's.
     Request,
+    /// The case could not be read as it was when the suite was: its file has changed, or is gone.
+    Case,
 }
 
 /// A question, and what was said before it.
@@ -110,7 +112,7 @@ impl Attempts<'_> {
         let case = match self.prepared.case(slotted.case) {
             Ok(case) => case,
             Err(why) => {
-                let (live, idle) = (Tried::unasked(&why), Tried::unasked(&why));
+                let (live, idle) = (Tried::unread(&why), Tried::unread(&why));
                 return Pair { slotted, live, idle, preferences: Vec::new() };
             }
         };
@@ -315,6 +317,10 @@ impl Tried {
 
     pub(super) fn unpaid(budget: &str) -> Self {
         Self::without(Without::Budget, format!("the budget is spent: {budget}"))
+    }
+
+    fn unread(why: &str) -> Self {
+        Self::without(Without::Case, format!("the case could not be read: {why}"))
     }
 
     fn unasked(why: &str) -> Self {

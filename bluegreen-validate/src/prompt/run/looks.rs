@@ -7,6 +7,9 @@ use tokio::time::Instant;
 /// The least time between looks, times what a look takes: a suite of thousands of cases and a fast agent
 /// would spend its time on them.
 const PATIENCE: u32 = 50;
+/// The most pairs between looks: what a crash loses, and what an early end comes too late by, is not to
+/// grow with the suite.
+const MOST_PAIRS: usize = 500;
 /// The most time between looks: each is kept, and what is not is paid again after a crash.
 const MOST: Duration = Duration::from_secs(20);
 
@@ -23,7 +26,7 @@ impl Looks {
     /// The looks at so many pairs. A replay is not patient: it has no more than what came before the
     /// look that ended the run.
     pub(super) fn new(planned: usize, is_replay: bool) -> Self {
-        let batch = (planned / 20).max(10);
+        let batch = (planned / 20).clamp(10, MOST_PAIRS);
         Self { batch, since: 0, not_before: Instant::now(), is_patient: !is_replay }
     }
 

@@ -45,6 +45,10 @@ struct Counts {
     unasked: usize,
     /// Those of which the cassette lacks a side.
     unrecorded: usize,
+    /// Those whose case could not be read any more.
+    unread: usize,
+    /// Those that were begun, and for which the budget had no room. They are not lost.
+    unpaid: usize,
 }
 
 /// The first run in which a case got worse, for people.
@@ -97,6 +101,7 @@ impl Results {
     pub(super) fn add(&mut self, pair: &Pair) -> bool {
         if [&pair.live, &pair.idle].iter().any(|it| it.without == Some(Without::Budget)) {
             // It counts as never run, and is nobody's fault.
+            self.counts.unpaid += 1;
             return false;
         }
         let Slotted { case, repeat, .. } = pair.slotted;
@@ -123,6 +128,11 @@ impl Results {
             });
         }
         match (pair.live.without, pair.idle.without) {
+            (Some(Without::Case), _) | (_, Some(Without::Case)) => {
+                self.counts.unread += 1;
+                self.counts.lost += 1;
+                return false;
+            }
             (Some(Without::Recording), _) | (_, Some(Without::Recording)) => {
                 self.counts.unrecorded += 1;
             }
@@ -183,8 +193,18 @@ impl Results {
         self.counts.lost
     }
 
-    /// Whether so much is lost that no pass is possible any more; it would be no use to go on.
+    /// Whether the budget had no room for something that was begun.
+    pub(super) fn has_unpaid(&self) -> bool {
+        self.counts.unpaid > 0
+    }
+
+    /// Whether so much is lost that no pass is possible any more; it would be no use to go on. That a
+    /// case is another one than the suite was read with is too much at once: what else of the file
+    /// has changed is not known, and no budget for errors is meant for that.
     pub(super) fn away(&self, suite: &Suite) -> Option<Ended> {
+        if self.counts.unread > 0 {
+            return Some(Ended::Away("a case could not be read as it was when the suite was read"));
+        }
         let Counts { lost, both, live_only, idle_only, unasked, unrecorded, .. } = self.counts;
         #[allow(clippy::cast_precision_loss, reason = "there are at most a million pairs")]
         let share = lost as f64 / self.pairs.len().max(1) as f64;

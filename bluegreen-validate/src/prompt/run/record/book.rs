@@ -198,7 +198,9 @@ impl Book {
         let both = [&pair.live, &pair.idle];
         if !counts {
             let unknown = both.iter().find_map(|tried| match &tried.outcome {
-                Outcome::Unknown(why) if tried.without == Some(Without::Request) => {
+                Outcome::Unknown(why)
+                    if matches!(tried.without, Some(Without::Request | Without::Case)) =>
+                {
                     Some(if self.most == 0 { NOT_KEPT.into() } else { scrubbed(&self.mask, why) })
                 }
                 _ => None,

@@ -93,13 +93,24 @@ impl Spool {
     /// process ends, however it ends.
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("bluegreen-run-{}-{number}.jsonl", std::process::id()));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+        let mut tries = 0;
+        let (file, path) = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("bluegreen-run-{}-{number}.jsonl", std::process::id());
+            let path = folder.join(name);
+            match options.open(&path) {
+                Ok(file) => break (file, path),
+                // Of a process of the same number that was killed before it took the name away.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 100 => {
+                    tries += 1
+                }
+                Err(error) => return Err(error),
+            }
+        };
         // Where an open file has to have a name, it keeps it.
         let _ = std::fs::remove_file(&path);
         Ok(Self { file, end: 0, line: Vec::new(), problem: None })

@@ -115,7 +115,9 @@ impl Cases for Book {
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
-        self.made.prepared.as_ref().map_or(Cow::Borrowed(""), |it| it.cases.name(index))
+        let name = self.made.prepared.as_ref().map(|it| it.cases.name(index)).unwrap_or_default();
+        // That of a case whose file has changed can't be read any more.
+        if name.is_empty() { Cow::Owned(format!("case {index}")) } else { name }
     }
 
     fn traits(&self, index: usize) -> Traits<'_> {
@@ -139,9 +141,15 @@ impl Head {
     fn of(made: &Made, index: usize, mask: &Mask, room: &mut Room) -> Self {
         let case = made.prepared.as_ref().map(|prepared| prepared.case(index));
         let Some(Ok(case)) = case else {
-            // Its file has changed meanwhile.
-            let case = CaseReport::new(format!("case {index}"), "");
-            return Self { case, assertions: Vec::new() };
+            // Its file has changed meanwhile. What a verdict has to know of it does not come from there.
+            let mut report = CaseReport::new(format!("case {index}"), "");
+            if let Some(prepared) = &made.prepared {
+                let traits = prepared.cases.traits(index);
+                report.category = traits.category.map(str::to_owned);
+                report.conversation = traits.conversation.map(str::to_owned);
+                (report.critical, report.quarantined) = (traits.critical, traits.quarantined);
+            }
+            return Self { case: report, assertions: Vec::new() };
         };
         let asked = room.take(Kind::Asked, scrubbed_lines(mask, &case.all_asked(), ASKED));
         let mut report = CaseReport::new(&case.id, asked);
