@@ -32,7 +32,7 @@ mod patch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bounds::{Bounds, due};
+pub(crate) use bounds::{Bounds, due, told};
 pub(crate) use check::problems;
 
 /// The group of KEDA.
@@ -43,8 +43,8 @@ pub(crate) const KEDA: &str = "keda.sh";
 const ATTEMPTS: usize = 5;
 
 /// How long KEDA may take to bring what stands in its object to the autoscaler that it makes: a
-/// second, as it watches them.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// second, as it watches them. Less than a call may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often that is looked at.
 const STEP: Duration = Duration::from_millis(250);
 

@@ -80,7 +80,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// Its bounds belong to the role: a deploy gives the candidate's those of live's, and a revert gives
 /// them back. Where the old slot becomes a standby that is smaller than its autoscaler's minimum, that is
-/// lowered. Where KEDA makes both, these are the bounds of its `ScaledObject`s: a deploy waits up to ten
+/// lowered. Where KEDA makes both, these are the bounds of its `ScaledObject`s: a deploy waits up to five
 /// seconds until KEDA has brought them to the autoscaler, and a slot that is left with no pods may rest at
 /// none. Where KEDA makes only one of the two, or a slot has several, bounds stay as they are.
 #[derive(Clone)]

@@ -67,7 +67,8 @@ pub struct Fleet {
 struct Shared {
     registry: Arc<Registry>,
     /// By namespace and the name of our own annotation.
-    leases: Mutex<BTreeMap<(String, String), Arc<LeaseLiveness>>>,
+    /// By namespace: in each there can be only one of this process's name.
+    leases: Mutex<BTreeMap<String, Arc<LeaseLiveness>>>,
     /// By namespace.
     rules: Mutex<BTreeMap<String, Rules>>,
 }
@@ -150,7 +151,7 @@ impl Fleet {
 
     /// The lease of this process in the namespace of `settings`.
     pub(crate) fn liveness(&self, settings: &Settings) -> Arc<dyn Liveness> {
-        let key = (settings.namespace.clone(), settings.own(""));
+        let key = settings.namespace.clone();
         let make = || {
             let (client, rules) = (self.client.clone(), self.rules(&settings.namespace));
             let lease = LeaseLiveness::new(client, settings.clone(), self.holder.clone());

@@ -4,7 +4,9 @@
 use super::{Operations, actor, busy_because, contracted};
 use crate::driver::{Heartbeat, Held};
 use crate::release::EventKind;
-use crate::{Document, Error, ErrorKind, OperationError, PhaseName, Record, Status, Stored};
+use crate::{
+    Document, Error, ErrorKind, OperationError, Outcome, Phase, PhaseName, Record, Status, Stored,
+};
 
 /// How often a release is taken over that others change or take back.
 const TRIES: usize = 10;
@@ -40,7 +42,7 @@ impl Operations {
             let (taken, glance) = tokio::join!(self.driver.take_over(it, Some(also)), looking);
             it = taken?;
             let name = it.record.phase.name();
-            if name == PhaseName::Done {
+            if matches!(&it.record.phase, Phase::Done { outcome: Outcome::RolledBack { .. } }) {
                 // Nothing was deployed, so there is nothing to put back.
                 self.driver.finish(&it.record).await;
                 return Ok(self.status_of(it.record));

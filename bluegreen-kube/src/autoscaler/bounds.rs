@@ -75,6 +75,13 @@ pub(crate) fn due(own: &[Autoscaler], live: &[Autoscaler]) -> Option<Bounds> {
     alike.then(|| Bounds::of(live)).filter(|bounds| *bounds != Bounds::of(own))
 }
 
+/// The bounds that the one autoscaler of a candidate has where KEDA makes it: what made them due may have
+/// ended before KEDA came.
+pub(crate) fn told(own: &[Autoscaler]) -> Option<Bounds> {
+    let [own] = own else { return None };
+    (own.kind == Kind::Keda).then(|| Bounds::of(own))
+}
+
 /// Gives it these, and keeps what it had. Nothing where it has them.
 pub(super) fn give(
     it: &Autoscaler,

@@ -25,8 +25,9 @@ impl ConfigMapStore {
         // A record that there is not may be one that a shared watch has not heard of yet.
         if let Some(revision) = &known
             && let Some(following) = self.following(revision)
+            && let Some(changed) = self.follow(following, revision).await?
         {
-            return self.follow(following, revision).await;
+            return Ok(Some(changed));
         }
         // Where two wait at the same time, the second has a watch of its own.
         let (mut shared, mut own) = (self.kept.try_lock().ok(), None);
@@ -61,6 +62,8 @@ impl ConfigMapStore {
         self.watches.follow(&self.api, Scope::labelled(records), filter, at_least)
     }
 
+    /// The record once it has changed; nothing where it is gone from the shared watch. Then it may still
+    /// be there, without the label by which that one finds it: somebody may have taken it away.
     async fn follow(
         &self,
         mut following: Following<ConfigMap>,

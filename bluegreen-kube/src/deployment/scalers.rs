@@ -55,11 +55,18 @@ impl DeploymentSlot {
             tokio::try_join!(own.anew(mine), live.anew(theirs))
         };
         let found = Box::pin(reading).await;
-        let due = match found {
+        let (due, told) = match found {
             Err(error) if is_gone_or_hidden(&error) => return Ok(()),
-            found => found.map(|(own, live)| autoscaler::due(&own, &live))?,
+            found => {
+                found.map(|(own, live)| (autoscaler::due(&own, &live), autoscaler::told(&own)))?
+            }
         };
-        let Some(bounds) = due else { return Ok(()) };
+        let Some(bounds) = due else {
+            return match told {
+                Some(bounds) => own.follow(&bounds, replicas).await,
+                None => Ok(()),
+            };
+        };
         let found = self.autoscalers_for("give live's bounds to", epoch).await?;
         own.give(own.anew(found).await?, &bounds, epoch).await?;
         own.follow(&bounds, replicas).await

@@ -163,3 +163,25 @@ async fn a_process_has_one_lease_in_a_namespace_until_it_gives_it_back() {
     fleet.resign().await.unwrap();
     assert_eq!(stand_in.count("delete", "leases"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_without_its_label_is_not_gone() {
+    let stand_in = StandIn::new();
+    let fleet = Fleet::new(stand_in.client(NAMESPACE)).with_holder("here");
+    let mut all = baking(&stand_in, &fleet).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    // By its label the shared watch finds it.
+    let without = json!({"metadata": {"labels": {"bluegreen.dev/purpose": null}}});
+    let name = format!("{}-bluegreen", agent(4));
+    assert!(stand_in.edit("ann", "configmaps", NAMESPACE, &name, &without));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let last = all.pop().unwrap();
+    if last.task.is_finished() {
+        panic!("it should be driven on: {:?}", last.task.await.unwrap());
+    }
+    let other = Cluster::builder(stand_in.client(NAMESPACE), NAMESPACE, agent(4)).holder("ann");
+    let ports = other.connect().await.unwrap().ports().with_clock(Arc::new(TokioClock::new()));
+    Operations::new(ports).rollback("ann", "wrong refunds").await.unwrap();
+    let outcome = last.task.await.unwrap().unwrap();
+    assert!(matches!(&outcome, Outcome::RolledBack { .. }), "{outcome:?}");
+}

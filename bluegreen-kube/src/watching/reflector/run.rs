@@ -89,7 +89,13 @@ impl<K: Kind> Task<K> {
             Ok(Err(kube::Error::Api(status))) if is_first && status.code == 422 => {
                 return self.list().await;
             }
-            Ok(Err(error)) => return Err(self.in_core(error)),
+            Ok(Err(error)) => {
+                // From where it was it can't go on, as is mostly told by an event.
+                if matches!(&error, kube::Error::Api(status) if matches!(status.code, 400 | 410)) {
+                    self.from = None;
+                }
+                return Err(self.in_core(error));
+            }
             Err(_) => return Err(self.no_answer()),
         };
         self.follow(source.boxed(), is_first).await
@@ -103,11 +109,17 @@ impl<K: Kind> Task<K> {
     ) -> Result<End> {
         let mut listing = BTreeMap::new();
         if !is_listing {
-            self.works();
+            // Whether it goes on, its first event says.
+            lock(&self.cache).set_broken(None);
         }
         loop {
             let Ok(next) = timeout(SILENCE, source.next()).await else {
-                // Begun anew from where it was, over another connection if this one is dead.
+                if is_listing {
+                    return Err(self.no_answer());
+                }
+                // All is listed anew, over another connection if this one is dead: a server that was put
+                // back to what it was before has nothing to say from here on.
+                self.from = None;
                 return Ok(End::Over);
             };
             let event = match next {
@@ -116,6 +128,9 @@ impl<K: Kind> Task<K> {
                 Some(Err(error)) => return Err(self.in_core(error)),
                 Some(Ok(event)) => event,
             };
+            if !is_listing && !matches!(event, WatchEvent::Error(_)) {
+                self.works();
+            }
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     let version = object.meta().resource_version.clone();
@@ -126,6 +141,9 @@ impl<K: Kind> Task<K> {
                         lock(&self.cache).put(name, entry, number(version.as_deref()));
                         self.from = version;
                     }
+                }
+                WatchEvent::Deleted(object) if is_listing => {
+                    listing.remove(object.meta().name.as_deref().unwrap_or_default());
                 }
                 WatchEvent::Deleted(object) => {
                     let version = object.meta().resource_version.clone();
