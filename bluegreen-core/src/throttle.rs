@@ -23,7 +23,8 @@ const RELEASES: usize = 16;
 ///   place to others; so does one that goes back, and one that is resumed takes none.
 ///
 /// Whoever goes back waits for nobody: neither [`Operations`](crate::Operations) nor a release from the
-/// moment in which it is known to have failed is limited. Watches and heartbeats are not either.
+/// moment in which it is known to have failed is limited. Watches, heartbeats and what mostly waits, for pods
+/// or for traffic to follow, are not either.
 ///
 /// Clones are the same throttle.
 #[derive(Clone)]

@@ -151,7 +151,7 @@ impl Driver {
         }
         let (limit, waiting) = (record.plan.gates, slot.await_ready());
         let action = format!("wait for {needed} ready pods of {color}");
-        let state = match self.bounded_read(&action, limit, waiting).await {
+        let state = match self.bounded_read_unqueued(&action, limit, waiting).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 let found = self.laggard(record, color).await;
                 return Err(error.with_source(format!("not in {limit:?}{found}")));

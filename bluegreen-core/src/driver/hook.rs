@@ -127,7 +127,7 @@ impl Driver {
                 }
                 let changed = old.watch(&state);
                 // A watch may be behind, so it is only what says when to read again.
-                let again = self.bounded_read("watch the old slot", call, changed).await;
+                let again = self.bounded_read_unqueued("watch the old slot", call, changed).await;
                 match again {
                     Err(error) if error.kind() == ErrorKind::Unavailable => {}
                     again => drop(again?),

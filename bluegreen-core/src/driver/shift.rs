@@ -105,7 +105,7 @@ impl Driver {
         let pods = ready(candidate);
         let known = self.ports.switch.await_known(candidate.color, &pods);
         let action = "wait until the switch knows the pods";
-        self.bounded_read(action, record.plan.converge.min(limit), known).await
+        self.bounded_read_unqueued(action, record.plan.converge.min(limit), known).await
     }
 
     /// Waits for the evidence that the plan wants, and for longer where the cluster was away: that
@@ -118,7 +118,7 @@ impl Driver {
             let trying = self.tried(deadline, || {
                 let converging = self.ports.switch.converge(to, &record.plan.evidence);
                 let left = deadline.since(self.now());
-                self.bounded_read("wait until traffic follows", left, converging)
+                self.bounded_read_unqueued("wait until traffic follows", left, converging)
             });
             let result = trying.await;
             let later = latest();

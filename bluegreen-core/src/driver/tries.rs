@@ -45,6 +45,7 @@ impl Driver {
         limit: Duration,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        let _place = self.place().await;
         let result = self.within(action, limit, ErrorKind::Unknown, call).await;
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unknown) {
             self.doubt.store(true, Ordering::Release);
@@ -54,6 +55,18 @@ impl Driver {
 
     /// A read under a bound: when it runs out it has had no effect.
     pub(crate) async fn bounded_read<T>(
+        &self,
+        action: &str,
+        limit: Duration,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let _place = self.place().await;
+        self.bounded_read_unqueued(action, limit, call).await
+    }
+
+    /// A read under a bound that neither waits for a place nor takes one: one that mostly waits, and
+    /// would keep others from their calls meanwhile.
+    pub(super) async fn bounded_read_unqueued<T>(
         &self,
         action: &str,
         limit: Duration,
@@ -69,7 +82,6 @@ impl Driver {
         kind: ErrorKind,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let _place = self.place().await;
         tokio::select! {
             biased;
             result = call => {

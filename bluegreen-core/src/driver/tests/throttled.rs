@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::{MemoryCluster, await_phase, change, cluster, plan, reason, routing};
+use crate::memory::{Fault, Faults};
 use crate::{
     Color, OperationError, Operations, Outcome, PhaseName, Ports, Progress, Reason, Releaser,
     Routing, Throttle,
@@ -106,5 +107,26 @@ async fn nobody_who_goes_back_waits_for_those_who_go_forward() {
         drop(all_places);
         await_phase(&blocked, PhaseName::Baking).await;
         drop(forward);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_release_waits_for_takes_no_place_of_a_call() {
+    for (name, nth) in [("switch.await_known", 1), ("switch.converge", 1), ("slot.await_ready", 2)]
+    {
+        let (cluster, faults) = (cluster(), Faults::new());
+        let throttle = Throttle::new().with_calls(1);
+        faults.on(name, nth, Fault::Hang);
+        faults.on("slot.await_ready", 1, Fault::Delay(Duration::from_secs(5)));
+        let going = release(Releaser::new(faults.around(ports(&cluster, &throttle))));
+        faults.reached("slot.await_ready", 1).await;
+        if name == "slot.await_ready" {
+            // Live grew meanwhile, so the candidate is made larger, which is waited for.
+            cluster.edit_replicas(Color::Blue, 5);
+        }
+        faults.hung(1).await;
+        let place = tokio::time::timeout(Duration::from_millis(50), throttle.call("others"));
+        assert!(place.await.is_ok(), "{name} waits in a place of a call");
+        going.abort();
     }
 }
