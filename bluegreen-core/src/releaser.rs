@@ -199,7 +199,7 @@ impl Releaser {
         record.group = group.map(Box::new);
         span::begun(span, &record);
         let began = Box::pin(self.first_save(record, last)).await?;
-        self.driver.drive_from(began, preflight.ahead, turn).await
+        self.driver.afresh().drive_from(began, preflight.ahead, turn).await
     }
 
     /// Goes on with the release that is stored.
@@ -219,6 +219,7 @@ impl Releaser {
             return Err(OperationError::NoRelease);
         };
         let mut it = held(stored)?;
+        let driver = self.driver.afresh();
         if matches!(it.record.next(), Next::Finish(_)) {
             return Err(self.over(&it.record).await);
         }
@@ -232,19 +233,19 @@ impl Releaser {
             let patience = self.driver.ports.liveness.time_to_live() * 2;
             tokio::select! {
                 biased;
-                () = self.driver.await_gone(&holder, Duration::ZERO) => {}
+                () = driver.await_gone(&holder, Duration::ZERO) => {}
                 () = self.driver.ports.clock.sleep(patience) => {
                     return Err(busy_because(&it.record, format!("{holder} drives it and lives")));
                 }
             }
-            it = held(self.driver.load().await?)?;
+            it = held(driver.load().await?)?;
             if matches!(it.record.next(), Next::Finish(_)) {
                 return Err(self.over(&it.record).await);
             }
         }
         let resume = EventKind::Resume { actor: self.actor.clone() };
-        let taken = self.driver.take_over(it, Some(resume)).await?;
-        self.driver.drive(taken).await
+        let taken = driver.take_over(it, Some(resume)).await?;
+        driver.drive(taken).await
     }
 
     /// There is nothing to go on with. Whoever ended the release may have died before it was in
@@ -271,9 +272,11 @@ impl Releaser {
             _ => return Err(self.driver.busy(&it.record).await),
         }
         let note = format!("{} begins another release", self.actor);
-        let taken = self.driver.take_over(it, Some(EventKind::Kept { note })).await?;
+        // It goes back, other than what comes after it.
+        let driver = self.driver.afresh();
+        let taken = driver.take_over(it, Some(EventKind::Kept { note })).await?;
         // One that is stuck is not over: the next release would write over what it left.
-        if let Outcome::Stuck { stuck } = self.driver.drive(taken).await? {
+        if let Outcome::Stuck { stuck } = driver.drive(taken).await? {
             return Err(OperationError::Stuck { stuck });
         }
         self.operations().stored().await

@@ -56,6 +56,12 @@ pub(super) fn is_on_its_way(phase: PhaseName) -> bool {
 }
 
 impl Driver {
+    /// The same driver for another run, of which it is not known yet whether it goes back. Clones share
+    /// what is known of that.
+    pub(crate) fn afresh(&self) -> Self {
+        Self { haste: Haste::default(), ..self.clone() }
+    }
+
     /// The place of a call among those of all releases of the process. That it is waited for does not
     /// count as time of the call, and is bounded by the times of theirs.
     pub(super) async fn place(&self) -> Option<Place> {
@@ -70,7 +76,6 @@ impl Driver {
     /// # Cancel safety
     /// Only waits.
     pub(crate) async fn turn(&self) -> Option<Turn> {
-        self.haste.is_back.store(false, Ordering::Relaxed);
         let throttle = self.ports.throttle.as_ref()?;
         let namespace = self.namespace();
         if let Some(turn) = throttle.try_turn(namespace) {

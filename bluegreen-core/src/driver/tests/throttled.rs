@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{MemoryCluster, await_phase, change, cluster, plan, reason, routing};
+use super::{
+    Digest, Judgement, MemoryCluster, Plan, Problem, Result, Trial, Validator, Verdict,
+    async_trait, await_phase, change, cluster, minutes, plan, reason, routing,
+};
 use crate::memory::{Fault, Faults};
 use crate::{
     Color, OperationError, Operations, Outcome, PhaseName, Ports, Progress, Reason, Releaser,
@@ -128,5 +131,53 @@ async fn what_a_release_waits_for_takes_no_place_of_a_call() {
         let place = tokio::time::timeout(Duration::from_millis(50), throttle.call("others"));
         assert!(place.await.is_ok(), "{name} waits in a place of a call");
         going.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_puts_an_end_to_a_failed_one_goes_forward_itself() {
+    let cluster = cluster();
+    let throttle = Throttle::new().with_calls(1);
+    let releaser = Releaser::new(ports(&cluster, &throttle)).gate(OnlyThird);
+    let mut keeping = plan();
+    keeping.keep_failed = minutes(60);
+    let failing = releaser.clone();
+    let failed = tokio::spawn(async move { failing.run(change("2"), &keeping).await });
+    await_phase(&cluster, PhaseName::KeepingFailed).await;
+    failed.abort();
+    drop(failed.await);
+    let all_places = throttle.call("others").await;
+    let next = tokio::spawn(async move { releaser.run(change("3"), &plan()).await });
+    tokio::time::sleep(minutes(5)).await;
+    let status = Operations::new(cluster.ports("observer")).status().await.unwrap();
+    let record = status.record.unwrap();
+    assert_eq!(record.phase.name(), PhaseName::Done, "nobody who goes back waits");
+    assert_eq!(record.change.version(), "2", "the one that goes forward has waited");
+    drop(all_places);
+    await_phase(&cluster, PhaseName::Baking).await;
+    next.abort();
+}
+
+/// A gate that only the third version passes.
+struct OnlyThird;
+
+#[async_trait]
+impl Validator for OnlyThird {
+    fn name(&self) -> &'static str {
+        "only-third"
+    }
+
+    fn config_digest(&self) -> Digest {
+        Digest::of(["only-third"])
+    }
+
+    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
+
+    async fn judge(&self, trial: &Trial) -> Result<Judgement> {
+        let version = trial.candidate.state.running.version.as_deref();
+        let verdict = if version == Some("3") { Verdict::Pass } else { Verdict::Fail };
+        Ok(Judgement::new(verdict, "only the third"))
     }
 }
