@@ -135,9 +135,12 @@ impl Driver {
         loop {
             let record = &at.held.record;
             self.haste.follow(record);
-            turn.take_if(|_| !haste::is_on_its_way(record.phase.name()));
             let over = matches!(record.next(), Next::Finish(_));
-            if !over && record.envelope.holder.as_ref() != Some(&self.me()) {
+            let is_mine = record.envelope.holder.as_ref() == Some(&self.me());
+            // Who does not act keeps nobody from it.
+            let acts = is_mine && record.paused.is_none();
+            turn.take_if(|_| !acts || !haste::is_on_its_way(record.phase.name()));
+            if !over && !is_mine {
                 phase.ends(PhaseEnd::Lost);
                 at.held = Box::pin(self.follow(at.held, first)).await?;
                 // Whatever was told of it before, another one has driven it meanwhile.

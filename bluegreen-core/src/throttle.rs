@@ -20,7 +20,8 @@ const RELEASES: usize = 16;
 ///   single one waiting. What has to wait does not count as time in which an answer is due.
 /// * **Releases** of a namespace that are on their way to their switch: 16 at a time. Further ones begin in
 ///   the order in which they were asked for. One that holds, bakes, waits for an approval or drains leaves its
-///   place to others; so does one that goes back, and one that is resumed takes none.
+///   place to others; so does one that goes back, is paused or is driven by another process. One that is
+///   resumed takes none.
 ///
 /// Whoever goes back waits for nobody: neither [`Operations`](crate::Operations) nor a release from the
 /// moment in which it is known to have failed is limited. Watches, heartbeats and what mostly waits, for pods

@@ -10,10 +10,10 @@ use crate::plan::OnDrift;
 use crate::{Document, ReleaseStore};
 
 /// A validator whose first look never ends.
-struct Slow(Arc<std::sync::atomic::AtomicU32>);
+pub(super) struct Slow(Arc<std::sync::atomic::AtomicU32>);
 
 impl Slow {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Arc::default())
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::drift::Slow;
 use super::{
     Digest, Judgement, MemoryCluster, Plan, Problem, Result, Trial, Validator, Verdict,
     async_trait, await_phase, change, cluster, minutes, plan, reason, routing,
 };
 use crate::memory::{Fault, Faults};
 use crate::{
-    Color, OperationError, Operations, Outcome, PhaseName, Ports, Progress, Reason, Releaser,
-    Routing, Throttle,
+    Color, Document, Liveness as _, OperationError, Operations, Outcome, PhaseName, Ports,
+    Progress, Reason, ReleaseStore as _, Releaser, Routing, Stored, Throttle,
 };
 
 type Going = JoinHandle<Result<Outcome, OperationError>>;
@@ -156,6 +157,41 @@ async fn a_release_that_puts_an_end_to_a_failed_one_goes_forward_itself() {
     drop(all_places);
     await_phase(&cluster, PhaseName::Baking).await;
     next.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_paused_leaves_its_place() {
+    let (first, second) = (cluster(), cluster());
+    let throttle = Throttle::new().with_releases(1);
+    let one = release(Releaser::new(ports(&first, &throttle)).gate(Slow::new()));
+    await_phase(&first, PhaseName::Validating).await;
+    Operations::new(first.ports("observer")).pause("ann").await.unwrap();
+    let other = begin(&second, &throttle);
+    let baking = tokio::time::timeout(minutes(10), await_phase(&second, PhaseName::Baking));
+    assert!(baking.await.is_ok(), "it waits for one that is paused");
+    assert!(!one.is_finished() && !other.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_another_process_has_taken_over_leaves_its_place() {
+    let (first, second) = (cluster(), cluster());
+    let throttle = Throttle::new().with_releases(1);
+    let one = release(Releaser::new(ports(&first, &throttle)).gate(Slow::new()));
+    await_phase(&first, PhaseName::Validating).await;
+    let store = first.store();
+    let Stored { document, revision } = store.load().await.unwrap().unwrap();
+    let mut record = document.current().unwrap().clone();
+    first.liveness("two").renew().await.unwrap();
+    record.envelope.holder = Some("two".into());
+    record.envelope.epoch = record.envelope.epoch.next();
+    store.save(&Document::Current(record), Some(revision)).await.unwrap();
+    let other = begin(&second, &throttle);
+    let baking = tokio::time::timeout(
+        first.liveness("two").time_to_live() / 2,
+        await_phase(&second, PhaseName::Baking),
+    );
+    assert!(baking.await.is_ok(), "it waits for one that another process drives");
+    drop((one, other));
 }
 
 /// A gate that only the third version passes.
