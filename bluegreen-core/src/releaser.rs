@@ -220,6 +220,8 @@ impl Releaser {
         };
         let mut it = held(stored)?;
         let driver = self.driver.afresh();
+        // One that goes back does not begin by waiting for others.
+        driver.haste.follow(&it.record);
         if matches!(it.record.next(), Next::Finish(_)) {
             return Err(self.over(&it.record).await);
         }

@@ -78,7 +78,15 @@ impl Driver {
             let seen = seen.transpose()?;
             let observing = self.ports.switch.observe();
             let call = record.plan.call;
-            let observed = match self.bounded_read("observe the routing", call, observing).await {
+            let read = "observe the routing";
+            let observed = match &seen {
+                // A way back may wait for it.
+                Some(it) if moved(record, it).is_some() => {
+                    self.bounded_read_unqueued(read, call, observing).await
+                }
+                _ => self.bounded_read(read, call, observing).await,
+            };
+            let observed = match observed {
                 // What the watch has seen to be gone is gone.
                 Err(error) if error.kind() == ErrorKind::NotFound => seen.ok_or(error)?,
                 result => result?,
@@ -114,7 +122,8 @@ impl Driver {
             }
             let reading = slot.state();
             let call = record.plan.call;
-            let now = self.bounded_read("read the candidate's slot", call, reading).await?;
+            let now =
+                self.bounded_read_unqueued("read the candidate's slot", call, reading).await?;
             if let Some(drift) = differs(record, &now) {
                 return Ok(drift);
             }
@@ -131,7 +140,7 @@ impl Driver {
                 Drifted::Record => Ok(None),
             }
         };
-        let asked = self.bounded_read("ask who else wrote", ASKING, asking).await;
+        let asked = self.bounded_read_unqueued("ask who else wrote", ASKING, asking).await;
         drift.by = drift.by.or(asked.ok().flatten());
         EventKind::Drifted { drift }
     }
@@ -167,7 +176,8 @@ impl Driver {
         }
         let asking = self.ports.store.written();
         let call = record.plan.call;
-        let written = self.bounded_read("ask who wrote the record", call, asking).await.ok()??;
+        let asking = self.bounded_read_unqueued("ask who wrote the record", call, asking);
+        let written = asking.await.ok()??;
         if written.revision == *known || (written.by.is_none() && unreadable.is_none()) {
             return None;
         }

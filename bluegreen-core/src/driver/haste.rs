@@ -24,7 +24,7 @@ impl Haste {
 
     /// The release is in this state, or will be when it is saved. One that goes back does so to its
     /// end.
-    pub(super) fn follow(&self, record: &Record) {
+    pub(crate) fn follow(&self, record: &Record) {
         if record.phase.name().is_backward() {
             self.hurry();
         }

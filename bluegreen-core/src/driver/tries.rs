@@ -65,7 +65,7 @@ impl Driver {
     }
 
     /// A read under a bound that neither waits for a place nor takes one: one that mostly waits, and
-    /// would keep others from their calls meanwhile.
+    /// would keep others from their calls meanwhile, or one that a way back waits for.
     pub(super) async fn bounded_read_unqueued<T>(
         &self,
         action: &str,

@@ -11,9 +11,10 @@ use super::{
     async_trait, await_phase, change, cluster, minutes, plan, reason, routing,
 };
 use crate::memory::{Fault, Faults};
+use crate::plan::OnDrift;
 use crate::{
-    Color, Document, Liveness as _, OperationError, Operations, Outcome, PhaseName, Ports,
-    Progress, Reason, ReleaseStore as _, Releaser, Routing, Stored, Throttle,
+    Color, Document, Liveness as _, ObservedState, OperationError, Operations, Outcome, PhaseName,
+    Ports, Progress, Reason, ReleaseStore as _, Releaser, Routing, Stored, Throttle,
 };
 
 type Going = JoinHandle<Result<Outcome, OperationError>>;
@@ -192,6 +193,51 @@ async fn one_that_another_process_has_taken_over_leaves_its_place() {
     );
     assert!(baking.await.is_ok(), "it waits for one that another process drives");
     drop((one, other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_wrote_is_answered_without_waiting() {
+    type Deed = fn(&MemoryCluster);
+    let deeds: [(&str, Deed); 3] = [
+        ("candidate", |cluster| cluster.edit_template(Color::Green)),
+        ("routing", |cluster| cluster.set_routing(ObservedState::Foreign("x".into()))),
+        ("record", |cluster| cluster.store().garble()),
+    ];
+    for (what, deed) in deeds {
+        let cluster = cluster();
+        let throttle = Throttle::new().with_calls(1);
+        let mut plan = plan();
+        plan.on_drift = OnDrift::Return;
+        let releaser = Releaser::new(ports(&cluster, &throttle));
+        let going = tokio::spawn(async move { releaser.run(change("2"), &plan).await });
+        await_phase(&cluster, PhaseName::Baking).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let all_places = throttle.call("others").await;
+        deed(&cluster);
+        let outcome = tokio::time::timeout(minutes(10), going).await;
+        let outcome = outcome.unwrap_or_else(|_| panic!("{what}: it waits for its place"));
+        outcome.unwrap().unwrap();
+        drop(all_places);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_is_resumed_waits_for_nobody() {
+    let (cluster, faults) = (cluster(), Faults::new());
+    let throttle = Throttle::new().with_calls(1);
+    let going = release(Releaser::new(faults.around(ports(&cluster, &throttle))));
+    await_phase(&cluster, PhaseName::Baking).await;
+    faults.on("switch.shift", 1, Fault::Hang);
+    cluster.stop_replacing(Color::Green);
+    cluster.kill(Color::Green, 3);
+    faults.hung(1).await;
+    going.abort();
+    drop(going.await);
+    let all_places = throttle.call("others").await;
+    let two = Releaser::new(cluster.ports("two").with_throttle(throttle.clone()));
+    let outcome = tokio::time::timeout(minutes(10), two.resume()).await;
+    reason(outcome.expect("it waits for its place").unwrap());
+    drop(all_places);
 }
 
 /// A gate that only the third version passes.
