@@ -3,6 +3,7 @@
 use super::Driver;
 use super::ahead::{Ahead, Seen};
 use crate::release::{Drift, Event, EventKind};
+use crate::throttle::Place;
 use crate::{
     Document, Error, ErrorKind, OperationError, Phase, Progress, Record, Result, Revision, Stored,
     chain,
@@ -21,11 +22,13 @@ impl Driver {
     pub(crate) async fn commit(&self, held: Held, kind: EventKind) -> Result<Held, OperationError> {
         let fades = matches!(&kind, EventKind::Looked { look } if look.failed.is_none());
         let record = held.record.clone().apply(Event::new(self.now(), kind))?;
-        let saving = self.save(record, held.revision.clone());
         if !fades {
-            return saving.await;
+            return self.save(record, held.revision).await;
         }
-        // That all was well is not kept for a store that is away: guards look again instead.
+        // That all was well is not kept for a store that is away: guards look again instead. That
+        // others came first says nothing of the store.
+        let place = self.place().await;
+        let saving = self.save_in(place, record, held.revision.clone());
         tokio::select! {
             biased;
             saved = saving => saved,
@@ -65,16 +68,33 @@ impl Driver {
     /// Saves a record at its revision, for as long as the store is away.
     pub(crate) async fn save(
         &self,
+        record: Record,
+        expected: Revision,
+    ) -> Result<Held, OperationError> {
+        self.save_in(None, record, expected).await
+    }
+
+    /// The same with the place of the first try, if there is one already.
+    async fn save_in(
+        &self,
+        mut place: Option<Place>,
         mut record: Record,
         mut expected: Revision,
     ) -> Result<Held, OperationError> {
-        // From here on it is known where it goes.
-        self.haste.follow(&record);
         let mut document = Document::Current(record.clone());
         let mut pause = self.pauses();
         loop {
+            // From here on it is known where it goes.
+            self.haste.follow(&record);
+            let here = match place.take() {
+                None => self.place().await,
+                here => here,
+            };
             let saving = self.ports.store.save(&document, Some(expected.clone()));
-            let error = match self.bounded("save the record", record.plan.call, saving).await {
+            let saving = self.bounded_unqueued("save the record", record.plan.call, saving);
+            let saved = saving.await;
+            drop(here);
+            let error = match saved {
                 Ok(revision) => return Ok(Held { record, revision }),
                 Err(error) => error,
             };

@@ -46,6 +46,16 @@ impl Driver {
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         let _place = self.place().await;
+        self.bounded_unqueued(action, limit, call).await
+    }
+
+    /// The same for a call that has its place already.
+    pub(super) async fn bounded_unqueued<T>(
+        &self,
+        action: &str,
+        limit: Duration,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
         let result = self.within(action, limit, ErrorKind::Unknown, call).await;
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unknown) {
             self.doubt.store(true, Ordering::Release);

@@ -240,6 +240,49 @@ async fn a_way_back_that_is_resumed_waits_for_nobody() {
     drop(all_places);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_good_look_that_had_to_wait_is_kept() {
+    let cluster = cluster();
+    let throttle = Throttle::new().with_calls(1);
+    let guard = Crowd(throttle.clone());
+    let releaser = Releaser::new(ports(&cluster, &throttle)).guard(guard);
+    let plan = plan().bake(Duration::from_secs(30));
+    assert!(plan.call < CROWDED);
+    let going = tokio::spawn(async move { releaser.run(change("2"), &plan).await });
+    let over = tokio::time::timeout(minutes(10), going).await.expect("no look was kept");
+    assert_eq!(over.unwrap().unwrap(), Outcome::Released);
+}
+
+/// How long a [`Crowd`] has all places.
+const CROWDED: Duration = Duration::from_secs(20);
+
+/// A guard after whose looks others have all places.
+struct Crowd(Throttle);
+
+#[async_trait]
+impl Validator for Crowd {
+    fn name(&self) -> &'static str {
+        "crowd"
+    }
+
+    fn config_digest(&self) -> Digest {
+        Digest::of(["crowd"])
+    }
+
+    async fn check(&self, _: &Plan) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
+
+    async fn judge(&self, _: &Trial) -> Result<Judgement> {
+        let place = self.0.call("others").await;
+        tokio::spawn(async move {
+            tokio::time::sleep(CROWDED).await;
+            drop(place);
+        });
+        Ok(Judgement::new(Verdict::Pass, "good"))
+    }
+}
+
 /// A gate that only the third version passes.
 struct OnlyThird;
 
