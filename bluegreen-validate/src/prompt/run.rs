@@ -150,10 +150,7 @@ pub(super) async fn run(
     let mut unrecorded = Vec::new();
     let mut ended = results.decided(suite, cases);
     while ended.is_none() {
-        while running.len() < pace.at_once()
-            && ledger.exhausted().is_none()
-            && pace.forbidden().is_none()
-        {
+        while pace.has_place(running.len()) && ledger.exhausted().is_none() {
             let Some(next) = todo.next(&results) else { break };
             let pair = sent(attempts.pair(next)).await;
             running.push(pair);

@@ -31,8 +31,13 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether another conversation may begin where so many go on.
+    pub(super) fn has_place(&self, going_on: usize) -> bool {
+        going_on < self.at_once() && self.forbidden().is_none()
+    }
+
     /// How many conversations may go on now.
-    pub(super) fn at_once(&self) -> usize {
+    fn at_once(&self) -> usize {
         self.state().now
     }
 

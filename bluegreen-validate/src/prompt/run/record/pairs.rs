@@ -106,7 +106,7 @@ impl Spool {
                 Ok(file) => break (file, path),
                 // Of a process of the same number that was killed before it took the name away.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 100 => {
-                    tries += 1
+                    tries += 1;
                 }
                 Err(error) => return Err(error),
             }
