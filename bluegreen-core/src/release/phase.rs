@@ -183,6 +183,18 @@ impl Phase {
         matches!(self, Self::Retiring | Self::RunningHook { before: HookPoint::Done, .. })
     }
 
+    /// Whether the candidate has stayed: no gate, guard or warm-up is asked from here on, and no way
+    /// but that back leads to where one is.
+    pub(crate) fn is_proven(&self) -> bool {
+        match self {
+            Self::RunningHook { before, .. } => {
+                matches!(before, HookPoint::Retiring | HookPoint::Done)
+            }
+            Self::Draining { .. } | Self::Unpinning { .. } | Self::Retiring => true,
+            _ => false,
+        }
+    }
+
     /// Moves every deadline later, by the time that a pause took.
     pub(super) fn postpone(&mut self, by: Duration) {
         match self {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    MemoryCluster, Operations, Outcome, PhaseName, Plan, Progress, Releaser, Routing, TokioClock,
-    await_phase, change, cluster, configuration, plan, routing, running,
+    Always, MemoryCluster, Operations, Outcome, PhaseName, Plan, Progress, Releaser, Routing,
+    TokioClock, Verdict, await_phase, change, cluster, configuration, plan, routing, running,
 };
 use crate::clock::minutes;
 use crate::memory::{Fault, Faults, pieces};
@@ -127,6 +127,19 @@ async fn where_nothing_measures_the_quiet_period_is_waited_and_that_is_told() {
     let told = told(&cluster, PhaseName::Draining).await;
     assert_eq!(told, ["blue: nothing measures its work in hand, waited 30s"]);
     assert!(notes.lock().unwrap().contains(&told[0]), "{notes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_no_validators_may_go_on_where_none_is_asked_any_more() {
+    let cluster = cluster();
+    cluster.load().set(Color::Blue, Some(3));
+    let releaser = Releaser::new(cluster.ports("one")).gate(Always(Verdict::Pass));
+    let release = tokio::spawn(async move { releaser.run(change("2"), &plan()).await });
+    await_phase(&cluster, PhaseName::Draining).await;
+    release.abort();
+    cluster.load().set(Color::Blue, Some(0));
+    let stranger = Releaser::new(cluster.ports("two"));
+    assert_eq!(stranger.resume().await.unwrap(), Outcome::Released);
 }
 
 #[tokio::test(start_paused = true)]

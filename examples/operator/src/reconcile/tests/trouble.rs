@@ -1,5 +1,6 @@
 //! What goes wrong within the operator, and what others leave to it.
 
+use bluegreen_core::Digest;
 use bluegreen_kube::stand_in::{Failure, Fault};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -181,4 +182,32 @@ async fn a_record_that_cannot_be_read_is_said_and_nothing_is_done() {
     assert_eq!((world.live().as_str(), &world.record()), ("green", &broken));
     world.put_record(&record);
     world.says(NAME, "Baking").await;
+}
+
+/// A release in its bake whose record names a gate that the object does not, and no status.
+async fn with_other_gates() -> World {
+    let mut world = World::new().await;
+    world.ask(NAME, "2", "1h").await;
+    world.says(NAME, "Baking").await;
+    world.stop().await;
+    let mut record = world.record();
+    record["gates"] = json!([{"name": "smoke", "config_digest": Digest::of(["another"])}]);
+    world.put_record(&record);
+    let (all, patch) = ("agentreleases.bluegreen.dev", json!({"status": null}));
+    assert!(world.stand_in.edit("a backup", all, NAMESPACE, NAME, &patch));
+    world
+}
+
+#[tokio::test]
+async fn a_release_past_its_bake_ends_whatever_its_gates_were() {
+    let mut world = with_other_gates().await;
+    let mut record = world.record();
+    record["phase"] = json!({"name": "retiring"});
+    world.put_record(&record);
+    world.operate("two");
+    let object = world.says(NAME, "UpToDate").await;
+    assert_eq!(
+        (world.live().as_str(), object.status.unwrap().release.as_deref()),
+        ("green", record["envelope"]["release"].as_str())
+    );
 }
