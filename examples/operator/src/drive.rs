@@ -41,6 +41,8 @@ pub(crate) struct Ended {
 #[derive(Default)]
 struct Entry {
     attempt: Option<Attempt>,
+    /// The name of the object of the last task.
+    name: String,
     /// The agent of the last task.
     service: String,
     task: Option<JoinHandle<()>>,
@@ -149,6 +151,18 @@ impl Drivers {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
+    /// Forgets objects that had this name before the one with this uid, and stops their tasks.
+    pub(crate) async fn forget_namesakes(&self, name: &str, uid: &str) {
+        let gone: Vec<String> = {
+            let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = all.iter().filter(|(other, it)| *other != uid && it.name == name);
+            others.map(|(other, _)| other.clone()).collect()
+        };
+        for uid in gone {
+            self.forget(&uid).await;
+        }
+    }
+
     /// Stops everything.
     pub(crate) fn stop_all(&self) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,7 +176,7 @@ impl Drivers {
     /// Begins a task, in place of the one that there was.
     pub(crate) fn start(&self, order: Order, job: Job) {
         let (all, places, news) = (self.all.clone(), self.places.clone(), self.news.clone());
-        let uid = order.uid.clone();
+        let (uid, name) = (order.uid.clone(), order.object.name.clone());
         let service = order.cluster.settings().agent.to_string();
         let attempt = order.attempt.clone();
         let began = matches!(job, Job::Begin { .. } | Job::Again { .. });
@@ -192,6 +206,7 @@ impl Drivers {
         };
         let before = self.with(&uid, |it| {
             it.attempt = Some(attempt);
+            it.name = name;
             it.service = service;
             it.ended = None;
             it.task.replace(tokio::spawn(task))

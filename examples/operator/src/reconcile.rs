@@ -139,6 +139,8 @@ impl Found {
 
 impl Look<'_> {
     async fn all(&self) -> Result<Action, Failure> {
+        // What is still driven for an object that had this name before is this one's to see to.
+        self.context.drivers.forget_namesakes(&self.name(), &self.uid()).await;
         let cluster = match self.cluster().await? {
             Ok(cluster) => cluster,
             // Without an agent nothing is left to be taken back.
@@ -185,7 +187,10 @@ impl Look<'_> {
             doing: self.context.drivers.doing(&self.uid()),
             record: status.record.as_ref(),
             is_newer: is_newer(&status),
-            is_orphan: status.record.as_ref().is_some_and(|it| self.is_orphan(it)),
+            is_orphan: status
+                .record
+                .as_ref()
+                .is_some_and(|it| self.is_orphan(it, attempt.as_ref())),
             actor: &actor,
         });
         Found { wanted, status, attempt, step }

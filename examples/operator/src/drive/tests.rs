@@ -53,6 +53,20 @@ async fn who_else_is_at_an_agent_is_known() {
     assert!(!drivers.is_another_at("agent", "one") && !drivers.is_another_at("other", "two"));
 }
 
+#[tokio::test]
+async fn who_had_a_name_before_is_stopped_and_forgotten() {
+    let drivers = drivers();
+    for (uid, name) in [("old", "agent"), ("new", "agent"), ("other", "other")] {
+        drivers.with(uid, |it| {
+            it.name = name.to_owned();
+            it.task = Some(tokio::spawn(std::future::pending()));
+        });
+    }
+    drivers.forget_namesakes("agent", "new").await;
+    assert_eq!(drivers.len(), 2);
+    assert!(drivers.is_driving("new") && drivers.is_driving("other"));
+}
+
 #[test]
 fn what_comes_to_nothing_again_and_again_is_let_alone_for_longer_up_to_a_minute() {
     let seconds: Vec<u64> = (1..=8).map(|failures| back_off(failures).as_secs()).collect();

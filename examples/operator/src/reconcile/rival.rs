@@ -8,6 +8,7 @@ use super::Look;
 use super::object::FINALIZER;
 use crate::crd::AgentRelease;
 use crate::decide::ACTOR;
+use crate::status::Attempt;
 
 /// What speaks for an object, what weighs most first: the least one counts. Creation times have whole
 /// seconds, so that they alone would let a name decide over a release that is under way.
@@ -38,12 +39,27 @@ impl Look<'_> {
     }
 
     /// Whether a release was begun for an object that is gone (its finalizer was taken away, as the
-    /// operator lets none go in the middle of one), and no task of that object still drives it.
-    pub(super) fn is_orphan(&self, record: &Record) -> bool {
+    /// operator lets none go in the middle of one), and no task of that object still drives it. Another
+    /// object may have its name by now, which is told by its age.
+    pub(super) fn is_orphan(&self, record: &Record, attempt: Option<&Attempt>) -> bool {
         let all = self.context.objects.state();
         let name = record.started.by.as_str().strip_prefix(ACTOR);
-        name.is_some_and(|name| all.iter().all(|it| it.name_any() != name))
+        let is_gone = |name| {
+            all.iter().all(|it| it.name_any() != name)
+                || name == self.name() && self.is_younger(record, attempt)
+        };
+        name.is_some_and(is_gone)
             && !self.context.drivers.is_another_at(&self.object.spec.service, &self.uid())
+    }
+
+    /// Whether this object was made after the release had begun. What is known to have been tried for it
+    /// says more than two clocks.
+    fn is_younger(&self, record: &Record, attempt: Option<&Attempt>) -> bool {
+        let is_untried = attempt.is_none_or(|it| it.change.is_empty());
+        // Creation times have whole seconds.
+        let began = i64::try_from(record.started.at.unix_millis() / 1000).unwrap_or(i64::MAX);
+        let made = self.object.creation_timestamp().map(|it| it.0.as_second());
+        is_untried && made.is_some_and(|made| made > began)
     }
 
     fn claim(&self, object: &AgentRelease, record: Option<&Record>) -> Claim {

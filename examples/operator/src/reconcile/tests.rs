@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use bluegreen_core::Liveness;
+use bluegreen_core::{Document, Liveness, Outcome, Phase};
 use bluegreen_kube::stand_in::StandIn;
 use bluegreen_kube::{LeaseLiveness, Settings};
 use http::header::CONTENT_TYPE;
@@ -189,6 +189,18 @@ impl World {
     fn put_record(&self, record: &Value) {
         let patch = json!({"data": {"record.json": record.to_string()}});
         assert!(self.stand_in.edit("somebody", "configmaps", NAMESPACE, RECORD, &patch));
+    }
+
+    /// How the releases of the first agent have ended, the newest first: whether each was released, or
+    /// taken back.
+    async fn ends(&self) -> Vec<bool> {
+        let history = self.cluster().await.operations().history().await.unwrap();
+        let ended = |it: &Document| match &it.current().unwrap().phase {
+            Phase::Done { outcome: Outcome::Released } => true,
+            Phase::Done { outcome: Outcome::RolledBack { .. } } => false,
+            other => panic!("found {other:?}"),
+        };
+        history.iter().map(ended).collect()
     }
 
     fn live(&self) -> String {

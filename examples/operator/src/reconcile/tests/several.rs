@@ -1,6 +1,5 @@
 //! Several objects for one agent, and objects that are gone.
 
-use bluegreen_core::Outcome;
 use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
@@ -66,13 +65,36 @@ async fn what_an_object_left_that_was_torn_away_is_taken_back_by_the_next_one() 
         reason_of(&status) == "Released" && status.version.as_deref() == Some("3")
     };
     world.until(NAME, is).await;
-    let history = world.cluster().await.operations().history().await.unwrap();
-    let ends: Vec<_> =
-        history.iter().filter_map(|it| it.current()).map(|it| it.phase.clone()).collect();
-    let [bluegreen_core::Phase::Done { outcome: Outcome::Released }, first] = &ends[..] else {
-        panic!("found {ends:?}")
-    };
-    assert!(matches!(first, bluegreen_core::Phase::Done { outcome: Outcome::RolledBack { .. } }));
+    assert_eq!(world.ends().await, [true, false]);
+}
+
+#[tokio::test]
+async fn an_object_that_is_made_anew_under_its_name_takes_back_what_the_first_one_left() {
+    for is_driven in [false, true] {
+        let mut world = World::new().await;
+        world.ask(NAME, "2", "1h").await;
+        world.says(NAME, "Baking").await;
+        if !is_driven {
+            world.stop().await;
+        }
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        world.api().patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+        world.api().delete(NAME, &DeleteParams::default()).await.unwrap();
+        world.ask(NAME, "3", "0s").await;
+        // Times of creation have whole seconds, and all of this takes less than one.
+        let patch = json!({"metadata": {"creationTimestamp": "2050-01-01T00:00:00Z"}});
+        let all = "agentreleases.bluegreen.dev";
+        assert!(world.stand_in.edit("the clock", all, NAMESPACE, NAME, &patch));
+        if !is_driven {
+            world.operate("two");
+        }
+        let is = |object: &AgentRelease| {
+            let status = object.status.clone().unwrap_or_default();
+            reason_of(&status) == "Released" && status.version.as_deref() == Some("3")
+        };
+        world.until(NAME, is).await;
+        assert_eq!(world.ends().await, [true, false], "driven: {is_driven}");
+    }
 }
 
 #[tokio::test]
