@@ -10,6 +10,7 @@ pub(crate) const ACTOR: &str = "agentrelease/";
 
 /// Everything that counts.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
 pub(crate) struct Facts<'a> {
     /// The digest of the change that is asked for; `None` if the spec makes no sense.
     pub(crate) wanted: Option<&'a str>,
@@ -27,6 +28,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_newer: bool,
     /// The object that it was begun for is gone, and nobody else sees to it.
     pub(crate) is_orphan: bool,
+    /// It began with gates that are not known any more.
+    pub(crate) has_other_gates: bool,
     /// Who begins releases for this object.
     pub(crate) actor: &'a str,
 }
@@ -112,6 +115,8 @@ impl Facts<'_> {
                 Some("the AgentRelease that it was begun for is gone")
             } else if self.is_changed() {
                 Some("the AgentRelease asks for another change")
+            } else if self.has_other_gates {
+                Some("the gates that it began with are not known any more")
             } else {
                 None
             };

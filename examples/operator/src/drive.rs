@@ -20,7 +20,7 @@ mod task;
 mod tests;
 
 use task::{Failed, carry_out};
-pub(crate) use task::{Job, Order};
+pub(crate) use task::{Job, Order, has_other_gates};
 
 /// How a task ended.
 #[derive(Clone, Debug)]

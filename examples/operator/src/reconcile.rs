@@ -12,7 +12,7 @@ use kube::{Client, Resource as _};
 
 use crate::crd::AgentRelease;
 use crate::decide::{Facts, Step, decide, is_changed};
-use crate::drive::{Drivers, Job};
+use crate::drive::{Drivers, Job, has_other_gates};
 use crate::say::{Seen, say_of};
 use crate::status::{Attempt, End};
 use crate::wanted::Wanted;
@@ -179,6 +179,7 @@ impl Look<'_> {
         let wanted = Wanted::read(&self.object.spec);
         let attempt = self.attempt(status.record.as_ref());
         let actor = self.actor();
+        let gates = attempt.as_ref().map_or(&self.object.spec.smoke, |it| &it.smoke);
         let step = decide(&Facts {
             wanted: wanted.as_ref().ok().map(|it| it.digest.as_str()),
             retry: self.object.spec.retry.as_deref(),
@@ -191,6 +192,7 @@ impl Look<'_> {
                 .record
                 .as_ref()
                 .is_some_and(|it| self.is_orphan(it, attempt.as_ref())),
+            has_other_gates: status.record.as_ref().is_some_and(|it| has_other_gates(it, gates)),
             actor: &actor,
         });
         Found { wanted, status, attempt, step }

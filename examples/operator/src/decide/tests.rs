@@ -70,6 +70,7 @@ fn decided(
         record,
         is_newer: false,
         is_orphan: false,
+        has_other_gates: false,
         actor: OURS,
     };
     change(&mut facts);
@@ -232,6 +233,18 @@ fn a_release_whose_object_is_gone_is_taken_back_or_ends() {
             decided(orphan, last.as_ref(), Some(&of(&json!({"name": "retiring"})))),
             Step::Resume
         );
+    }
+}
+
+#[test]
+fn a_release_whose_gates_are_not_known_is_taken_back_or_ends() {
+    let other = |facts: &mut Facts<'_>| facts.has_other_gates = true;
+    let unknown = Attempt { release: Some("r1".into()), ..attempt("", None) };
+    for last in [None, Some(unknown)] {
+        let step = decided(other, last.as_ref(), Some(&record(OURS, &baking())));
+        assert!(matches!(step, Step::Abort(_)), "{step:?}");
+        let retiring = record(OURS, &json!({"name": "retiring"}));
+        assert_eq!(decided(other, last.as_ref(), Some(&retiring)), Step::Resume);
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_core::{
-    Change, OperationError, Outcome, Phase, Plan, Problem, Progress, Releaser, Reporter, chain,
+    Change, OperationError, Outcome, Phase, Plan, Problem, Progress, Record, Releaser, Reporter,
+    ValidatorRef, chain,
 };
 use bluegreen_kube::{AnnotationApprover, Cluster};
 use bluegreen_validate::{Request, Smoke};
@@ -123,13 +124,22 @@ fn releaser(order: &Order) -> Releaser {
     let approver = AnnotationApprover::new(cluster.client().clone(), cluster.settings());
     let ports = cluster.ports().with_approver(Arc::new(approver));
     let releaser = Releaser::new(ports).actor(order.actor.as_str());
-    match order.attempt.smoke.split_first() {
-        Some((first, more)) => {
-            let smoke = Smoke::get(first);
-            releaser.gate(more.iter().fold(smoke, |smoke, path| smoke.and(Request::get(path))))
-        }
+    match gate(&order.attempt.smoke) {
+        Some(gate) => releaser.gate(gate),
         None => releaser,
     }
+}
+
+/// The gate that asks for these paths, if there are any.
+fn gate(smoke: &[String]) -> Option<Smoke> {
+    let (first, more) = smoke.split_first()?;
+    Some(more.iter().fold(Smoke::get(first), |smoke, path| smoke.and(Request::get(path))))
+}
+
+/// Whether a release began with gates that these paths do not make: nobody can go on with it then.
+pub(crate) fn has_other_gates(record: &Record, smoke: &[String]) -> bool {
+    let here = gate(smoke).map(|gate| ValidatorRef::of(&gate));
+    record.gates.iter().any(|named| here.as_ref() != Some(named))
 }
 
 async fn begin(

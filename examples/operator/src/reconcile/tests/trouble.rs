@@ -211,3 +211,16 @@ async fn a_release_past_its_bake_ends_whatever_its_gates_were() {
         ("green", record["envelope"]["release"].as_str())
     );
 }
+
+#[tokio::test]
+async fn a_release_whose_gates_are_not_known_is_taken_back_before_its_end() {
+    let mut world = with_other_gates().await;
+    world.patch(spec("3", "0s")).await;
+    world.operate("two");
+    let is = |object: &AgentRelease| {
+        let status = object.status.clone().unwrap_or_default();
+        reason_of(&status) == "Released" && status.version.as_deref() == Some("3")
+    };
+    world.until(NAME, is).await;
+    assert_eq!(world.ends().await, [true, false]);
+}
