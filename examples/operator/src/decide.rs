@@ -39,7 +39,9 @@ pub(crate) struct Facts<'a> {
 pub(crate) enum Doing {
     /// There is none.
     Nothing,
-    /// It begins a release, or goes on with one.
+    /// It begins a release, as soon as there is a place for it, and sees to it from then on.
+    Beginning,
+    /// It goes on with a release.
     Driving,
     /// It takes one back.
     TakingBack,
@@ -105,6 +107,10 @@ impl Facts<'_> {
         {
             return Step::Begin;
         }
+        // It waits for a place, or for the way back of the one before, and then it would begin.
+        if self.deleted && self.doing == Doing::Beginning && self.is_before_its_own(record) {
+            return Step::Stop;
+        }
         if phase.is_backward() {
             return go_on;
         }
@@ -167,11 +173,13 @@ impl Facts<'_> {
     /// Whether what was to follow this release, which is to make way, has not begun: its task came to
     /// nothing. The release that stands there still is an older one then.
     fn is_due(&self, record: &Record) -> bool {
+        !self.is_driving() && self.is_before_its_own(record)
+    }
+
+    /// Whether this release is an older one than that which was to begin last.
+    fn is_before_its_own(&self, record: &Record) -> bool {
         let release = record.envelope.release.as_str();
-        !self.is_driving()
-            && self
-                .attempt
-                .is_some_and(|it| it.end.is_none() && it.release.as_deref() != Some(release))
+        self.attempt.is_some_and(|it| it.end.is_none() && it.release.as_deref() != Some(release))
     }
 
     fn is_retried(&self) -> bool {

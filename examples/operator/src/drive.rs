@@ -49,6 +49,8 @@ struct Entry {
     ended: Option<Ended>,
     /// What the last task was to do, and how many of these have come to nothing since one did not.
     last: Option<Discriminant<Job>>,
+    /// The same, as decisions see it.
+    does: Option<Doing>,
     failures: u32,
 }
 
@@ -58,12 +60,7 @@ impl Entry {
     }
 
     fn doing(&self) -> Doing {
-        let abort = mem::discriminant(&Job::Abort { reason: "" });
-        match self.is_driving() {
-            true if self.last == Some(abort) => Doing::TakingBack,
-            true => Doing::Driving,
-            false => Doing::Nothing,
-        }
+        self.does.filter(|_| self.is_driving()).unwrap_or(Doing::Nothing)
     }
 }
 
@@ -179,7 +176,8 @@ impl Drivers {
         let (uid, name) = (order.uid.clone(), order.object.name.clone());
         let service = order.cluster.settings().agent.to_string();
         let attempt = order.attempt.clone();
-        let began = matches!(job, Job::Begin { .. } | Job::Again { .. });
+        let does = job.doing();
+        let began = does == Doing::Beginning;
         let kind = mem::discriminant(&job);
         let failures = self.with(&uid, |it| {
             if it.last.replace(kind) != Some(kind) {
@@ -207,7 +205,7 @@ impl Drivers {
         let before = self.with(&uid, |it| {
             it.attempt = Some(attempt);
             it.name = name;
-            it.service = service;
+            (it.service, it.does) = (service, Some(does));
             it.ended = None;
             it.task.replace(tokio::spawn(task))
         });

@@ -163,6 +163,27 @@ fn a_deleted_object_goes_once_its_release_is_over() {
 }
 
 #[test]
+fn what_waits_to_begin_after_a_way_back_does_not_begin_for_a_deleted_object() {
+    let reason = json!({"name": "unfit", "message": "x"});
+    let beginning = |facts: &mut Facts<'_>| (facts.deleted, facts.doing) = (true, Doing::Beginning);
+    let resuming = |facts: &mut Facts<'_>| (facts.deleted, facts.doing) = (true, Doing::Driving);
+    let of = |release: &str| Attempt { release: Some(release.into()), ..attempt("b", None) };
+    for phase in [
+        json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason}),
+        json!({"name": "restoring", "reason": reason}),
+    ] {
+        let back = record(OURS, &phase);
+        for last in [attempt("b", None), of("r0")] {
+            assert_eq!(decided(beginning, Some(&last), Some(&back)), Step::Stop, "{last:?}");
+            // What goes on with the way back is at what there is to do.
+            assert_eq!(decided(resuming, Some(&last), Some(&back)), Step::Follow, "{last:?}");
+        }
+        let its_own = of("r1");
+        assert_eq!(decided(beginning, Some(&its_own), Some(&back)), Step::Follow);
+    }
+}
+
+#[test]
 fn a_failed_candidate_that_is_kept_makes_way_for_another_change_or_try() {
     let reason = json!({"name": "unfit", "message": "x"});
     let phase = json!({"name": "keeping_failed", "until": at(9), "drain": false, "reason": reason});

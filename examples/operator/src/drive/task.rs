@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::back_off;
 use crate::crd::AgentRelease;
+use crate::decide::Doing;
 use crate::status::Attempt;
 
 /// How long the last Events may take to be written.
@@ -33,6 +34,17 @@ pub(crate) enum Job {
     Resume,
     /// Take back what there is.
     Abort { reason: &'static str },
+}
+
+impl Job {
+    /// What whoever does it is at.
+    pub(super) fn doing(&self) -> Doing {
+        match self {
+            Self::Begin { .. } | Self::Again { .. } => Doing::Beginning,
+            Self::Resume => Doing::Driving,
+            Self::Abort { .. } => Doing::TakingBack,
+        }
+    }
 }
 
 /// For whom a task drives.
