@@ -2,33 +2,13 @@
 
 use bluegreen_core::{Color, Outcome};
 use bluegreen_tests::{Agent, ExternalMetrics, Manifests, baking, change, plan, seconds};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::runtime::wait::await_condition;
 
 const METRICS: [&str; 2] = ["load-blue", "load-green"];
 
 /// As many of the last values as have to come in until an autoscaler of the test cluster makes a
 /// slot smaller: it waits for ten seconds, and asks every five.
 const ENOUGH: u64 = 5;
-
-async fn sizes(agent: &Agent) -> [i32; 2] {
-    let mut sizes = [0; 2];
-    for (size, color) in sizes.iter_mut().zip(Color::BOTH) {
-        let found = agent.api::<Deployment>().get(&format!("agent-{color}")).await.unwrap();
-        *size = found.spec.replicas.unwrap();
-    }
-    sizes
-}
-
-async fn becomes(agent: &Agent, color: Color, size: i32) {
-    let is_so =
-        move |found: Option<&Deployment>| found.and_then(|it| it.spec.replicas) == Some(size);
-    let name = format!("agent-{color}");
-    let waiting = Box::pin(await_condition(agent.api(), &name, is_so));
-    let ended = tokio::time::timeout(seconds(120), waiting).await;
-    ended.unwrap_or_else(|_| panic!("{color} should get {size} pods")).unwrap();
-}
 
 /// What the autoscalers are told, and what beside the fencing number stands on them.
 async fn told(agent: &Agent) -> Vec<String> {
@@ -49,25 +29,25 @@ async fn a_slot_without_load_keeps_its_pods_until_the_release_is_over() {
     let metrics = ExternalMetrics::of(&agent).await;
     metrics.set_all(&METRICS, 30);
     metrics.asked(&["load-blue"], ENOUGH).await;
-    assert_eq!(sizes(&agent).await, [3, 0], "at zero an autoscaler rests");
+    assert_eq!(agent.sizes().await, [3, 0], "at zero an autoscaler rests");
     let before = told(&agent).await;
 
     let cluster = agent.cluster("one").await;
     let release = baking(&cluster, plan(seconds(600))).await;
     metrics.set_all(&METRICS, 0);
     metrics.asked(&METRICS, ENOUGH).await;
-    assert_eq!(sizes(&agent).await, [3, 3], "neither has any load, and neither gets smaller");
+    assert_eq!(agent.sizes().await, [3, 3], "neither has any load, and neither gets smaller");
     metrics.set("load-green", 50);
-    becomes(&agent, Color::Green, 5).await;
+    agent.becomes(Color::Green, 5).await;
     cluster.operations().promote("ann").await.unwrap();
     assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
     assert_eq!(told(&agent).await, before);
     metrics.set("load-green", 10);
-    becomes(&agent, Color::Green, 1).await;
-    assert_eq!(sizes(&agent).await, [0, 1], "once it is over, it does");
+    agent.becomes(Color::Green, 1).await;
+    assert_eq!(agent.sizes().await, [0, 1], "once it is over, it does");
 
     metrics.set("load-green", 20);
-    becomes(&agent, Color::Green, 2).await;
+    agent.becomes(Color::Green, 2).await;
     agent.all_settled().await;
     let releaser = cluster.releaser();
     let mut release =
@@ -81,7 +61,7 @@ async fn a_slot_without_load_keeps_its_pods_until_the_release_is_over() {
     let outcome = release.await.unwrap().unwrap();
     assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
     assert_eq!(told(&agent).await, before);
-    assert_eq!(sizes(&agent).await, [0, 2]);
+    assert_eq!(agent.sizes().await, [0, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

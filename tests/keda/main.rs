@@ -7,7 +7,6 @@ use bluegreen_tests::{
     Agent, ExternalMetrics, Manifests, baking, change, define_keda, keda, plan, scaled_object,
     scaled_objects, seconds,
 };
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::wait::await_condition;
 use serde_json::Value;
@@ -16,24 +15,6 @@ const NAMES: [&str; 2] = ["agent-blue", "agent-green"];
 
 /// So often autoscalers of the test cluster ask until they make a slot smaller.
 const ENOUGH: u64 = 5;
-
-async fn sizes(agent: &Agent) -> Vec<i32> {
-    let mut sizes = Vec::new();
-    for name in NAMES {
-        let found = agent.api::<Deployment>().get(name).await.unwrap();
-        sizes.push(found.spec.replicas.unwrap());
-    }
-    sizes
-}
-
-async fn becomes(agent: &Agent, color: Color, size: i32) {
-    let is_so =
-        move |found: Option<&Deployment>| found.and_then(|it| it.spec.replicas) == Some(size);
-    let name = format!("agent-{color}");
-    let waiting = Box::pin(await_condition(agent.api(), &name, is_so));
-    let ended = tokio::time::timeout(seconds(120), waiting).await;
-    ended.unwrap_or_else(|_| panic!("{color} should get {size} pods")).unwrap();
-}
 
 /// Returns once KEDA has made an autoscaler with this maximum.
 async fn grows_to(agent: &Agent, color: Color, most: i32) {
@@ -78,7 +59,7 @@ async fn what_keda_makes_does_not_shrink_a_slot_and_its_bounds_go_with_the_role(
     grows_to(&agent, Color::Blue, 6).await;
     grows_to(&agent, Color::Green, 2).await;
     metrics.asked(&["agent-blue"], ENOUGH).await;
-    assert_eq!(sizes(&agent).await, [3, 0]);
+    assert_eq!(agent.sizes().await, [3, 0]);
     let before = told(&agent).await;
 
     let cluster = agent.cluster("one").await;
@@ -86,9 +67,9 @@ async fn what_keda_makes_does_not_shrink_a_slot_and_its_bounds_go_with_the_role(
     assert_eq!(bounds(&told(&agent).await), [[2, 6], [2, 6]], "the candidate is as large as live");
     metrics.set_all(&NAMES, 0);
     metrics.asked(&NAMES, ENOUGH).await;
-    assert_eq!(sizes(&agent).await, [3, 3], "neither has any load, and neither gets smaller");
+    assert_eq!(agent.sizes().await, [3, 3], "neither has any load, and neither gets smaller");
     metrics.set("agent-green", 50);
-    becomes(&agent, Color::Green, 5).await;
+    agent.becomes(Color::Green, 5).await;
     cluster.operations().rollback("ann", "wrong refunds").await.unwrap();
     let outcome = release.await.unwrap().unwrap();
     assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
@@ -97,7 +78,7 @@ async fn what_keda_makes_does_not_shrink_a_slot_and_its_bounds_go_with_the_role(
 
     metrics.set("agent-blue", 30);
     metrics.set("agent-green", 0);
-    becomes(&agent, Color::Blue, 3).await;
+    agent.becomes(Color::Blue, 3).await;
     agent.all_settled().await;
     let plan: Plan = plan(seconds(2));
     let outcome = cluster.releaser().run(change("1.3.0"), &plan).await.unwrap();
@@ -106,6 +87,6 @@ async fn what_keda_makes_does_not_shrink_a_slot_and_its_bounds_go_with_the_role(
     assert_eq!(bounds(&after), [[0, 6], [2, 6]], "the old slot may rest");
     assert!(after.iter().all(|(_, _, ours)| ours.is_empty()), "{after:?}");
     // KEDA looks every second, and the autoscaler more seldom: by then it would have woken blue.
-    becomes(&agent, Color::Green, 2).await;
-    assert_eq!(sizes(&agent).await, [0, 2]);
+    agent.becomes(Color::Green, 2).await;
+    assert_eq!(agent.sizes().await, [0, 2]);
 }

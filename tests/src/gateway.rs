@@ -13,8 +13,6 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::program;
-
 const GROUP: &str = "gateway.networking.k8s.io";
 
 /// Objects of a kind of the Gateway API in a namespace.
@@ -34,12 +32,7 @@ async fn define() {
     let made = Command::new(script).kill_on_drop(true).output().await.unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
-    let mut apply = program("BLUEGREEN_KUBECTL");
-    apply.args(["apply", "--server-side", "-f"]).arg(&folder);
-    assert!(apply.status().await.unwrap().success(), "the kinds should be defined");
-    let mut wait = program("BLUEGREEN_KUBECTL");
-    wait.args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(&folder);
-    assert!(wait.status().await.unwrap().success(), "the kinds should be served");
+    crate::program::define(&folder).await;
 }
 
 /// Somebody who accepts every `HTTPRoute` of a namespace, as a gateway does, and serves none.

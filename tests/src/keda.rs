@@ -1,6 +1,7 @@
 //! The operator of KEDA, as a process beside the cluster.
 
 use std::env;
+use std::path::{Path, PathBuf};
 
 use kube::Api;
 use kube::api::DynamicObject;
@@ -9,17 +10,13 @@ use kube::discovery::ApiResource;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
+use crate::program::define;
 use crate::{Agent, folder, free_ports, log, program};
 
 /// Defines in the cluster what KEDA wants to find there.
 pub async fn define_keda() {
     let folder = env::var_os("BLUEGREEN_KEDA_CRDS").expect("tests/keda/run names it");
-    let mut apply = program("BLUEGREEN_KUBECTL");
-    apply.args(["apply", "--server-side", "-f"]).arg(&folder);
-    assert!(apply.status().await.unwrap().success(), "the kinds should be defined");
-    let mut wait = program("BLUEGREEN_KUBECTL");
-    wait.args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(&folder);
-    assert!(wait.status().await.unwrap().success(), "the kinds should be served");
+    define(Path::new(&folder)).await;
 }
 
 /// Starts KEDA for the namespace of an agent. It ends with what is returned. The API of the metrics that
@@ -31,7 +28,7 @@ pub fn keda(agent: &Agent) -> Child {
     // It serves those metrics, to which nobody connects, only with a certificate.
     let certificates = folder.join("keda");
     std::fs::create_dir_all(&certificates).unwrap();
-    let pki = std::path::PathBuf::from(env::var_os("BLUEGREEN_CLUSTER_RUN").unwrap()).join("pki");
+    let pki = PathBuf::from(env::var_os("BLUEGREEN_CLUSTER_RUN").unwrap()).join("pki");
     for (from, to) in
         [("ca.crt", "ca.crt"), ("apiserver.crt", "tls.crt"), ("apiserver.key", "tls.key")]
     {

@@ -37,6 +37,7 @@ mod program;
 mod proxy;
 mod queue;
 mod release;
+mod scaled;
 mod yes;
 
 pub use access::{Access, Carrier};

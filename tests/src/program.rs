@@ -59,3 +59,13 @@ pub fn folder(name: &str) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
+
+/// Defines kinds in the cluster, and returns once they are served.
+pub(crate) async fn define(folder: &Path) {
+    let mut apply = program("BLUEGREEN_KUBECTL");
+    apply.args(["apply", "--server-side", "-f"]).arg(folder);
+    assert!(apply.status().await.unwrap().success(), "the kinds should be defined");
+    let mut wait = program("BLUEGREEN_KUBECTL");
+    wait.args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(folder);
+    assert!(wait.status().await.unwrap().success(), "the kinds should be served");
+}
