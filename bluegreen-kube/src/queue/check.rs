@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use bluegreen_core::{Color, Epoch, ErrorKind, EvidenceKind, Problem, Result, Routing};
+use bluegreen_core::{Color, Epoch, ErrorKind, EvidenceKind, Load, Problem, Result, Routing};
+use tokio::time::{Instant, sleep};
 
 use super::QueueSwitch;
+use super::converge::PACE;
 use super::count::Count;
 use super::right::{New, Right};
 use super::shift::params;
@@ -26,6 +28,8 @@ const RIGHTS: [Verb; 5] = [
 
 /// How long a plan waits for evidence unless it says otherwise.
 const CONVERGE: Duration = Duration::from_secs(30);
+/// How long workers that are ready may take until they have read the right for the first time.
+const FIRST_READ: Duration = Duration::from_secs(5);
 
 impl QueueSwitch {
     pub(super) async fn find_problems(
@@ -171,7 +175,7 @@ impl QueueSwitch {
             );
         }
         let Some(load) = self.pulling.get() else { return Ok(problems) };
-        let counts = tokio::join!(self.count(load.as_ref(), live), self.count(load.as_ref(), idle));
+        let counts = self.counts(load.as_ref(), live, here > 0).await;
         if let Count::Known(count @ 1..) = &counts.1 {
             problems.push(
                 Problem::new("both-pull", format!("slot {idle}"))
@@ -200,6 +204,20 @@ impl QueueSwitch {
             }
         }
         Ok(problems)
+    }
+
+    /// How many pull of live and of the other slot. A worker may be ready before it has read the right
+    /// for the first time: where `is_wanted` and nobody of live pulls, they are asked again for a while.
+    async fn counts(&self, load: &dyn Load, live: Color, is_wanted: bool) -> (Count, Count) {
+        let until = Instant::now() + self.settles.min(FIRST_READ);
+        loop {
+            let counts = tokio::join!(self.count(load, live), self.count(load, live.other()));
+            if !is_wanted || counts.0 != Count::Known(0) || Instant::now() >= until {
+                return counts;
+            }
+            tracing::debug!(%live, "no worker of live pulls yet");
+            sleep(PACE).await;
+        }
     }
 
     /// Tries the writes of `routings` without effect, from how it is now.

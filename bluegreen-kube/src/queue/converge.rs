@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::QueueSwitch;
 
 /// How often workers are asked.
-const PACE: Duration = Duration::from_millis(250);
+pub(super) const PACE: Duration = Duration::from_millis(250);
 
 impl QueueSwitch {
     pub(super) async fn await_evidence(

@@ -1,5 +1,7 @@
 //! What preflight finds.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 
 async fn problems(switch: &QueueSwitch) -> Vec<Problem> {
@@ -100,6 +102,27 @@ async fn workers_that_do_not_keep_to_the_right_are_told() {
     let found = problems(&unknown).await;
     assert_eq!(refusals(&found), [""; 0], "{found:?}");
     assert_eq!(found.iter().filter(|it| it.code == "pulling-unknown").count(), 2);
+}
+
+/// Ready, and with the right read only when somebody has asked twice.
+#[derive(Debug, Default)]
+struct Starting(AtomicU64);
+
+#[async_trait]
+impl Load for Starting {
+    async fn in_flight(&self, slot: Color) -> Result<Option<u64>> {
+        let is_live = slot == Blue;
+        Ok(Some(u64::from(is_live && self.0.fetch_add(1, Ordering::Relaxed) >= 2)))
+    }
+}
+
+#[tokio::test]
+async fn workers_that_are_ready_before_they_have_read_the_right_are_waited_for() {
+    let stand_in = world().await;
+    let starting = Arc::new(Starting::default());
+    let switch = switch(&stand_in).settles_in(Duration::from_secs(20)).counting(starting.clone());
+    assert_eq!(refusals(&problems(&switch).await), [""; 0]);
+    assert_eq!(starting.0.load(Ordering::Relaxed), 3);
 }
 
 #[tokio::test]
