@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest(String);
 
 const PREFIX: &str = "sha256:";
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Digest {
     /// The digest of a list of parts. Each part is preceded by its length, so that two
@@ -25,11 +26,11 @@ impl Digest {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let mut text = String::from(PREFIX);
-        for byte in hash.finalize() {
-            use fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
+        let hash = hash.finalize();
+        let mut text = String::with_capacity(PREFIX.len() + 2 * hash.len());
+        text.push_str(PREFIX);
+        for byte in hash {
+            text.extend([byte >> 4, byte & 0xf].map(|digit| char::from(HEX[usize::from(digit)])));
         }
         Self(text)
     }

@@ -147,6 +147,16 @@ impl Asker {
         &self.mask.0
     }
 
+    /// Whether a request may say in which conversation it is.
+    pub(super) fn tells_conversations(&self) -> bool {
+        self.has_scope
+    }
+
+    /// Whether a request can be made of any messages if it can be of some.
+    pub(super) fn asks_all_alike(&self) -> bool {
+        !self.has_scope && self.body.takes_any_messages()
+    }
+
     /// The request that asks with these messages, the last of which is the question.
     pub(super) fn request(
         &self,

@@ -63,6 +63,8 @@ pub(super) struct Ready {
     pattern: Option<Pattern>,
     schema: Option<Arc<Schema>>,
     set: Vec<Self>,
+    /// Whether it is the same for every case, since there is no template in it.
+    is_constant: bool,
 }
 
 /// Makes assertions ready, and reads each pattern and schema once.
@@ -80,6 +82,8 @@ pub(super) struct Kit {
     schemas: HashMap<String, Arc<Schema>>,
     /// Assertions without templates: most suites want the same of every case.
     constant: HashMap<Constant, Arc<Assertion>>,
+    /// Those of them that hold for every case, each at its place.
+    defaults: Vec<Option<Ready>>,
 }
 
 /// More than any suite has in common, of each kind: what else there is of it belongs to one case.
@@ -113,7 +117,7 @@ impl<'a> Workshop<'a> {
 
     /// Forgets what cases that are gone had, where that has become much.
     pub(super) fn tidy(&mut self) {
-        let Kit { patterns, schemas, constant } = &mut self.kit;
+        let Kit { patterns, schemas, constant, .. } = &mut self.kit;
         if patterns.len() > COMMON {
             patterns.clear();
         }
@@ -162,11 +166,25 @@ impl<'a> Workshop<'a> {
             }
             _ => None,
         };
+        let is_constant = constant.is_some();
         let assertion = match constant {
             Some(text) => self.shared(text, assertion),
             None => Arc::new(assertion),
         };
-        Ok(Ready { assertion, pattern, schema, set })
+        Ok(Ready { assertion, pattern, schema, set, is_constant })
+    }
+
+    /// The default at this place, where it is the same for every case and has been made ready before.
+    pub(super) fn default(&self, place: usize) -> Option<&Ready> {
+        self.kit.defaults.get(place)?.as_ref()
+    }
+
+    /// Keeps those of the suite's defaults, all of them, that are the same for every case.
+    pub(super) fn keep_defaults(&mut self, all: &[Ready]) {
+        if self.kit.defaults.is_empty() {
+            let kept = all.iter().map(|it| it.is_constant.then(|| it.clone()));
+            self.kit.defaults = kept.collect();
+        }
     }
 
     /// The one assertion that is like this one.
@@ -230,6 +248,11 @@ impl Ready {
 
     pub(super) fn assertion(&self) -> &Assertion {
         &self.assertion
+    }
+
+    /// Whether there is a check in it that others grade.
+    pub(super) fn is_graded(&self) -> bool {
+        self.assertion.check.is_graded() || self.set.iter().any(Self::is_graded)
     }
 
     /// The checks in it that others grade.

@@ -79,6 +79,11 @@ impl PreparedCase {
         self.turns.iter().flat_map(|turn| &turn.asserts).chain(&self.last)
     }
 
+    /// Whether others grade its answers.
+    pub(super) fn is_graded(&self) -> bool {
+        self.assertions().any(Ready::is_graded)
+    }
+
     /// What compares both slots' answers, and where: in a turn, or behind all turns.
     pub(super) fn pairwise(&self) -> impl Iterator<Item = (usize, &Check)> {
         let places = self.turns.iter().map(|turn| &turn.asserts).chain([&self.last]);

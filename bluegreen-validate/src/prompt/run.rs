@@ -152,7 +152,7 @@ pub(super) async fn run(
     while ended.is_none() {
         while pace.has_place(running.len()) && ledger.exhausted().is_none() {
             let Some(next) = todo.next(&results) else { break };
-            let pair = sent(attempts.pair(next)).await;
+            let pair = sent(attempts.pair(next).boxed()).await;
             running.push(pair);
             recording.tell(running.len(), &results);
             // Connections are tasks of their own: what was asked goes out now, and not when all that has
@@ -259,8 +259,7 @@ fn late(suite: &Suite, left: Duration) -> Ended {
 
 /// Work of which the first part, to send its questions, is done at once, whatever is done before it is
 /// waited for.
-async fn sent<'a, T: Send + 'a>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
-    let mut work = work.boxed();
+async fn sent<'a, T: Send + 'a>(mut work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
     let first = poll_fn(|context| Poll::Ready(work.poll_unpin(context))).await;
     match first {
         Poll::Ready(done) => ready(done).boxed(),

@@ -105,6 +105,11 @@ impl Body {
         }
     }
 
+    /// Whether no messages are such that they could not be sent.
+    pub(super) fn takes_any_messages(&self) -> bool {
+        matches!(self.kind, Kind::Own | Kind::Completions(_))
+    }
+
     /// The body that asks with these messages.
     pub(super) fn of(
         &self,

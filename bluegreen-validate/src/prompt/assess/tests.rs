@@ -159,6 +159,7 @@ fn offered_tools_are_called_as_they_want() {
         pattern: None,
         schema: None,
         set: Vec::new(),
+        is_constant: false,
     };
     let grades = &Grades::default();
     let context = Context { prices: None, tools: &tools, grades, place: 0 };

@@ -147,6 +147,8 @@ pub(super) fn look_through(
     let (mut categories, mut groups) = (HashMap::new(), HashMap::new());
     let mut names: Vec<u64> = suite.cases.iter().map(|case| hash(&case.id)).collect();
     let mut faults = BTreeSet::new();
+    // One that can be asked is enough then.
+    let is_alike = asker.is_some_and(Asker::asks_all_alike);
     let path = file.path().display().to_string();
     for place in 0..opened.len() {
         let line = format!("{path}:{}", opened.number(place));
@@ -162,7 +164,8 @@ pub(super) fn look_through(
                 filed.places.get_or_insert_with(|| (0..run).collect());
                 return;
             }
-            if faults.len() < MOST_FAULTS
+            if (!is_alike || filed.flags.is_empty())
+                && faults.len() < MOST_FAULTS
                 && let Some(found) = unasked(&ready, asker, workshop.templates)
                 && faults.insert(found.clone())
             {

@@ -120,16 +120,26 @@ impl<'a> Flaws<'a> {
     ) -> Vec<Ready> {
         let mut ready = Vec::with_capacity(assertions.len());
         for (index, assertion) in assertions.iter().enumerate() {
-            self.along(&[name.into(), index.into()], |flaws| {
-                match workshop.ready(assertion, vars) {
-                    Ok(it) => {
-                        flaws.check_assertion(it.assertion(), workshop);
-                        ready.push(it);
-                    }
-                    Err(found) => flaws.say("prompt-assertion", found, assertion.wanted()),
-                }
-            });
+            ready.extend(self.ready_one((name, index), assertion, vars, workshop));
         }
+        ready
+    }
+
+    fn ready_one(
+        &mut self,
+        (name, index): (&str, usize),
+        assertion: &Assertion,
+        vars: &Scope,
+        workshop: &mut Workshop<'_>,
+    ) -> Option<Ready> {
+        let mut ready = None;
+        self.along(&[name.into(), index.into()], |flaws| match workshop.ready(assertion, vars) {
+            Ok(it) => {
+                flaws.check_assertion(it.assertion(), workshop);
+                ready = Some(it);
+            }
+            Err(found) => flaws.say("prompt-assertion", found, assertion.wanted()),
+        });
         ready
     }
 
@@ -140,10 +150,19 @@ impl<'a> Flaws<'a> {
         vars: &Scope,
         workshop: &mut Workshop<'_>,
     ) -> Vec<Ready> {
-        let mut ready = Vec::new();
+        let mut ready = Vec::with_capacity(assertions.len());
         self.at_top(&["defaults".into()], |flaws| {
-            ready = flaws.ready("assert", assertions, vars, workshop);
+            for (index, assertion) in assertions.iter().enumerate() {
+                let known = workshop.default(index).cloned();
+                ready.extend(
+                    known.or_else(|| flaws.ready_one(("assert", index), assertion, vars, workshop)),
+                );
+            }
         });
+        // What there is something to say of is looked at again, so that it is said of each case.
+        if ready.len() == assertions.len() && !self.is_refused() {
+            workshop.keep_defaults(&ready);
+        }
         ready
     }
 }

@@ -158,7 +158,9 @@ impl Attempts<'_> {
         slot: &str,
         took: &mut Took,
     ) -> Talk {
-        let mut conversation = (self.conversation(case, slotted, slot), false);
+        let is_named = self.session.is_some() || self.prepared.asker.tells_conversations();
+        let name = is_named.then(|| self.conversation(case, slotted, slot));
+        let mut conversation = (name.unwrap_or_default(), false);
         let mut dialogue = Dialogue::default();
         for (number, turn) in case.turns.iter().enumerate() {
             if let Err(tried) = dialogue.say(turn) {
@@ -179,6 +181,9 @@ impl Attempts<'_> {
 
     /// Answers to all turns, with what others made of them.
     pub(super) async fn graded(&self, case: &PreparedCase, answers: Vec<Answer>) -> Talk {
+        if !case.is_graded() {
+            return Talk::Whole(answers, Grades::default());
+        }
         let purse = self.purse();
         // Most runs have nothing to grade, and need no room for it.
         match Box::pin(self.judging.grades(case, &answers, &purse)).await {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// The least time between looks, times what a look takes: a suite of thousands of cases and a fast agent
 /// would spend its time on them.
-const PATIENCE: u32 = 50;
+const PATIENCE: u32 = 200;
 /// The most pairs between looks: what a crash loses, and what an early end comes too late by, is not to
 /// grow with the suite.
 const MOST_PAIRS: usize = 500;
@@ -62,7 +62,7 @@ mod tests {
             looks.over(Duration::from_millis(4));
             (0..20).for_each(|_| looks.came());
             assert_eq!(looks.is_due(), wanted);
-            tokio::time::advance(Duration::from_millis(200)).await;
+            tokio::time::advance(Duration::from_millis(800)).await;
             assert!(looks.is_due());
         }
     }
