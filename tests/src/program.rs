@@ -19,14 +19,13 @@ pub fn program(variable: &str) -> Command {
     command
 }
 
-/// The program of one of the examples, built by the cargo that runs this test. It is beside this one.
+/// The program of one of the examples, built by the cargo that runs this test, as it is when all of them
+/// are: what they have in common is then compiled once. It is beside this one.
 pub async fn example(name: &str) -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo runs this");
-    let manifest =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}/Cargo.toml"));
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--manifest-path"])
-        .arg(manifest)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
         .status();
     assert!(built.await.unwrap().success(), "{name} can be built");
     let own = env::current_exe().unwrap();
