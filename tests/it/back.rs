@@ -35,7 +35,7 @@ async fn pods_that_never_get_ready_are_given_up() {
     let outcome = cluster.releaser().run(change, &plan).await.unwrap();
     untouched(&agent, &cluster, &live, &outcome).await;
     let Reason::Failed { message } = reason(outcome) else { panic!("another reason") };
-    assert!(message.contains("0 of 3"), "{message}");
+    assert!(message.contains("0 of 2"), "{message}");
 }
 
 #[tokio::test]

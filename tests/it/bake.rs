@@ -14,13 +14,13 @@ async fn one_crash_of_a_candidate_brings_traffic_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_every_candidate_brings_traffic_back() {
-    death(3, async |agent, pod| agent.crash(pod).await).await;
+    death(2, async |agent, pod| agent.crash(pod).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_loss_of_every_candidate_brings_traffic_back() {
     let at_once = DeleteParams::default().grace_period(0);
-    death(3, async |agent, pod| {
+    death(2, async |agent, pod| {
         agent.api::<Pod>().delete(&pod.name_any(), &at_once).await.unwrap();
     })
     .await;
@@ -50,7 +50,7 @@ async fn a_candidate_that_is_evicted_and_replaced_does_not_end_the_release() {
     agent.api::<Pod>().delete(&evicted, &DeleteParams::default()).await.unwrap();
     assert_eq!(release.await.unwrap().unwrap(), Outcome::Released);
     let pods = agent.pods(Color::Green).await;
-    assert_eq!(pods.len(), 3);
+    assert_eq!(pods.len(), 2);
     assert!(pods.iter().all(|pod| pod.name_any() != evicted));
 }
 
@@ -129,7 +129,7 @@ async fn death(count: usize, end: impl AsyncFn(&Agent, &Pod)) {
     load.answered_by("1.3.0").await;
 
     let pods = agent.pods(Color::Green).await;
-    assert_eq!(pods.len(), 3);
+    assert_eq!(pods.len(), 2);
     for pod in &pods[..count] {
         end(&agent, pod).await;
     }

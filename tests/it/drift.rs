@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bluegreen_core::plan::OnDrift;
 use bluegreen_core::{Color, Outcome, Reason, Record, Slot as _};
 use bluegreen_kube::Cluster;
-use bluegreen_tests::{Agent, Release, SERVICE, baking, plan, reason, seconds};
+use bluegreen_tests::{Agent, Manifests, Release, SERVICE, baking, plan, reason, seconds};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const SEEN: Duration = Duration::from_secs(1);
 
 async fn drifting(policy: OnDrift) -> (Agent, Cluster, Release) {
-    let agent = Agent::new().await;
+    let agent = Agent::of(Manifests::shipped()).await;
     let cluster = agent.cluster("one").await;
     let mut plan = plan(seconds(60));
     plan.on_drift = policy;

@@ -92,8 +92,8 @@ async fn a_candidate_that_is_not_ready_any_more_gets_no_traffic() {
     let Reason::Failed { message } = reason(release.await.unwrap().unwrap()) else {
         panic!("another reason")
     };
-    assert!(message.contains("wait for 3 ready pods of green"), "{message}");
-    assert!(message.contains("found 0 of 3 ready; pod agent-green-"), "{message}");
+    assert!(message.contains("wait for 2 ready pods of green"), "{message}");
+    assert!(message.contains("found 0 of 2 ready; pod agent-green-"), "{message}");
     assert_eq!(agent.live().await, Some(Color::Blue));
     let tally = load.stop().await;
     assert!(tally.failures.is_empty(), "{tally}");

@@ -166,7 +166,7 @@ fn spec(tag: &str, bake: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_released_and_a_bad_one_is_not_tried_again_until_somebody_says_so() {
-    let it = Operated::new(3).await;
+    let it = Operated::new(2).await;
     let _operator = it.operator("one");
     let load = Load::start(it.agent.address());
     it.create(NAME, spec("1.3.0", "2s")).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_change_is_released_and_a_bad_one_is_not_tried_again_until_somebody_sa
     it.patch(bad).await.unwrap();
     let status = it.says(NAME, "RolledBack").await;
     let message = status["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("0 of 3") && message.contains("spec.retry"), "{message}");
+    assert!(message.contains("0 of 2") && message.contains("spec.retry"), "{message}");
     assert_eq!(it.agent.live().await, Some(Color::Green));
     // Another plan is looked at, and is no reason to try it again.
     it.patch(json!({"plan": {"standby": 1}})).await.unwrap();

@@ -156,7 +156,7 @@ async fn killed_in(phase: PhaseName) {
     assert_eq!(agent.live().await, Some(Color::Green));
     agent.is_retired(Color::Blue).await;
     let green = two.slot(Color::Green).state().await.unwrap();
-    assert_eq!((green.replicas.ready, green.open), (3, false));
+    assert_eq!((green.replicas.ready, green.open), (2, false));
 }
 
 #[tokio::test]

@@ -43,9 +43,9 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An agent with three pods of version 1.2.0 in blue, which has the traffic.
+    /// An agent with two pods of version 1.2.0 in blue, which has the traffic.
     pub async fn new() -> Self {
-        Self::of(Manifests::shipped()).await
+        Self::of(Manifests::shipped().sized(2, 0)).await
     }
 
     /// An agent of these manifests, with all its pods ready and its live Service answering.
