@@ -170,7 +170,8 @@ impl Approver for AnnotationApprover {
         let mut is_new = true;
         loop {
             // A Service that is not there may come: how long that is waited for is the caller's to say.
-            let found = watched.changed().await?.get(service);
+            let seen = watched.changed().await?;
+            let found = seen.get(service);
             if let Some(decision) = found.and_then(|it| self.read(it, request, &mut told)) {
                 return Ok(decision);
             }

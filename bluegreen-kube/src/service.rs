@@ -10,7 +10,7 @@ use bluegreen_core::{
     Result, Routing, SwitchStrategy,
 };
 use futures_util::future::try_join_all;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
 use tokio::time::Instant;
@@ -89,8 +89,9 @@ struct Known {
     live: Live,
     /// Its selector without the slot, as it was first seen or found to be meant.
     base: Selector,
-    /// What was read or written, and when.
-    service: Arc<Service>,
+    /// What its preview is made like.
+    spec: Arc<ServiceSpec>,
+    /// When it was read or written.
     at: Instant,
 }
 
@@ -204,7 +205,8 @@ impl ServiceSwitch {
             Some(known) if known.live.uid == live.uid => known.base.clone(),
             _ => live.base(&self.settings.slot_label),
         };
-        let known = Known { live, base, service: Arc::new(service.clone()), at: Instant::now() };
+        let spec = Arc::new(service.spec.clone().unwrap_or_default());
+        let known = Known { live, base, spec, at: Instant::now() };
         all.insert(known.live.name.clone(), known.clone());
         known
     }
@@ -276,9 +278,11 @@ impl SwitchStrategy for ServiceSwitch {
     }
 
     async fn author(&self) -> Result<Option<String>> {
-        let read = try_join_all(self.services.iter().map(|name| self.read(name))).await?;
-        let latest =
-            |known: &Known| owners::latest(&known.service.metadata, &["/f:spec/f:selector"]);
+        let read = try_join_all(self.services.iter().map(|name| self.get(name))).await?;
+        for service in &read {
+            self.remember(service);
+        }
+        let latest = |it: &Service| owners::latest(&it.metadata, &["/f:spec/f:selector"]);
         Ok(read.iter().find_map(latest))
     }
 }

@@ -37,6 +37,13 @@ impl<T> Shared<T> {
         *kept = Some((Instant::now(), answer.clone()));
         Ok(answer)
     }
+
+    /// Gives up an answer that came longer than `fresh` ago, unless somebody is asking.
+    pub(crate) fn slim(&self, fresh: Duration) {
+        if let Ok(mut kept) = self.0.try_lock() {
+            kept.take_if(|(at, _)| at.elapsed() > fresh);
+        }
+    }
 }
 
 impl<T> Clone for Shared<T> {

@@ -17,10 +17,12 @@ mod reflector;
 mod source;
 mod streamed;
 mod together;
+mod view;
 
 pub(crate) use reflector::{Broken, Filter, Following, Kind, Scope, number};
 pub(crate) use source::{Registry, Watches};
 pub(crate) use together::Together;
+pub(crate) use view::View;
 
 /// The first pause after a watch that broke, doubled each time up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -29,19 +31,11 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// After so many failures in a row, about six seconds, a wait ends and says why.
 const FAILURES: u32 = 8;
 
-/// Why there is no event.
-enum Failure {
-    /// A watch of one's own broke, and begins again.
-    Own(watcher::Error),
-    /// A shared one has been broken for some time.
-    Shared(Broken),
-}
-
 /// The objects that a selector finds, by name, as they change.
 ///
 /// Level-triggered: what was missed while nobody looked is part of the next state.
 pub(crate) struct Watched<K: Resource> {
-    events: BoxStream<'static, Result<Event<K>, Failure>>,
+    events: BoxStream<'static, watcher::Result<Event<K>>>,
     action: String,
     objects: BTreeMap<String, K>,
     /// What a new list has brought so far.
@@ -56,31 +50,14 @@ where
 {
     /// Watches what `config` selects. `action` is what errors call it: `"watch service agent"`.
     pub(crate) fn new(api: Api<K>, config: watcher::Config, action: impl Into<String>) -> Self {
-        let events = streamed::events(api, config).map(|event| event.map_err(Failure::Own));
-        Self::of(events.boxed(), action)
-    }
-
-    fn of(
-        events: BoxStream<'static, Result<Event<K>, Failure>>,
-        action: impl Into<String>,
-    ) -> Self {
         Self {
-            events,
+            events: streamed::events(api, config),
             action: action.into(),
             objects: BTreeMap::new(),
             listing: BTreeMap::new(),
             is_listed: false,
             failures: 0,
         }
-    }
-
-    /// The same of a watch that others share.
-    fn shared(following: Following<K>, action: impl Into<String>) -> Self
-    where
-        K: Kind,
-    {
-        let events = following.into_events().map(|event| event.map_err(Failure::Shared));
-        Self::of(events.boxed(), action)
     }
 
     /// Returns the objects once they are listed, and after that each time one has changed.
@@ -95,12 +72,9 @@ where
         loop {
             let event = match self.events.next().await {
                 Some(Ok(event)) => event,
-                Some(Err(Failure::Own(error))) => {
+                Some(Err(error)) => {
                     self.endure(error).await?;
                     continue;
-                }
-                Some(Err(Failure::Shared(broken))) => {
-                    return Err(broken.during(self.action.clone()));
                 }
                 None => {
                     return Err(Error::new(ErrorKind::Unavailable, self.action.clone())

@@ -13,7 +13,7 @@ use crate::error::read;
 use crate::ingress::api;
 use crate::printable::quoted;
 use crate::selector::in_words;
-use crate::watching::{Filter, Scope, Watched};
+use crate::watching::{Filter, Scope, View};
 
 /// Everything that the routing is read from, as it was at one time.
 pub(super) struct Read {
@@ -95,8 +95,8 @@ impl IngressCanary {
 
 /// The canary and its Service as they change.
 pub(super) struct Objects {
-    canary: Watched<DynamicObject>,
-    service: Watched<Service>,
+    canary: View<DynamicObject>,
+    service: View<Service>,
 }
 
 impl Objects {

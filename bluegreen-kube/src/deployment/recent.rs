@@ -122,6 +122,7 @@ impl Recent {
     /// Gives up what nobody will build on any more, which is much where many releases wait: all that
     /// is not from a moment ago, but the selector of a Deployment and its identity.
     pub(super) fn slim(&self) {
+        self.autoscalers.slim(FRESH);
         for seen in self.lock().values_mut().filter(|seen| seen.at.elapsed() >= FRESH) {
             let mut object = DynamicObject {
                 types: None,

@@ -55,7 +55,7 @@ impl IngressSwitch {
             let watched = Watched::new(self.api(), named(name), self.action("watch", name));
             (name.clone(), watched)
         };
-        Together::new(self.ingresses.iter().map(watch))
+        Together::own(self.ingresses.iter().map(watch))
     }
 }
 

@@ -62,7 +62,7 @@ impl RouteWeights {
             let watched = Watched::new(self.api(name.kind), adjust(named(&name.name)), action);
             (name.clone(), watched)
         };
-        Together::new(self.routes.iter().map(watch))
+        Together::own(self.routes.iter().map(watch))
     }
 }
 

@@ -243,7 +243,8 @@ impl ServiceSwitch {
             )),
             None => {
                 let selector = Live::read(first, &self.settings).selector;
-                let wanted = self.preview(first, selector, Epoch::default());
+                let spec = first.spec.clone().unwrap_or_default();
+                let wanted = self.preview(&spec, selector, Epoch::default());
                 self.refused(&name, self.create_preview(&wanted, true).await.map(drop))
             }
         }

@@ -35,7 +35,7 @@ impl ServiceSwitch {
     /// which then waits for the next sync, up to a second later.
     pub(super) async fn prepare_preview(&self, candidate: Color, epoch: Epoch) -> Result<()> {
         let Some(first) = self.services.first() else { return Ok(()) };
-        let Known { service: live, base, .. } = match self.recent(first) {
+        let Known { spec: live, base, .. } = match self.recent(first) {
             Some(recent) => recent,
             None => self.read(first).await?,
         };
@@ -92,8 +92,8 @@ impl ServiceSwitch {
     }
 
     /// What the preview Service is to be: the ports of the live one, and the slot's pods.
-    pub(super) fn preview(&self, live: &Service, selector: Selector, epoch: Epoch) -> Service {
-        let spec = live.spec.clone().unwrap_or_default();
+    pub(super) fn preview(&self, live: &ServiceSpec, selector: Selector, epoch: Epoch) -> Service {
+        let spec = live.clone();
         let ports = spec
             .ports
             .unwrap_or_default()

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kube::Api;
 
-use super::Watched;
+use super::{View, Watched};
 use super::reflector::{Filter, Following, Kind, Reflector, Scope};
 
 type Shared = dyn Any + Send + Sync;
@@ -92,10 +92,10 @@ impl Watches {
         filter: &Filter,
         at_least: u64,
         action: impl Into<String>,
-    ) -> Watched<K> {
+    ) -> View<K> {
         match self.follow(api, scope, filter.clone(), at_least) {
-            Some(following) => Watched::shared(following, action),
-            None => Watched::new(api.clone(), filter.config(), action),
+            Some(following) => View::Shared(following, action.into()),
+            None => View::Own(Watched::new(api.clone(), filter.config(), action)),
         }
     }
 }

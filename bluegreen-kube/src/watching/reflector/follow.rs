@@ -1,11 +1,9 @@
 //! Waiting for some of the objects of a shared watch.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream};
-use futures_util::{FutureExt as _, StreamExt as _};
-use kube::runtime::watcher::Event;
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use super::cache::Listener;
@@ -65,23 +63,5 @@ impl<K: Kind> Following<K> {
     /// The objects as they are by now.
     pub(crate) fn objects(&self) -> BTreeMap<String, K> {
         lock(&self.reflector.cache).find(&self.listener.filter)
-    }
-
-    /// The same as the events of a watch: a list of all after each change.
-    pub(crate) fn into_events(self) -> BoxStream<'static, Result<Event<K>, Broken>> {
-        let begin = (self, VecDeque::new());
-        let step = |(mut following, mut events): (Self, VecDeque<Event<K>>)| async move {
-            if events.is_empty() {
-                if let Err(broken) = following.changed().await {
-                    return Some((Err(broken), (following, events)));
-                }
-                events.push_back(Event::Init);
-                events.extend(following.objects().into_values().map(Event::InitApply));
-                events.push_back(Event::InitDone);
-            }
-            let event = events.pop_front()?;
-            Some((Ok(event), (following, events)))
-        };
-        stream::unfold(begin, step).boxed()
     }
 }
