@@ -69,12 +69,19 @@ pub(crate) struct Driver {
     pub(crate) haste: Haste,
 }
 
-/// How far the driver has come.
-struct At {
+/// How far the driver has come. On the heap, or every future that hands it on has room for it too.
+pub(crate) struct At {
     held: Held,
     /// What was read for the next effect.
     ahead: Option<Ahead>,
     routing: drift::RoutingWatch,
+}
+
+impl At {
+    /// With the record of a release, and what was read for its next effect.
+    pub(crate) fn of(held: Held, ahead: Option<Ahead>) -> Box<Self> {
+        Box::new(Self { held, ahead, routing: drift::RoutingWatch::default() })
+    }
 }
 
 impl Driver {
@@ -103,29 +110,26 @@ impl Driver {
     pub(crate) async fn drive(&self, held: Held) -> Result<Outcome, OperationError> {
         let span = span::release(&self.ports, &held.record.started.by);
         span::begun(&span, &held.record);
-        span::ended(&span, self.drive_from(held, None, None)).await
+        span::ended(&span, self.drive_from(At::of(held, None), None)).await
     }
 
     /// Drives a release that has just begun, with what its preflight has read and the turn that it has,
     /// in the span of the caller.
     pub(crate) async fn drive_from(
         &self,
-        held: Held,
-        ahead: Option<Ahead>,
+        at: Box<At>,
         turn: Option<Turn>,
     ) -> Result<Outcome, OperationError> {
         // On the heap: the state of all effects together is large, and callers embed it.
-        Box::pin(self.drive_on(held, ahead, turn)).await
+        Box::pin(self.drive_on(at, turn)).await
     }
 
     async fn drive_on(
         &self,
-        held: Held,
-        ahead: Option<Ahead>,
+        mut at: Box<At>,
         mut turn: Option<Turn>,
     ) -> Result<Outcome, OperationError> {
         let heartbeat = Heartbeat::start(self.ports.clone());
-        let mut at = At { held, ahead, routing: drift::RoutingWatch::default() };
         let mut fenced: Option<Epoch> = None;
         let mut entered = None;
         let (mut phase, mut paused) = (span::Phase::default(), false);
@@ -197,8 +201,8 @@ impl Driver {
     }
 
     /// Does what comes next. Says how the release has ended, if it has.
-    async fn step(&self, mut at: At) -> Result<(At, Option<Outcome>), OperationError> {
-        let At { held, ahead, routing } = &mut at;
+    async fn step(&self, mut at: Box<At>) -> Result<(Box<At>, Option<Outcome>), OperationError> {
+        let At { held, ahead, routing } = &mut *at;
         match held.record.next() {
             Next::Finish(outcome) => {
                 Box::pin(self.finish(&held.record)).await;
@@ -215,7 +219,7 @@ impl Driver {
                     event = self.drifted(&held.record, routing) => event,
                 };
                 let drift = drift::told(&event);
-                at.held = self.commit(at.held, event).await?;
+                at.held = Box::pin(self.commit(at.held, event)).await?;
                 self.tell(drift, &at.held.record);
             }
             Next::Perform(effect) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Haste, Held, Validators, Wanted, held, span};
+use crate::driver::{At, Driver, Haste, Held, Validators, Wanted, held, span};
 use crate::operations::{busy_because, call};
 use crate::release::{Event, EventKind, Membership, Next};
 use crate::{
@@ -12,6 +12,12 @@ use crate::{
 };
 
 mod diff;
+
+/// What has come of the beginning of a release.
+enum Begun {
+    Driven(Box<At>),
+    Refused(Outcome),
+}
 
 /// Begins and resumes releases of one agent.
 ///
@@ -156,6 +162,21 @@ impl Releaser {
         group: Option<Membership>,
     ) -> Result<Outcome, OperationError> {
         let turn = self.driver.turn().await;
+        // What a release does once is not kept room for while it waits.
+        match Box::pin(self.first_steps(span, change, plan, group)).await? {
+            Begun::Driven(at) => self.driver.afresh().drive_from(at, turn).await,
+            Begun::Refused(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Looks, and saves the record with which a release begins.
+    async fn first_steps(
+        &self,
+        span: &tracing::Span,
+        change: Change,
+        plan: &Plan,
+        group: Option<Membership>,
+    ) -> Result<Begun, OperationError> {
         let (last, unread) = match Box::pin(self.clear()).await {
             Ok(last) => (last, None),
             // Where not even the record may be read, the list of all that is missing says more.
@@ -167,7 +188,6 @@ impl Releaser {
         let epoch = last.as_ref().map(|stored| stored.document.envelope().epoch);
         let wanted = Wanted::Delta(change);
         let epoch = epoch.unwrap_or_default();
-        // What a release does once is not kept room for while it waits.
         let looking = Box::pin(self.driver.preflight(&wanted, plan, &self.actor, epoch));
         let mut preflight = Box::pin(span::preflight(looking)).await?;
         preflight.problems.extend(without_group(plan, group.as_ref()));
@@ -185,7 +205,7 @@ impl Releaser {
                 }
                 let outcome = Outcome::Refused { problems: refusals };
                 self.driver.report(&Progress::Finished { outcome: outcome.clone() });
-                return Ok(outcome);
+                return Ok(Begun::Refused(outcome));
             }
         };
         if let Some(error) = unread {
@@ -199,7 +219,7 @@ impl Releaser {
         record.group = group.map(Box::new);
         span::begun(span, &record);
         let began = Box::pin(self.first_save(record, last)).await?;
-        self.driver.afresh().drive_from(began, preflight.ahead, turn).await
+        Ok(Begun::Driven(At::of(began, preflight.ahead)))
     }
 
     /// Goes on with the release that is stored.

@@ -43,7 +43,7 @@ impl Driver {
                 drift = self.candidate_drift(record) => drift,
             };
             match drift {
-                Ok(drift) => return self.named(record, drift).await,
+                Ok(drift) => return Box::pin(self.named(record, drift)).await,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return EventKind::Failed { message: error.chain() };
                 }
@@ -82,9 +82,9 @@ impl Driver {
             let observed = match &seen {
                 // A way back may wait for it.
                 Some(it) if moved(record, it).is_some() => {
-                    self.bounded_read_unqueued(read, call, observing).await
+                    Box::pin(self.bounded_read_unqueued(read, call, observing)).await
                 }
-                _ => self.bounded_read(read, call, observing).await,
+                _ => Box::pin(self.bounded_read(read, call, observing)).await,
             };
             let observed = match observed {
                 // What the watch has seen to be gone is gone.
@@ -122,8 +122,8 @@ impl Driver {
             }
             let reading = slot.state();
             let call = record.plan.call;
-            let now =
-                self.bounded_read_unqueued("read the candidate's slot", call, reading).await?;
+            let now = self.bounded_read_unqueued("read the candidate's slot", call, reading);
+            let now = Box::pin(now).await?;
             if let Some(drift) = differs(record, &now) {
                 return Ok(drift);
             }

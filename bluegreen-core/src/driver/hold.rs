@@ -1,6 +1,5 @@
 //! Guards look while traffic is on the candidate: at intervals, and whenever its pods change.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use super::Driver;
@@ -67,21 +66,22 @@ impl Driver {
         memory: &mut Memory,
     ) -> Result<EventKind> {
         let slot = self.ports.slots.of(record.candidate_color());
-        let ahead = self.ahead_or_now(record, ahead).await?;
+        let ahead = Box::pin(self.ahead_or_now(record, ahead)).await?;
         let (mut candidate, mut live, mut observed) = (ahead.candidate, ahead.live, ahead.observed);
         loop {
             if let Some(drift) = moved(record, &observed).or_else(|| differs(record, &candidate)) {
-                return Ok(self.named(record, drift).await);
+                return Ok(Box::pin(self.named(record, drift)).await);
             }
             let (begun, mut fresh) = (self.now(), true);
             // Lives as long as nothing has to be read again: while holding, waiting costs no calls.
             let mut pods = next_state(slot, candidate.clone());
             loop {
                 let newer;
-                let looking = self.look_round(record, &candidate, &live, memory);
+                // On the heap, as all that is not there while a hold waits for its next look.
+                let looking = Box::pin(self.look_round(record, &candidate, &live, memory));
                 let looked = self.look_beside(record, looking, &mut pods).await?;
                 let (look, soon) = match looked {
-                    Looked::Drifted(drift) => return Ok(self.named(record, drift).await),
+                    Looked::Drifted(drift) => return Ok(Box::pin(self.named(record, drift)).await),
                     Looked::All { look, soon, newer: seen } => {
                         newer = seen;
                         (look, soon)
@@ -116,7 +116,7 @@ impl Driver {
                     state = &mut pods => {
                         candidate = state?;
                         if let Some(drift) = differs(record, &candidate) {
-                            return Ok(self.named(record, drift).await);
+                            return Ok(Box::pin(self.named(record, drift)).await);
                         }
                         pods = next_state(slot, candidate.clone());
                     }
@@ -126,15 +126,18 @@ impl Driver {
             // Of two versions that are compared the other one may be changed, too. Nobody else has to
             // read the slot that has lost its traffic, which may be gone.
             if is_deciding(record) {
-                let read = self.read_ahead(record).await?;
+                let read = Box::pin(self.read_ahead(record)).await?;
                 (candidate, live, observed) = (read.candidate, read.live, read.observed);
                 continue;
             }
             let call = record.plan.call;
-            let (state, routing) = tokio::join!(
-                self.bounded_read("read the candidate's slot", call, slot.state()),
-                self.bounded_read("observe the routing", call, self.ports.switch.observe()),
-            );
+            let reading = async {
+                tokio::join!(
+                    self.bounded_read("read the candidate's slot", call, slot.state()),
+                    self.bounded_read("observe the routing", call, self.ports.switch.observe()),
+                )
+            };
+            let (state, routing) = Box::pin(reading).await;
             (candidate, observed) = (state?, routing?);
         }
     }
@@ -143,11 +146,10 @@ impl Driver {
     async fn look_beside(
         &self,
         record: &Record,
-        looking: impl Future<Output = Result<(Look, bool)>> + Send,
+        mut looking: impl Future<Output = Result<(Look, bool)>> + Send + Unpin,
         pods: &mut Waiting<SlotState>,
     ) -> Result<Looked> {
         let slot = self.ports.slots.of(record.candidate_color());
-        let mut looking = pin!(looking);
         let mut newer = None;
         loop {
             tokio::select! {

@@ -157,10 +157,10 @@ impl Driver {
                 self.haste.follow(record);
             }
             if let Some((drift, revision)) =
-                self.foreign_record(&held.record, &held.revision, &found).await
+                Box::pin(self.foreign_record(&held.record, &held.revision, &found)).await
             {
                 let record = self.put_back(held.record.clone(), drift);
-                return self.save(record, revision).await;
+                return Box::pin(self.save(record, revision)).await;
             }
             match found {
                 Ok(Some(stored)) => return self::held(stored),
