@@ -17,6 +17,7 @@ mod hooks;
 mod ingress;
 mod json_patch;
 mod lease;
+mod listing;
 mod names;
 mod owners;
 mod pod;

@@ -2,7 +2,8 @@
 
 use bluegreen_core::Problem;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{PodTemplateSpec, Service, ServicePort};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Service, ServicePort};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// A pod without the named port is published with the port silently missing, so that the switch
@@ -44,6 +45,25 @@ fn resolves(port: &ServicePort, template: &PodTemplateSpec) -> bool {
     declared.any(|found| {
         found.name.as_ref() == Some(wanted) && protocol(&found.protocol) == protocol(&port.protocol)
     })
+}
+
+/// A pod template with nothing but its labels and what is read here: of a namespace with many agents all
+/// templates are looked at.
+pub(crate) fn outline(template: PodTemplateSpec) -> PodTemplateSpec {
+    let container = |it: Container| Container {
+        name: it.name,
+        ports: it.ports,
+        restart_policy: it.restart_policy,
+        ..Container::default()
+    };
+    let spec = template.spec.map(|spec| PodSpec {
+        containers: spec.containers.into_iter().map(container).collect(),
+        init_containers: spec.init_containers.map(|all| all.into_iter().map(container).collect()),
+        ..PodSpec::default()
+    });
+    let labels = template.metadata.and_then(|metadata| metadata.labels);
+    let metadata = ObjectMeta { labels, ..ObjectMeta::default() };
+    PodTemplateSpec { metadata: Some(metadata), spec }
 }
 
 /// The pod template of a Deployment, whose type differs between versions of Kubernetes.

@@ -74,7 +74,7 @@ pub struct ServiceSwitch {
     allowed_owners: BTreeSet<String>,
     ignored_services: BTreeSet<String>,
     /// What was last read or written of each live Service.
-    known: Mutex<BTreeMap<String, Known>>,
+    known: Mutex<BTreeMap<String, Box<Known>>>,
     /// The preview Service as it was last read.
     preview: Mutex<Option<Preview>>,
     /// The pods that the endpoint controller was last seen to know, and their slot.
@@ -189,7 +189,7 @@ impl ServiceSwitch {
     }
 
     fn known(&self, name: &str) -> Option<Known> {
-        self.lock().get(name).cloned()
+        self.lock().get(name).map(|known| Known::clone(known))
     }
 
     /// What was read or written a moment ago.
@@ -205,9 +205,9 @@ impl ServiceSwitch {
             Some(known) if known.live.uid == live.uid => known.base.clone(),
             _ => live.base(&self.settings.slot_label),
         };
-        let spec = Arc::new(service.spec.clone().unwrap_or_default());
+        let spec = Arc::new(preview::pattern(service));
         let known = Known { live, base, spec, at: Instant::now() };
-        all.insert(known.live.name.clone(), known.clone());
+        all.insert(known.live.name.clone(), Box::new(known.clone()));
         known
     }
 
@@ -218,7 +218,7 @@ impl ServiceSwitch {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Box<Known>>> {
         // Every write to the map is one insertion: a panic elsewhere leaves nothing half-done.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -73,18 +73,17 @@ impl IngressCanary {
         let namespace = &self.settings.namespace;
         let (canary, service) = (&self.canary, &self.service);
         // What is told is read anew, so it need not be the latest.
-        let scope = || Scope::all().with_managers();
         Objects {
             canary: self.watches.watched(
                 &api(&self.client, namespace),
-                scope(),
+                Scope::all().with_managers(),
                 &Filter::named(canary),
                 0,
                 format!("watch ingress {namespace}/{canary}"),
             ),
             service: self.watches.watched(
                 &self.slots.services,
-                scope(),
+                Scope::all().with_managers(),
                 &Filter::named(service),
                 0,
                 format!("watch service {namespace}/{service}"),

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use bluegreen_core::{Color, ErrorKind, Pair};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::ListParams;
+use kube::api::{ListParams, ObjectMeta};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client, ResourceExt as _};
 use serde::Deserialize as _;
+use serde_json::json;
 
 use super::ConnectError;
 use crate::names::twin;
-use crate::{Settings, error};
+use crate::{Settings, error, listing};
 
 /// What belongs to an agent.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(super) async fn agent(
 ) -> Result<Agent, ConnectError> {
     let deployments = match (&named.blue, &named.green) {
         (Some(blue), Some(green)) => Pair::new(blue.clone(), green.clone()),
-        _ => pair(&list(client, settings).await?, settings, &base, named)?,
+        _ => pair(&outlines(client, settings).await?, settings, &base, named)?,
     };
     Ok(Agent { base, deployments })
 }
@@ -58,7 +59,7 @@ pub(super) async fn workers(
         (None, Some(other)) => twin(other, color),
         (None, None) => format!("{}-{color}", settings.agent),
     });
-    let all = list(client, settings).await?;
+    let all = outlines(client, settings).await?;
     let mut bases = Vec::new();
     for color in Color::BOTH {
         let name = deployments.of(color);
@@ -165,6 +166,24 @@ pub(super) async fn list(
     let action = format!("list deployments in {}", settings.namespace);
     let all = ListParams::default();
     Ok(error::read(settings.call, action, api(client, settings).list(&all)).await?.items)
+}
+
+/// The same with nothing but their names, their selectors and the labels of their pods.
+async fn outlines(
+    client: &Client,
+    settings: &Settings,
+) -> bluegreen_core::Result<Vec<DynamicObject>> {
+    let action = format!("list deployments in {}", settings.namespace);
+    let outline = |object: DynamicObject| {
+        let spec = &object.data["spec"];
+        let labels = &spec["template"]["metadata"]["labels"];
+        let template = json!({"metadata": {"labels": labels}});
+        let data = json!({"spec": {"selector": spec["selector"], "template": template}});
+        let metadata = ObjectMeta { name: object.metadata.name, ..ObjectMeta::default() };
+        DynamicObject { types: None, metadata, data }
+    };
+    let (api, all) = (api(client, settings), ListParams::default());
+    error::read(settings.call, action, listing::reduced(&api, &all, outline)).await
 }
 
 pub(super) fn api(client: &Client, settings: &Settings) -> Api<DynamicObject> {

@@ -97,10 +97,15 @@ fn controller(metadata: &ObjectMeta) -> Option<&str> {
     owner(metadata).map(|owner| owner.uid.as_str())
 }
 
+/// The conditions that are read here.
+pub(super) const CONDITIONS: [&str; 2] = [READY, SCHEDULED];
+const READY: &str = "Ready";
+const SCHEDULED: &str = "PodScheduled";
+
 /// Whether the pod is ready and not ending.
 pub(super) fn is_ready(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()
-        && condition(pod, "Ready").is_some_and(|(status, _, _)| status == "True")
+        && condition(pod, READY).is_some_and(|(status, _, _)| status == "True")
 }
 
 /// How a pod fares.
@@ -139,14 +144,14 @@ pub(super) fn trouble(pod: &Pod) -> Option<String> {
         (!is_ordinary(reason)).then(|| describe(status, reason, message))
     });
     waiting.or_else(|| {
-        let (_, _, message) = condition(pod, "Ready").filter(|(status, _, _)| *status != "True")?;
+        let (_, _, message) = condition(pod, READY).filter(|(status, _, _)| *status != "True")?;
         (!message.is_empty()).then(|| message.to_owned())
     })
 }
 
 /// Why no node takes the pod, if none does.
 pub(super) fn unschedulable(pod: &Pod) -> Option<&str> {
-    let (status, reason, message) = condition(pod, "PodScheduled")?;
+    let (status, reason, message) = condition(pod, SCHEDULED)?;
     (status == "False" && reason == "Unschedulable").then_some(message)
 }
 

@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use kube::{Resource, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::pods::Sets;
@@ -35,7 +34,7 @@ pub(crate) struct Recent {
     /// The newest resource versions that were seen of a Deployment, its sets and its pods.
     newest: Arc<Mutex<BTreeMap<String, Newest>>>,
     /// Watches that a rollout has left, for the hold that comes after it.
-    parked: Arc<Mutex<BTreeMap<String, (Instant, Streams)>>>,
+    parked: Arc<Mutex<BTreeMap<String, Parked>>>,
     /// All autoscalers of the namespace.
     pub(super) autoscalers: Shared<Vec<DynamicObject>>,
     /// Whether nobody let us look at them.
@@ -50,10 +49,40 @@ pub(super) struct Newest {
     pub(super) pods: u64,
 }
 
+/// Watches, and when they were left.
+type Parked = (Instant, Box<Streams>);
+
 struct Seen {
     at: Instant,
-    object: Arc<DynamicObject>,
+    object: Kept,
     belongings: Option<Belongings>,
+}
+
+/// A Deployment as it is kept.
+enum Kept {
+    Whole(Arc<DynamicObject>),
+    /// What never changes of it, as JSON: its name, its identity, and its selector.
+    Outline(Box<[u8]>),
+}
+
+impl Kept {
+    fn object(&self) -> Option<Arc<DynamicObject>> {
+        match self {
+            Self::Whole(object) => Some(object.clone()),
+            Self::Outline(json) => serde_json::from_slice(json).ok().map(Arc::new),
+        }
+    }
+
+    /// What never changes of it.
+    fn outline(&self) -> Option<Self> {
+        let Self::Whole(object) = self else { return None };
+        let metadata = &object.metadata;
+        let outline = json!({
+            "metadata": {"name": metadata.name, "uid": metadata.uid},
+            "spec": {"selector": object.data["spec"]["selector"]},
+        });
+        Some(Self::Outline(serde_json::to_vec(&outline).ok()?.as_slice().into()))
+    }
 }
 
 impl Recent {
@@ -70,20 +99,21 @@ impl Recent {
     pub(super) fn get(&self, name: &str) -> Option<Arc<DynamicObject>> {
         let all = self.lock();
         let seen = all.get(name).filter(|seen| seen.at.elapsed() < FRESH)?;
-        Some(seen.object.clone())
+        seen.object.object()
     }
 
     /// The Deployment of this name as it was last seen, however long ago that was.
     pub(super) fn last(&self, name: &str) -> Option<Arc<DynamicObject>> {
-        self.lock().get(name).map(|seen| seen.object.clone())
+        self.lock().get(name)?.object.object()
     }
 
     /// What belonged to this very version of the Deployment a moment ago.
     pub(super) fn belongings(&self, object: &DynamicObject) -> Option<Belongings> {
         let all = self.lock();
         let seen = all.get(&object.name_any()).filter(|seen| seen.at.elapsed() < FRESH)?;
-        let is_same = seen.object.metadata.uid == object.metadata.uid
-            && seen.object.metadata.resource_version == object.metadata.resource_version;
+        let Kept::Whole(whole) = &seen.object else { return None };
+        let is_same = whole.metadata.uid == object.metadata.uid
+            && whole.metadata.resource_version == object.metadata.resource_version;
         seen.belongings.clone().filter(|_| is_same)
     }
 
@@ -92,7 +122,7 @@ impl Recent {
         let name = object.name_any();
         let version = object.metadata.resource_version.as_deref();
         self.note(&name, Newest { deployment: number(version), ..Newest::default() });
-        let seen = Seen { at: Instant::now(), object, belongings: None };
+        let seen = Seen { at: Instant::now(), object: Kept::Whole(object), belongings: None };
         self.lock().insert(name, seen);
     }
 
@@ -124,24 +154,17 @@ impl Recent {
     pub(super) fn slim(&self) {
         self.autoscalers.slim(FRESH);
         for seen in self.lock().values_mut().filter(|seen| seen.at.elapsed() >= FRESH) {
-            let mut object = DynamicObject {
-                types: None,
-                metadata: ObjectMeta {
-                    name: seen.object.metadata.name.clone(),
-                    uid: seen.object.metadata.uid.clone(),
-                    ..ObjectMeta::default()
-                },
-                data: Value::Null,
-            };
-            object.data = json!({"spec": {"selector": seen.object.data["spec"]["selector"]}});
-            (seen.object, seen.belongings) = (Arc::new(object), None);
+            seen.belongings = None;
+            if let Some(outline) = seen.object.outline() {
+                seen.object = outline;
+            }
         }
     }
 
     /// Keeps the watches of a Deployment for whoever watches it next.
     pub(super) fn park(&self, name: &str, streams: Streams) {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        parked.insert(name.to_owned(), (Instant::now(), streams));
+        parked.insert(name.to_owned(), (Instant::now(), Box::new(streams)));
     }
 
     /// The watches that were kept, once and unless that is long ago: on a connection that nobody
@@ -149,7 +172,7 @@ impl Recent {
     pub(super) fn unpark(&self, name: &str) -> Option<Streams> {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, streams) = parked.remove(name)?;
-        (at.elapsed() < PARKED).then_some(streams)
+        (at.elapsed() < PARKED).then_some(*streams)
     }
 
     /// It is known to have changed.

@@ -163,9 +163,14 @@ pub(super) async fn ready(slot: &DeploymentSlot) -> Result<SlotState> {
 
 /// Waits until the state differs from `known`.
 pub(super) async fn change(slot: &DeploymentSlot, known: &SlotState) -> Result<SlotState> {
-    if let Some(followed) = Followed::of(slot).await? {
-        return followed.change(known).await;
+    match Followed::of(slot).await? {
+        Some(followed) => followed.change(known).await,
+        None => Box::pin(change_alone(slot, known)).await,
     }
+}
+
+/// The same by watches of one's own.
+async fn change_alone(slot: &DeploymentSlot, known: &SlotState) -> Result<SlotState> {
     let mut watches = if let Some(left) = Watches::left(slot)? {
         left
     } else {

@@ -7,14 +7,17 @@ use bluegreen_core::{
 };
 use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec, Service};
 use kube::api::ListParams;
+use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt as _};
 
 use super::ServiceSwitch;
 use super::live::{Live, select, transition};
-use super::patch;
+use super::{patch, preview};
 use crate::error::{read, write};
+use crate::listing::reduced;
 use crate::rights::Right;
 use crate::selector::{Selector, in_words, matches};
 use crate::slotless::Leads;
@@ -243,7 +246,7 @@ impl ServiceSwitch {
             )),
             None => {
                 let selector = Live::read(first, &self.settings).selector;
-                let spec = first.spec.clone().unwrap_or_default();
+                let spec = preview::pattern(first);
                 let wanted = self.preview(&spec, selector, Epoch::default());
                 self.refused(&name, self.create_preview(&wanted, true).await.map(drop))
             }
@@ -257,19 +260,49 @@ impl ServiceSwitch {
     async fn look(&self) -> Result<Found> {
         let namespace = &self.settings.namespace;
         let all = ListParams::default().match_any();
-        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let resource = ApiResource::erase::<Deployment>(&());
+        let deployments: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, &resource);
+        let labelled = all.clone().labels(&self.settings.slot_label);
+        // Of a namespace with many agents nearly all is nothing to this one.
+        let service = |mut service: Service| {
+            let name = service.name_any();
+            if !self.services.contains(&name) {
+                service.metadata.managed_fields = None;
+            }
+            (name, service)
+        };
+        let template = |mut deployment: DynamicObject| {
+            let template = deployment.data.pointer_mut("/spec/template")?.take();
+            let template = serde_json::from_value(template).ok()?;
+            Some((deployment.name_any(), ports::outline(template)))
+        };
+        let pod = |mut pod: Pod| {
+            pod.metadata.managed_fields = None;
+            let node_name = pod.spec.take().and_then(|spec| spec.node_name);
+            pod.spec = Some(PodSpec { node_name, ..PodSpec::default() });
+            pod
+        };
         let limit = self.settings.call;
-        let (services, deployments, pods) = tokio::try_join!(
-            read(limit, format!("list services in {namespace}"), self.services_api.list(&all)),
-            read(limit, format!("list deployments in {namespace}"), deployments.list(&all)),
-            self.pods(&self.settings.slot_label, all.clone()),
+        let (services, templates, pods) = tokio::try_join!(
+            read(
+                limit,
+                format!("list services in {namespace}"),
+                reduced(&self.services_api, &all, service)
+            ),
+            read(
+                limit,
+                format!("list deployments in {namespace}"),
+                reduced(&deployments, &all, template)
+            ),
+            read(
+                limit,
+                format!("list pods {} in {namespace}", self.settings.slot_label),
+                reduced(&self.pods_api, &labelled, pod)
+            ),
         )?;
-        let services =
-            services.items.into_iter().map(|service| (service.name_any(), service)).collect();
-        let templates = deployments.items.iter();
-        let templates = templates
-            .filter_map(|deployment| Some((deployment.name_any(), ports::template(deployment)?)))
-            .collect();
+        let services = services.into_iter().collect();
+        let templates = templates.into_iter().flatten().collect();
         Ok(Found { services, templates, pods })
     }
 

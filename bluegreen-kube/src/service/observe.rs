@@ -46,7 +46,7 @@ impl ServiceSwitch {
             } else {
                 let services = self.services.iter().filter_map(|name| found.get(name));
                 let read = services.map(|service| self.remember(service)).collect();
-                self.decode(read).await?
+                Box::pin(self.decode(read)).await?
             };
             if observed.state != known.state {
                 return Ok(observed);

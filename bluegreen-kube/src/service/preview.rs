@@ -28,6 +28,17 @@ pub(super) struct Preview {
 /// How often it is decided anew because the object was changed in between.
 const ATTEMPTS: usize = 5;
 
+/// What a preview takes from a live Service.
+pub(super) fn pattern(live: &Service) -> ServiceSpec {
+    let Some(spec) = &live.spec else { return ServiceSpec::default() };
+    ServiceSpec {
+        ports: spec.ports.clone(),
+        ip_families: spec.ip_families.clone(),
+        ip_family_policy: spec.ip_family_policy.clone(),
+        ..ServiceSpec::default()
+    }
+}
+
 impl ServiceSwitch {
     /// Makes the preview Service select the candidate's pods.
     ///

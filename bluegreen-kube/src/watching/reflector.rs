@@ -26,17 +26,19 @@ pub(crate) use follow::Following;
 
 /// Which objects of a kind one watch is of, and what of them is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Scope {
+pub(crate) struct Scope<K> {
     /// A label selector; empty for all.
     pub(crate) labels: String,
     /// Whether it is kept who manages which field.
     pub(crate) with_managers: bool,
+    /// What is kept of each, in a word, and what takes the rest away.
+    pub(crate) kept: (&'static str, fn(&mut K)),
 }
 
-impl Scope {
+impl<K> Scope<K> {
     /// The objects with these labels, without their managers.
     pub(crate) fn labelled(labels: impl Into<String>) -> Self {
-        Self { labels: labels.into(), with_managers: false }
+        Self { labels: labels.into(), with_managers: false, kept: ("all", |_| {}) }
     }
 
     /// All objects, without their managers.
@@ -47,6 +49,13 @@ impl Scope {
     /// The same with their managers.
     pub(crate) fn with_managers(mut self) -> Self {
         self.with_managers = true;
+        self
+    }
+
+    /// The same without what `take_away` takes from each. Whoever shares the watch calls what is left
+    /// by the same name.
+    pub(crate) fn only(mut self, name: &'static str, take_away: fn(&mut K)) -> Self {
+        self.kept = (name, take_away);
         self
     }
 }
@@ -72,7 +81,7 @@ impl<K: Kind> Reflector<K> {
     /// Begins to watch. `seed` decides when it comes back after an outage.
     ///
     /// Must be called within a tokio runtime.
-    pub(crate) fn start(api: Api<K>, scope: Scope, seed: u64) -> Self {
+    pub(crate) fn start(api: Api<K>, scope: Scope<K>, seed: u64) -> Self {
         let cache = Arc::new(Mutex::new(Cache::default()));
         let task = tokio::spawn(run::run(api, scope, seed, Arc::clone(&cache)));
         Self { cache, _task: AbortOnDrop(task.abort_handle()), kind: PhantomData }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kube::Api;
 
-use super::{View, Watched};
 use super::reflector::{Filter, Following, Kind, Reflector, Scope};
+use super::{View, Watched};
 
 type Shared = dyn Any + Send + Sync;
 
@@ -25,7 +25,7 @@ impl Registry {
         Self { seed, all: Mutex::default() }
     }
 
-    fn get<K: Kind>(&self, key: &str, api: &Api<K>, scope: Scope) -> Arc<Reflector<K>> {
+    fn get<K: Kind>(&self, key: &str, api: &Api<K>, scope: Scope<K>) -> Arc<Reflector<K>> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.get(key).and_then(Weak::upgrade);
         if let Some(found) = found.and_then(|found| found.downcast().ok()) {
@@ -66,7 +66,7 @@ impl Watches {
     pub(crate) fn follow<K: Kind>(
         &self,
         api: &Api<K>,
-        scope: Scope,
+        scope: Scope<K>,
         filter: Filter,
         at_least: u64,
     ) -> Option<Following<K>> {
@@ -74,6 +74,7 @@ impl Watches {
         let managers = if scope.with_managers { "managers" } else { "" };
         let key =
             format!("{}?{}#{managers} {}", api.resource_url(), scope.labels, type_name::<K>());
+        let key = format!("{key} {}", scope.kept.0);
         let mut all = kept.all.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.get(&key).cloned().and_then(|found| found.downcast().ok());
         let reflector: Arc<Reflector<K>> = found.unwrap_or_else(|| {
@@ -88,7 +89,7 @@ impl Watches {
     pub(crate) fn watched<K: Kind>(
         &self,
         api: &Api<K>,
-        scope: Scope,
+        scope: Scope<K>,
         filter: &Filter,
         at_least: u64,
         action: impl Into<String>,

@@ -38,9 +38,10 @@ impl<N> Together<N> {
         if self.0.is_empty() {
             return std::future::pending().await;
         }
-        let changes = self.0.iter_mut().map(|(_, watched)| {
-            async move { watched.changed().await.map(drop) }.boxed()
-        });
+        let changes = self
+            .0
+            .iter_mut()
+            .map(|(_, watched)| async move { watched.changed().await.map(drop) }.boxed());
         select_all(changes).await.0
     }
 

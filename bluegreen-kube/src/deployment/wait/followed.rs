@@ -2,11 +2,11 @@
 
 use bluegreen_core::{Result, SlotState};
 use futures_util::try_join;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::core::DynamicObject;
 
 use super::Watches;
-use crate::deployment::pods::Sets;
+use crate::deployment::pods::{self, Sets};
 use crate::deployment::recent::{Newest, latest};
 use crate::deployment::{DeploymentSlot, state};
 use crate::remembered::FRESH;
@@ -33,18 +33,27 @@ impl<'a> Followed<'a> {
         }
         let last = match slot.recent.last(&slot.name) {
             Some(last) => last,
-            None => slot.get().await?,
+            None => Box::pin(slot.get()).await?,
         };
         let selector = slot.seen(&last).selector()?;
         let newest = slot.recent.newest(&slot.name);
         // Whatever belongs to a slot carries its label, as do the sets of others, and nothing else.
-        let scope = || Scope::labelled(slot.settings.slot_label.clone());
+        let label = &slot.settings.slot_label;
         let selected = || Filter::Selected(selector.clone());
         let named = Filter::named(&slot.name);
         let watches = &slot.watches;
-        let deployments = watches.follow(&slot.api, Scope::all(), named, newest.deployment);
-        let sets = watches.follow(&slot.sets, scope(), selected(), newest.sets);
-        let pods = watches.follow(&slot.pods, scope(), selected(), newest.pods);
+        let deployments = {
+            let scope = Scope::all().only("spec", only_spec);
+            watches.follow(&slot.api, scope, named, newest.deployment)
+        };
+        let sets = {
+            let scope = Scope::labelled(label).only("spec", only_spec);
+            watches.follow(&slot.sets, scope, selected(), newest.sets)
+        };
+        let pods = {
+            let scope = Scope::labelled(label).only("health", only_health);
+            watches.follow(&slot.pods, scope, selected(), newest.pods)
+        };
         let (Some(deployments), Some(sets), Some(pods)) = (deployments, sets, pods) else {
             return Ok(None);
         };
@@ -90,6 +99,37 @@ impl<'a> Followed<'a> {
         let slot = self.slot;
         state::assemble(slot.color, &slot.settings, seen, &sets, pods.values())
     }
+}
+
+/// How long an annotation may be that is kept whole. Of longer ones, as of the one with what a deploy
+/// has found, a slot's state shows only that they are there.
+const ANNOTATION: usize = 256;
+
+/// Takes away what the state of a slot does not show of its Deployment, and of a `ReplicaSet`.
+fn only_spec(object: &mut DynamicObject) {
+    if let Some(data) = object.data.as_object_mut() {
+        data.remove("status");
+    }
+    let annotations = object.metadata.annotations.iter_mut().flat_map(|all| all.values_mut());
+    annotations.filter(|text| text.len() > ANNOTATION).for_each(|text| *text = String::new());
+}
+
+/// Takes away what the state of a slot does not show of a pod: all but how it fares and whose it is.
+fn only_health(pod: &mut Pod) {
+    pod.spec = None;
+    pod.metadata.annotations = None;
+    let Some(status) = pod.status.take() else { return };
+    let conditions = status.conditions.map(|mut all| {
+        all.retain(|condition| pods::CONDITIONS.contains(&condition.type_.as_str()));
+        all
+    });
+    pod.status = Some(PodStatus {
+        phase: status.phase,
+        conditions,
+        container_statuses: status.container_statuses,
+        init_container_statuses: status.init_container_statuses,
+        ..PodStatus::default()
+    });
 }
 
 impl Watches<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use kube::ResourceExt as _;
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::{Broken, Filter, Kind, Scope};
@@ -22,9 +23,19 @@ pub(super) struct Cache {
 
 /// One object.
 #[derive(Debug)]
-pub(super) struct Entry {
-    labels: Option<BTreeMap<String, String>>,
-    json: Box<[u8]>,
+pub(super) struct Entry(Box<[u8]>);
+
+/// What is read of an object to find out whether somebody waits for it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Labelled {
+    metadata: Labels,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Labels {
+    labels: BTreeMap<String, String>,
 }
 
 /// Somebody who waits.
@@ -38,13 +49,19 @@ pub(super) struct Listener {
 
 impl Entry {
     /// What is kept of an object; nothing of one that cannot be written, which there is not.
-    pub(super) fn of<K: Kind>(mut object: K, scope: &Scope) -> Option<(String, Self)> {
+    pub(super) fn of<K: Kind>(mut object: K, scope: &Scope<K>) -> Option<(String, Self)> {
         if !scope.with_managers {
             object.meta_mut().managed_fields = None;
         }
-        let json = serde_json::to_vec(&object).ok()?.into_boxed_slice();
-        let labels = object.meta_mut().labels.take();
-        Some((object.name_any(), Self { labels, json }))
+        (scope.kept.1)(&mut object);
+        let json = serde_json::to_vec(&object).ok()?;
+        // A copy, because what is shrunk leaves a hole behind it for as long as it lives.
+        Some((object.name_any(), Self(json.as_slice().into())))
+    }
+
+    /// Its labels. They are needed while something changes, and would take as much as all else.
+    fn labels(&self) -> BTreeMap<String, String> {
+        serde_json::from_slice::<Labelled>(&self.0).unwrap_or_default().metadata.labels
     }
 }
 
@@ -63,7 +80,7 @@ impl Cache {
     pub(super) fn find<K: Kind>(&self, filter: &Filter) -> BTreeMap<String, K> {
         // What was written by the same type can be read by it.
         let read = |(name, entry): (&String, &Entry)| {
-            Some((name.clone(), serde_json::from_slice(&entry.json).ok()?))
+            Some((name.clone(), serde_json::from_slice(&entry.0).ok()?))
         };
         match filter {
             Filter::Named(names) => {
@@ -71,17 +88,14 @@ impl Cache {
             }
             Filter::Selected(_) => {
                 let all = self.objects.iter();
-                all.filter(|(name, it)| filter.finds(name, it.labels.as_ref()))
-                    .filter_map(read)
-                    .collect()
+                all.filter(|(name, it)| filter.finds(name, &it.labels())).filter_map(read).collect()
             }
         }
     }
 
     /// This object is there now.
     pub(super) fn put(&mut self, name: String, entry: Entry, version: u64) {
-        let old = self.objects.get(&name).and_then(|old| old.labels.clone());
-        self.tell(&name, [old.as_ref(), entry.labels.as_ref()]);
+        self.tell(&name, self.objects.get(&name), Some(&entry));
         self.objects.insert(name, entry);
         self.come_to(version);
     }
@@ -89,7 +103,7 @@ impl Cache {
     /// This object is gone.
     pub(super) fn remove(&mut self, name: &str, version: u64) {
         if let Some(old) = self.objects.remove(name) {
-            self.tell(name, [old.labels.as_ref(), None]);
+            self.tell(name, Some(&old), None);
         }
         self.come_to(version);
     }
@@ -109,13 +123,12 @@ impl Cache {
     fn tell_differences(&self, old: &BTreeMap<String, Entry>) {
         let gone = old.iter().filter(|(name, _)| !self.objects.contains_key(*name));
         for (name, entry) in gone {
-            self.tell(name, [entry.labels.as_ref(), None]);
+            self.tell(name, Some(entry), None);
         }
         for (name, entry) in &self.objects {
             let before = old.get(name);
-            if before.is_none_or(|before| before.json != entry.json) {
-                let before = before.and_then(|it| it.labels.as_ref());
-                self.tell(name, [before, entry.labels.as_ref()]);
+            if before.is_none_or(|before| before.0 != entry.0) {
+                self.tell(name, before, Some(entry));
             }
         }
     }
@@ -140,9 +153,11 @@ impl Cache {
         }
     }
 
-    fn tell(&self, name: &str, labels: [Option<&BTreeMap<String, String>>; 2]) {
+    /// Tells those who wait for an object as it was, or as it is now.
+    fn tell(&self, name: &str, old: Option<&Entry>, new: Option<&Entry>) {
+        let labels: Vec<_> = old.into_iter().chain(new).map(Entry::labels).collect();
         for listener in self.listeners.iter().filter_map(Weak::upgrade) {
-            if labels.into_iter().any(|labels| listener.filter.finds(name, labels)) {
+            if labels.iter().any(|labels| listener.filter.finds(name, labels)) {
                 listener.news.notify_one();
             }
         }

@@ -22,13 +22,10 @@ impl Filter {
         Self::Named(vec![name.to_owned()])
     }
 
-    pub(super) fn finds(&self, name: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
+    pub(super) fn finds(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         match self {
             Self::Named(names) => names.iter().any(|it| it == name),
-            Self::Selected(selector) => match labels {
-                Some(labels) => selector.matches(labels),
-                None => selector.matches(&BTreeMap::new()),
-            },
+            Self::Selected(selector) => selector.matches(labels),
         }
     }
 

@@ -29,7 +29,12 @@ const LONGEST: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Watches until it is aborted.
-pub(super) async fn run<K: Kind>(api: Api<K>, scope: Scope, seed: u64, cache: Arc<Mutex<Cache>>) {
+pub(super) async fn run<K: Kind>(
+    api: Api<K>,
+    scope: Scope<K>,
+    seed: u64,
+    cache: Arc<Mutex<Cache>>,
+) {
     let mut task = Task { api, scope, seed, cache, from: None, failures: 0, since: None, turn: 0 };
     loop {
         let begun = Instant::now();
@@ -58,7 +63,7 @@ enum End {
 
 struct Task<K> {
     api: Api<K>,
-    scope: Scope,
+    scope: Scope<K>,
     seed: u64,
     cache: Arc<Mutex<Cache>>,
     /// From which resource version to go on; from what there is, if from none.
