@@ -23,11 +23,25 @@ pub fn program(variable: &str) -> Command {
 /// are: what they have in common is then compiled once. It is beside this one.
 pub async fn example(name: &str) -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo runs this");
-    let built = Command::new(cargo)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
-        .status();
-    assert!(built.await.unwrap().success(), "{name} can be built");
+    let mut build = Command::new(cargo);
+    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--bin",
+        name,
+    ]);
+    // What cargo tells a test of its package, build scripts take for a change of theirs: all that
+    // depends on one that looks at them would be compiled anew, in the middle of the tests.
+    let of_test = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    for (variable, _) in env::vars_os() {
+        let is_of_test = |start: &&str| variable.to_str().is_some_and(|it| it.starts_with(*start));
+        if of_test.iter().any(is_of_test) {
+            build.env_remove(&variable);
+        }
+    }
+    assert!(build.status().await.unwrap().success(), "{name} can be built");
     let own = env::current_exe().unwrap();
     own.parent().and_then(Path::parent).unwrap().join(name)
 }
