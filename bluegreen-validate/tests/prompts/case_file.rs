@@ -180,6 +180,21 @@ fn the_digest_is_of_what_is_in_the_file() {
 }
 
 #[test]
+fn an_agent_that_cannot_be_asked_is_told_also_where_the_first_case_asks_nothing() {
+    let folder = Folder::new("case-file-unasked");
+    let good = r#"{"id": "b", "prompt": "hi", "assert": [{"contains": "x"}]}"#;
+    let bad = good.replace("hi", "{{nothing}}").replace("\"b\"", "\"a\"");
+    folder.write("cases.jsonl", &format!("{bad}\n{good}\n"));
+    let suite = "agent: { openai: { model: a, path: \"/v1 /chat\" } }\n\
+                 rules: { min_cases: 2, margin: 0.9 }\ncase_file: cases.jsonl\n";
+    let error = PromptRegression::from_file(folder.write("suite.yaml", suite)).unwrap_err();
+    let found: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    for what in ["cases.jsonl:1 (a), prompt", "a request that can be made"] {
+        assert!(found.iter().any(|it| it.contains(what)), "{what} in:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
 fn all_that_is_wrong_is_told_with_its_line() {
     let folder = Folder::new("case-file-wrong");
     folder.write(

@@ -147,8 +147,9 @@ pub(super) fn look_through(
     let (mut categories, mut groups) = (HashMap::new(), HashMap::new());
     let mut names: Vec<u64> = suite.cases.iter().map(|case| hash(&case.id)).collect();
     let mut faults = BTreeSet::new();
-    // One that can be asked is enough then.
+    // Whether it is known of all whether they can be asked, since it is of one.
     let is_alike = asker.is_some_and(Asker::asks_all_alike);
+    let mut is_known = false;
     let path = file.path().display().to_string();
     for place in 0..opened.len() {
         let line = format!("{path}:{}", opened.number(place));
@@ -164,13 +165,17 @@ pub(super) fn look_through(
                 filed.places.get_or_insert_with(|| (0..run).collect());
                 return;
             }
-            if (!is_alike || filed.flags.is_empty())
+            if !is_known
                 && faults.len() < MOST_FAULTS
-                && let Some(found) = unasked(&ready, asker, workshop.templates)
-                && faults.insert(found.clone())
+                && let Some(asked) = asked(&ready, asker, workshop.templates)
             {
-                let wanted = "a request that can be made of the agent's templates";
-                flaws.say("prompt-agent", found, wanted);
+                is_known = is_alike;
+                if let Err(found) = asked
+                    && faults.insert(found.clone())
+                {
+                    let wanted = "a request that can be made of the agent's templates";
+                    flaws.say("prompt-agent", found, wanted);
+                }
             }
             let index = filed.flags.len();
             if let Some(places) = &mut filed.places {
@@ -221,11 +226,15 @@ fn read(opened: &Opened, place: usize, line: &str, flaws: &mut Flaws<'_>) -> Opt
     }
 }
 
-/// Why the first request of a case can't be made, if it can't.
-fn unasked(case: &PreparedCase, asker: Option<&Asker>, templates: &Templates) -> Option<String> {
+/// Whether the first request of a case can be made, or why not. Nothing if it asks nothing.
+fn asked(
+    case: &PreparedCase,
+    asker: Option<&Asker>,
+    templates: &Templates,
+) -> Option<Result<(), String>> {
     let messages = case.turns.first().map(|turn| &turn.messages).filter(|all| !all.is_empty())?;
     let messages: Vec<_> = messages.iter().map(Message::sent).collect();
-    asker?.request(templates, &case.vars, &messages, "c0").err()
+    Some(asker?.request(templates, &case.vars, &messages, "c0").map(drop))
 }
 
 /// Says which names several cases have, of those that may be.

@@ -159,7 +159,7 @@ impl<'a> Flaws<'a> {
                 );
             }
         });
-        // What there is something to say of is looked at again, so that it is said of each case.
+        // Where something is refused every case is looked at whole, so that none of them passes.
         if ready.len() == assertions.len() && !self.is_refused() {
             workshop.keep_defaults(&ready);
         }
